@@ -1,0 +1,155 @@
+# shellcheck shell=bash
+# common.sh - what the scripts beside it share; sourced, not run.
+#
+# Every script here: needs Debian 12 on x86-64 with cargo, installs by apt what it lacks (root or sudo;
+# nothing is touched where it is there already), logs to target/ci/log/, and ends with one summary line:
+#   NAME: what was done, N failed (seconds)
+# Knobs: LANEPOOL_CI_CACHE   kernels and toolchains (default ~/.cache/lanepool-ci)
+#        LANEPOOL_CI_CASES   random cases per backend of an emulated self-test (default 6000)
+#        LANEPOOL_CI_SEED    their seed (default 1)
+#        LANEPOOL_CI_VERBOSE not empty: show the output of every step
+set -euo pipefail
+
+ci_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+root=${ci_dir%/*}
+cache=${LANEPOOL_CI_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/lanepool-ci}
+target_dir=$(realpath -m "${CARGO_TARGET_DIR:-$root/target}")
+ci_out=$target_dir/ci
+# The digest is one over the cases of a seed: all CPUs have to run the same ones.
+cases=${LANEPOOL_CI_CASES:-6000} seed=${LANEPOOL_CI_SEED:-1}
+# shellcheck disable=SC2034 # used where this is sourced
+self_test_args=(--no-bench --json --seed "$seed" --cases "$cases")
+# Emulated programs are built for the plain target: no -C target-cpu=native from outside.
+unset RUSTFLAGS CARGO_ENCODED_RUSTFLAGS CARGO_BUILD_RUSTFLAGS CARGO_BUILD_TARGET
+export CARGO_TERM_COLOR=never
+
+# begin NAME: the log, the clock, and a summary line even for a script that dies.
+begin() {
+    ci_name=$1 ci_step='start' ci_done=
+    ci_log=$ci_out/log/$ci_name.log
+    mkdir -p "$ci_out/log"
+    : >"$ci_log"
+    SECONDS=0
+    trap 'ci_end $?' EXIT
+    cd "$root"
+}
+
+ci_end() {
+    [ -n "$ci_done" ] || printf '%s: FAILED at: %s (%s s), log: %s\n' "$ci_name" "$ci_step" "$SECONDS" "${ci_log#"$root"/}"
+    exit "$1"
+}
+
+# finish TEXT: the summary line.
+finish() { ci_done=1; printf '%s: %s (%s s)\n' "$ci_name" "$1" "$SECONDS"; }
+
+# fail TEXT: the reason, then the summary line by the trap.
+fail() { printf '%s: %s\n' "$ci_name" "$*" >&2; exit 1; }
+
+# step TEXT COMMAND...: runs it into the log; shows the log's end if it fails.
+step() {
+    ci_step=$1
+    shift
+    local from rc=0 t=$SECONDS
+    printf '\n== %s: %s\n' "$ci_step" "$*" >>"$ci_log"
+    from=$(wc -l <"$ci_log")
+    if [ -n "${LANEPOOL_CI_VERBOSE:-}" ]; then
+        "$@" 2>&1 </dev/null | tee -a "$ci_log" || rc=${PIPESTATUS[0]}
+    else
+        "$@" >>"$ci_log" 2>&1 </dev/null || rc=$?
+    fi
+    if [ "$rc" != 0 ]; then
+        tail -n "+$((from + 1))" "$ci_log" | tail -n 60 >&2
+        fail "$ci_step: status $rc"
+    fi
+    printf '   %-58s %4s s\n' "$ci_step" "$((SECONDS - t))"
+}
+
+# last_step_output: what the last step wrote to the log.
+last_step_output() { tac "$ci_log" | sed '/^== /,$d' | tac; }
+
+# need WHAT:PACKAGE...: apt-installs the packages whose command (or file, if it has a slash) is missing.
+need() {
+    local item what pkgs=() as_root=()
+    for item in "$@"; do
+        what=${item%%:*}
+        case $what in
+        */*) [ -e "$what" ] || pkgs+=("${item#*:}") ;;
+        *) command -v "$what" >/dev/null 2>&1 || pkgs+=("${item#*:}") ;;
+        esac
+    done
+    [ ${#pkgs[@]} -gt 0 ] || return 0
+    command -v apt-get >/dev/null || { echo "missing, and there is no apt: ${pkgs[*]}" >&2; return 1; }
+    [ "$(id -u)" = 0 ] || as_root=(sudo)
+    # One at a time: scripts may run side by side.
+    mkdir -p "$cache"
+    (
+        flock 9
+        {
+            "${as_root[@]}" apt-get -qq update &&
+                "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
+                    apt-get -qq install -y --no-install-recommends "${pkgs[@]}"
+        } >"$cache/apt.log" 2>&1 || { cat "$cache/apt.log" >&2; exit 1; }
+    ) 9>"$cache/apt.lock"
+}
+
+require_x86_64() { [ "$(uname -m)" = x86_64 ] || fail "needs an x86-64 machine, this is $(uname -m)"; }
+
+# executable NAME CARGO-COMMAND...: builds, and prints the path of the executable of that target name.
+executable() {
+    local name=$1
+    shift
+    "$@" --message-format=json-render-diagnostics 2>>"$ci_log" </dev/null |
+        jq -r --arg n "$name" 'select(.reason == "compiler-artifact" and .target.name == $n and .executable) | .executable' |
+        tail -n 1
+}
+
+# report FILE: the first JSON value of the input, from the first line that starts with a brace; goes to FILE.
+report() { tr -d '\r' | sed -n '/^{/,$p' | jq -n input >"$1" 2>/dev/null || fail "no JSON report from the self-test"; }
+
+# check_report FILE BACKEND CPU-TEXT MIN-CASES [all]: the self-test's JSON says that it passed, that BACKEND is
+# supported and selected (and nothing else is selected), on a CPU of that name, over so many cases; with "all",
+# over so many for every supported backend.
+check_report() {
+    local file=$1 backend=$2 cpu=$3 min=$4 all=${5:-} bad
+    bad=$(jq -r --arg b "$backend" --arg cpu "$cpu" --argjson min "$min" --arg all "$all" '
+        ([.backends[] | select(.supported and .name != "reference")] | length) as $able |
+        (if $all == "all" then $min * $able else $min end) as $min |
+        [ (if .ok != true then "ok is \(.ok)" else empty end),
+          (if .checks.failed != 0 then "\(.checks.failed) checks failed" else empty end),
+          (if (.checks.cases // 0) < $min then "only \(.checks.cases) cases, wanted \($min)" else empty end),
+          ([.backends[] | select(.selected) | .name] | if . != [$b] then "selected \(tojson), must be \($b)" else empty end),
+          (if ([.backends[] | select(.name == $b and .supported)] | length) != 1 then "\($b) is not supported" else empty end),
+          (if (.cpu | tostring | contains($cpu)) then empty else "CPU is \(.cpu | tojson), not \($cpu)" end)
+        ] | join("; ")' "$file") || fail "no JSON report in ${file#"$root"/}"
+    [ -z "$bad" ] || fail "self-test: $bad"
+}
+
+# report_cases FILE: how many cases a self-test ran.
+report_cases() { jq -r '.checks.cases' "$1"; }
+
+# keep_digest FILE NAME: the digest of a report goes to target/ci/digest-NAME, for ci/digests.
+keep_digest() {
+    local d
+    d=$(jq -r '.digest // empty' "$1")
+    d=${d#digest }
+    [[ $d =~ ^[0-9a-f]{16}$ ]] || fail "no digest in the self-test's report: '$d'"
+    printf 'digest %s\n' "$d" >"$ci_out/digest-$2"
+}
+
+# forget_digests NAME...: none of an earlier run is left when this one fails.
+forget_digests() {
+    local n
+    for n in "$@"; do rm -f "$ci_out/digest-$n"; done
+}
+
+# test_counts FILE: "passed failed", summed over the closing lines of libtest.
+test_counts() {
+    sed -n 's/^test result: .* \([0-9]*\) passed; \([0-9]*\) failed;.*/\1 \2/p' "$1" |
+        awk '{ p += $1; f += $2 } END { print p + 0, f + 0 }'
+}
+
+# agreement_cases BACKEND: reads the output of the agreement test (--nocapture), prints the cases that it ran
+# on that backend, from lines "agreement: BACKEND N cases, 0 failed". BACKEND may be a pattern.
+agreement_cases() {
+    { grep -oE "agreement: $1 [0-9]+ cases, 0 failed" || :; } | awk '{ n += $3 } END { print n + 0 }'
+}

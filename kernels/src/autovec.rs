@@ -1,0 +1,182 @@
+//! Plain loops, which the compiler vectorises for each instruction set: the fair opponent of the
+//! kernels by hand, and proof that they are worth it.
+#![forbid(unsafe_code)]
+
+use crate::Geometry;
+use crate::order::{DEPTH, Taps};
+use core::ops::Range;
+use multiversion::multiversion;
+
+/// See [`Kernels::max`](crate::Kernels::max).
+#[multiversion(targets(
+    "x86_64+avx512f+avx512bw+avx512dq+avx512vl",
+    "x86_64+avx2",
+    "aarch64+neon"
+))]
+pub(crate) fn max(geometry: &Geometry, rows: Range<usize>, input: &[f32], output: &mut [f32]) {
+    let max = |a: f32, b: f32| if a > b || a.is_nan() { a } else { b };
+    pool(geometry, rows, input, output, f32::NEG_INFINITY, |x| x, max, |x, _| x);
+}
+
+/// See [`Kernels::max_number`](crate::Kernels::max_number).
+#[multiversion(targets(
+    "x86_64+avx512f+avx512bw+avx512dq+avx512vl",
+    "x86_64+avx2",
+    "aarch64+neon"
+))]
+pub(crate) fn max_number(
+    geometry: &Geometry,
+    rows: Range<usize>,
+    input: &[f32],
+    output: &mut [f32],
+) {
+    let max = |a: f32, b: f32| if b > a { b } else { a };
+    let lift = |x| max(f32::NEG_INFINITY, x);
+    pool(geometry, rows, input, output, f32::NEG_INFINITY, lift, max, |x, _| x);
+}
+
+/// See [`Kernels::mean`](crate::Kernels::mean).
+#[multiversion(targets(
+    "x86_64+avx512f+avx512bw+avx512dq+avx512vl",
+    "x86_64+avx2",
+    "aarch64+neon"
+))]
+pub(crate) fn mean(geometry: &Geometry, rows: Range<usize>, input: &[f32], output: &mut [f32]) {
+    pool(geometry, rows, input, output, 0.0, |x| x, |a, b| a + b, |x, n| x / n);
+}
+
+/// See [`Backend::floor`](crate::Backend::floor).
+#[multiversion(targets(
+    "x86_64+avx512f+avx512bw+avx512dq+avx512vl",
+    "x86_64+avx2",
+    "aarch64+neon"
+))]
+pub(crate) fn floor(input: &[f32], output: &mut [f32]) {
+    let seen = input.iter().fold(0, |seen, x| seen | x.to_bits());
+    output.fill(f32::from_bits(seen));
+}
+
+/// Elements of the output that are computed together, tap by tap.
+const BLOCK: usize = 64;
+
+#[inline(always)]
+#[allow(clippy::too_many_arguments, reason = "a reduction is four of them")]
+fn pool(
+    geometry: &Geometry,
+    rows: Range<usize>,
+    input: &[f32],
+    output: &mut [f32],
+    identity: f32,
+    lift: impl Fn(f32) -> f32 + Copy,
+    merge: impl Fn(f32, f32) -> f32 + Copy,
+    divide: impl Fn(f32, f32) -> f32 + Copy,
+) {
+    geometry.assert_fits(&rows, input, output);
+    if output.is_empty() {
+        return;
+    }
+    let [depth, height, width] = *geometry.axes();
+    let (inner, line) = (geometry.inner(), geometry.line_len());
+    let slice = line * height.input;
+    let strides = [width.dilation * inner, depth.dilation * slice, height.dilation * line];
+    let interior = width.interior();
+    for (row, output) in rows.zip(output.chunks_exact_mut(geometry.row_len())) {
+        let (plane, z, y) = geometry.position(row);
+        let (ds, hs) = (depth.taps(z), height.taps(y));
+        let whole = depth.kernel == 1 && hs.len() == height.kernel && width.dilation == 1;
+        let mut x = 0;
+        while x < width.output {
+            // Single elements are pooled many windows at a time where all have the same taps.
+            let many = inner == 1 && interior.contains(&x);
+            let windows = if many { (interior.end - x).min(BLOCK) } else { 1 };
+            let start = (plane * geometry.plane_len())
+                .wrapping_add(depth.start(z).wrapping_mul(slice))
+                .wrapping_add(height.start(y).wrapping_mul(line))
+                .wrapping_add(width.start(x).wrapping_mul(inner));
+            let divisor = geometry.divide_by([(depth, z), (height, y), (width, x)]) as f32;
+            let finish = |v: f32| {
+                let v = divide(v, divisor);
+                if v.is_nan() { f32::NAN } else { v + 0.0 }
+            };
+            let out = &mut output[x * inner..][..windows * inner];
+            let row = |j: usize| &input[start + j * strides[2]..];
+            match [height.kernel, width.kernel, width.stride] {
+                [2, 2, 2] if many && whole => {
+                    few::<2, 2, 2>([0, 1].map(row), out, lift, merge, finish);
+                }
+                [3, 3, 1] if many && whole => {
+                    few::<3, 3, 1>([0, 1, 2].map(row), out, lift, merge, finish);
+                }
+                [3, 3, 2] if many && whole => {
+                    few::<3, 3, 2>([0, 1, 2].map(row), out, lift, merge, finish);
+                }
+                _ => {
+                    let taps = Taps::new([width.taps(x), ds.clone(), hs.clone()], strides);
+                    let stride = if many { width.stride } else { 1 };
+                    for (i, out) in out.chunks_mut(BLOCK).enumerate() {
+                        let start = start.wrapping_add(i * BLOCK);
+                        any(taps.clone(), input, start, stride, out, identity, lift, merge, finish);
+                    }
+                }
+            }
+            x += windows;
+        }
+    }
+}
+
+/// Small windows inside the input, as one would write them by hand.
+#[inline(always)]
+fn few<const HEIGHT: usize, const WIDTH: usize, const STRIDE: usize>(
+    rows: [&[f32]; HEIGHT],
+    output: &mut [f32],
+    lift: impl Fn(f32) -> f32 + Copy,
+    merge: impl Fn(f32, f32) -> f32 + Copy,
+    finish: impl Fn(f32) -> f32,
+) {
+    let rows = rows.map(|row| &row[..(output.len() - 1) * STRIDE + WIDTH]);
+    for (x, out) in output.iter_mut().enumerate() {
+        let column = |j: usize| {
+            let column = rows.map(|row| lift(row[x * STRIDE + j]));
+            column.into_iter().reduce(merge)
+        };
+        let merged = (0..WIDTH).filter_map(column).reduce(merge);
+        *out = merged.map_or(0.0, &finish);
+    }
+}
+
+/// Any windows with the same taps, `stride` elements apart, a block of them tap by tap.
+#[inline(always)]
+#[allow(clippy::too_many_arguments, reason = "a reduction is four of them")]
+fn any(
+    taps: Taps,
+    input: &[f32],
+    start: usize,
+    stride: usize,
+    output: &mut [f32],
+    identity: f32,
+    lift: impl Fn(f32) -> f32,
+    merge: impl Fn(f32, f32) -> f32,
+    finish: impl Fn(f32) -> f32,
+) {
+    // Subtrees that wait for their right sibling: see `order`.
+    let mut stack = [[identity; BLOCK]; DEPTH];
+    let mut top = 0;
+    let n = output.len();
+    for (i, step) in taps.enumerate() {
+        let leaf = &input[start.wrapping_add(step.offset)..][..(n - 1) * stride + 1];
+        let leaf = leaf.iter().step_by(stride).map(|&x| lift(x));
+        if step.merges == 0 {
+            top += usize::from(i > 0);
+            stack[top].iter_mut().zip(leaf).for_each(|(top, x)| *top = x);
+        } else {
+            stack[top][..n].iter_mut().zip(leaf).for_each(|(top, x)| *top = merge(*top, x));
+        }
+        for _ in 1..step.merges {
+            let (left, right) = stack.split_at_mut(top);
+            let left = &mut left[top - 1];
+            left[..n].iter_mut().zip(&right[0]).for_each(|(left, &x)| *left = merge(*left, x));
+            top -= 1;
+        }
+    }
+    output.iter_mut().zip(stack[0]).for_each(|(out, v)| *out = finish(v));
+}

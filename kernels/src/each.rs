@@ -1,0 +1,59 @@
+//! Windows too large for the scratch buffer of [`across`](crate::across): one after the other, each
+//! merged down its columns into a small buffer, and then along it.
+
+use crate::Geometry;
+use crate::fold::{Tree, fold};
+use crate::order::{Taps, merges_after};
+use crate::reduction::{Element, Reduction};
+use crate::simd::{Lanes, load_first, scalar::Scalar, store};
+use core::ops::Range;
+
+/// Columns merged at a time: the lanes of the widest vector, 64 bytes of bytes.
+const COLUMNS: usize = 64;
+
+/// Reduces the windows of output rows `rows`.
+#[inline(always)]
+pub(crate) fn each<R: Reduction<T>, T: Element, S: Lanes<T>>(
+    simd: S,
+    geometry: &Geometry,
+    rows: Range<usize>,
+    input: &[T],
+    output: &mut [T],
+) where
+    Scalar: Lanes<T, Vector = T>,
+{
+    let [depth, height, width] = *geometry.axes();
+    let line = geometry.line_len();
+    let slice = line * height.input;
+    let strides = [0, depth.dilation * slice, height.dilation * line];
+    // Dilated columns are not neighbours: one at a time.
+    let step = if width.dilation == 1 { S::N } else { 1 };
+    let mut columns = [R::IDENTITY; COLUMNS];
+    for (row, output) in rows.zip(output.chunks_exact_mut(width.output)) {
+        let (plane, z, y) = geometry.position(row);
+        let rows = Taps::new([0..1, depth.taps(z), height.taps(y)], strides);
+        let origin = (plane * geometry.plane_len())
+            .wrapping_add(depth.start(z).wrapping_mul(slice))
+            .wrapping_add(height.start(y).wrapping_mul(line));
+        for (x, out) in output.iter_mut().enumerate() {
+            let taps = width.taps(x);
+            let origin = origin.wrapping_add(width.start(x));
+            let mut tree = Tree::new();
+            for first in taps.clone().step_by(step) {
+                let n = step.min(taps.end - first);
+                let [merged] = fold::<R, T, S, 1>(simd, rows.clone(), |offset, _| {
+                    let at = origin.wrapping_add(offset).wrapping_add(first * width.dilation);
+                    // SAFETY: `taps` are inside the input, which has the length the geometry says.
+                    unsafe { load_first(simd, input, at, n) }
+                });
+                // SAFETY: `columns` holds the widest vector.
+                unsafe { store(simd, merged, &mut columns, 0) }
+                for (j, &column) in (first..).zip(&columns[..n]) {
+                    tree.push::<R, _>(Scalar, column, merges_after(j, &taps));
+                }
+            }
+            let divisor = geometry.divide_by([(depth, z), (height, y), (width, x)]);
+            *out = R::finish(Scalar, tree.root::<R>(), T::nearest(divisor));
+        }
+    }
+}

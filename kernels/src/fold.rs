@@ -1,0 +1,103 @@
+//! Merging the taps of a window in their order, for several vectors of windows at once.
+
+use crate::order::{DEPTH, Step};
+use crate::reduction::{Element, Reduction};
+use crate::simd::Lanes;
+use core::array::from_fn;
+use core::mem::MaybeUninit;
+
+/// Merges `taps`, each `B` vectors wide, of which `load` gets the one at an offset.
+#[inline(always)]
+pub(crate) fn fold<R: Reduction<T>, T: Element, S: Lanes<T>, const B: usize>(
+    simd: S,
+    mut taps: impl Iterator<Item = Step>,
+    load: impl Fn(usize, usize) -> S::Vector,
+) -> [S::Vector; B] {
+    let leaf = |step: Step| -> [S::Vector; B] { from_fn(|b| load(step.offset, b)) };
+    let Some(first) = taps.next() else { return [simd.splat(R::IDENTITY); B] };
+    let mut top = leaf(first).map(|v| R::lift(simd, v));
+    if !R::ORDERED {
+        for step in taps {
+            let leaf = leaf(step);
+            top = from_fn(|b| R::push(simd, top[b], leaf[b]));
+        }
+        return top;
+    }
+    let mut below = Stack::new();
+    for step in taps {
+        let leaf = leaf(step);
+        if step.merges == 0 {
+            below.push(top);
+            top = leaf.map(|v| R::lift(simd, v));
+        } else {
+            top = from_fn(|b| R::push(simd, top[b], leaf[b]));
+            for _ in 1..step.merges {
+                let left = below.pop();
+                top = from_fn(|b| R::merge(simd, left[b], top[b]));
+            }
+        }
+    }
+    top
+}
+
+/// Subtrees that wait for their right sibling. It is not initialised, since it is made anew for
+/// every window and hardly used by small ones.
+struct Stack<V> {
+    slots: [MaybeUninit<V>; DEPTH],
+    len: usize,
+}
+
+impl<V: Copy> Stack<V> {
+    #[inline(always)]
+    fn new() -> Self {
+        Self { slots: [const { MaybeUninit::uninit() }; DEPTH], len: 0 }
+    }
+
+    #[inline(always)]
+    fn push(&mut self, v: V) {
+        self.slots[self.len].write(v);
+        self.len += 1;
+    }
+
+    #[inline(always)]
+    fn pop(&mut self) -> V {
+        self.len -= 1;
+        let slot = self.slots[self.len];
+        // SAFETY: `push` wrote all slots below `len`.
+        unsafe { slot.assume_init() }
+    }
+}
+
+/// A tree over a list of single results that is not known at once.
+pub(crate) struct Tree<V> {
+    stack: Stack<V>,
+}
+
+impl<T: Element> Tree<T> {
+    /// A tree without leaves.
+    #[inline(always)]
+    pub(crate) fn new() -> Self {
+        Self { stack: Stack::new() }
+    }
+
+    /// Adds a leaf, and merges the newest subtrees `merges` times.
+    #[inline(always)]
+    pub(crate) fn push<R: Reduction<T>, S: Lanes<T, Vector = T>>(
+        &mut self,
+        simd: S,
+        leaf: T,
+        merges: u32,
+    ) {
+        let mut top = leaf;
+        for _ in 0..merges {
+            top = R::merge(simd, self.stack.pop(), top);
+        }
+        self.stack.push(top);
+    }
+
+    /// The one result, after all leaves and merges; the identity if there were none.
+    #[inline(always)]
+    pub(crate) fn root<R: Reduction<T>>(mut self) -> T {
+        if self.stack.len == 0 { R::IDENTITY } else { self.stack.pop() }
+    }
+}

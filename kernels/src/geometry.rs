@@ -1,0 +1,230 @@
+//! Which elements belong to which window.
+
+use core::ops::Range;
+
+/// One spatial axis: its extent and the windows along it.
+///
+/// Window `o` has the taps `o * stride + j * dilation - pad_begin` for `j` in `0..kernel`; those
+/// outside `0..input` are absent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Axis {
+    /// Elements of the input.
+    pub input: usize,
+    /// Windows, which is elements of the output.
+    pub output: usize,
+    /// Taps of a window.
+    pub kernel: usize,
+    /// Elements from one window to the next.
+    pub stride: usize,
+    /// Elements from one tap to the next.
+    pub dilation: usize,
+    /// Absent elements before the input.
+    pub pad_begin: usize,
+    /// Absent elements after the input.
+    pub pad_end: usize,
+}
+
+impl Axis {
+    /// An axis of one element under a window of one tap, for the axes a tensor lacks.
+    pub const UNIT: Self =
+        Self { input: 1, output: 1, kernel: 1, stride: 1, dilation: 1, pad_begin: 0, pad_end: 0 };
+
+    /// The taps of window `o` that lie inside the input.
+    #[inline(always)]
+    pub(crate) fn taps(&self, o: usize) -> Range<usize> {
+        let start = o * self.stride;
+        let first = self.pad_begin.saturating_sub(start).div_ceil(self.dilation);
+        // Taps before the end of the input, counted from the first one of the window.
+        let end = (self.input + self.pad_begin).saturating_sub(start).div_ceil(self.dilation);
+        let end = end.min(self.kernel);
+        first.min(end)..end
+    }
+
+    /// Where window `o` starts in the input; before it, the value wraps.
+    #[inline(always)]
+    pub(crate) fn start(&self, o: usize) -> usize {
+        (o * self.stride).wrapping_sub(self.pad_begin)
+    }
+
+    /// The windows all of whose taps lie inside the input.
+    pub(crate) fn interior(&self) -> Range<usize> {
+        let first = self.pad_begin.div_ceil(self.stride);
+        let end = match (self.input + self.pad_begin).checked_sub(self.span()) {
+            Some(last) => last / self.stride + 1,
+            None => 0,
+        };
+        let end = end.min(self.output);
+        first.min(end)..end
+    }
+
+    /// Elements from the first tap of a window to its last, both included.
+    pub(crate) fn span(&self) -> usize {
+        (self.kernel - 1) * self.dilation + 1
+    }
+
+    /// How many taps of window `o` count towards an average.
+    #[inline(always)]
+    pub(crate) fn count(&self, o: usize, divisor: Divisor) -> usize {
+        match divisor {
+            Divisor::Present => self.taps(o).len(),
+            Divisor::Padded => {
+                let room = self.input + self.pad_begin + self.pad_end;
+                room.saturating_sub(o * self.stride).div_ceil(self.dilation).min(self.kernel)
+            }
+            Divisor::Constant(_) => self.kernel,
+        }
+    }
+
+    /// Whether all positions of the axis can be computed without overflow.
+    fn is_sound(&self) -> bool {
+        let positive = [self.input, self.output, self.kernel, self.stride, self.dilation];
+        let last_tap = || {
+            let start = (self.output - 1).checked_mul(self.stride)?;
+            let reach = (self.kernel - 1).checked_mul(self.dilation)?;
+            let padded = self.input.checked_add(self.pad_begin)?.checked_add(self.pad_end)?;
+            start.checked_add(reach)?.checked_add(padded)
+        };
+        positive.iter().all(|&x| x > 0) && last_tap().is_some_and(|x| x <= isize::MAX as usize)
+    }
+}
+
+/// What the sum of a window is divided by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Divisor {
+    /// The number of taps inside the input.
+    Present,
+    /// The number of taps inside the padded input.
+    Padded,
+    /// Always the same, not 0.
+    Constant(i64),
+}
+
+/// A pooling of whole tensors, with every size checked.
+///
+/// A tensor is `planes` × depth × height × width × `inner` elements, row-major. Channels first has
+/// a plane for each image and channel and an `inner` of 1; channels last has a plane for each image
+/// and its channels inside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Geometry {
+    planes: usize,
+    axes: [Axis; 3],
+    inner: usize,
+    divisor: Divisor,
+}
+
+impl Geometry {
+    /// Describes a pooling along `axes` (depth, height, width).
+    ///
+    /// Returns `None` if an extent of an axis is 0 (paddings aside), if the divisor is 0, or if
+    /// a size or a position overflows.
+    ///
+    /// ```
+    /// use lanepool_kernels::{Axis, Divisor, Geometry};
+    ///
+    /// let axis = Axis { input: 4, output: 2, kernel: 2, stride: 2, ..Axis::UNIT };
+    /// let geometry = Geometry::new(3, [Axis::UNIT, axis, axis], 1, Divisor::Present).unwrap();
+    /// assert_eq!(geometry.input_len(), 3 * 4 * 4);
+    /// assert_eq!(geometry.output_len(), 3 * 2 * 2);
+    /// ```
+    pub fn new(planes: usize, axes: [Axis; 3], inner: usize, divisor: Divisor) -> Option<Self> {
+        let bytes = |sizes: [usize; 3]| {
+            let elements = [planes.max(1), inner.max(1), size_of::<f64>()];
+            let all = sizes.into_iter().chain(elements);
+            all.into_iter()
+                .try_fold(1usize, usize::checked_mul)
+                .filter(|&n| n <= isize::MAX as usize)
+        };
+        bytes(axes.map(|axis| axis.input))?;
+        bytes(axes.map(|axis| axis.output))?;
+        axes.iter().try_fold(1usize, |n, axis| n.checked_mul(axis.kernel))?;
+        let sound = axes.iter().all(Axis::is_sound) && divisor != Divisor::Constant(0);
+        sound.then_some(Self { planes, axes, inner, divisor })
+    }
+
+    /// Independent tensors one after the other.
+    pub fn planes(&self) -> usize {
+        self.planes
+    }
+
+    /// Depth, height and width.
+    pub fn axes(&self) -> &[Axis; 3] {
+        &self.axes
+    }
+
+    /// Neighbouring elements that are pooled alike, independently.
+    pub fn inner(&self) -> usize {
+        self.inner
+    }
+
+    /// What sums are divided by.
+    pub fn divisor(&self) -> Divisor {
+        self.divisor
+    }
+
+    /// Elements of the input.
+    pub fn input_len(&self) -> usize {
+        self.planes * self.plane_len()
+    }
+
+    /// Elements of the output.
+    pub fn output_len(&self) -> usize {
+        self.rows() * self.row_len()
+    }
+
+    /// Rows of the output, the unit in which work is split: one for each plane, depth and height.
+    pub fn rows(&self) -> usize {
+        self.planes * self.axes[0].output * self.axes[1].output
+    }
+
+    /// Elements of an output row.
+    pub fn row_len(&self) -> usize {
+        self.axes[2].output * self.inner
+    }
+
+    /// Elements of an input plane.
+    pub(crate) fn plane_len(&self) -> usize {
+        self.axes[0].input * self.line_len() * self.axes[1].input
+    }
+
+    /// Elements of an input row.
+    pub(crate) fn line_len(&self) -> usize {
+        self.axes[2].input * self.inner
+    }
+
+    /// The plane, depth and height of an output row.
+    #[inline(always)]
+    pub(crate) fn position(&self, row: usize) -> (usize, usize, usize) {
+        let [depth, height, _] = self.axes;
+        (
+            row / height.output / depth.output,
+            row / height.output % depth.output,
+            row % height.output,
+        )
+    }
+
+    /// What the sum of a window is divided by, given its place along each axis; an empty window,
+    /// whose sum is 0, is divided by 1.
+    #[inline(always)]
+    pub(crate) fn divide_by(&self, window: [(Axis, usize); 3]) -> i64 {
+        match self.divisor {
+            Divisor::Constant(n) => n,
+            by => {
+                window.iter().map(|(axis, o)| axis.count(*o, by)).product::<usize>().max(1) as i64
+            }
+        }
+    }
+
+    /// Fails loudly unless the buffers are as long as the geometry says.
+    ///
+    /// Every raw load and store of a kernel relies on this, and on nothing else.
+    ///
+    /// # Panics
+    ///
+    /// If a length does not match, or `rows` is not inside the output.
+    #[inline(always)]
+    pub(crate) fn assert_fits<T>(&self, rows: &Range<usize>, input: &[T], output: &[T]) {
+        assert!(rows.start <= rows.end && rows.end <= self.rows(), "rows inside the output");
+        assert_eq!(input.len(), self.input_len(), "length of the input");
+        assert_eq!(output.len(), rows.len() * self.row_len(), "length of the output");
+    }
+}

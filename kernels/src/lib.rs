@@ -1,0 +1,43 @@
+//! The kernels behind [lanepool](https://docs.rs/lanepool): pooling over windows of a tensor, on
+//! every instruction set, with the same bits on all of them.
+//!
+//! Three nouns make a kernel:
+//!
+//! - **How**: a token of an instruction set, and what its registers can do (`simd`).
+//! - **What**: a reduction of the elements of a window (`reduction`), in a fixed order (`order`).
+//! - **Where**: a walk over windows, one idea a file ([`Walk`]).
+//!
+//! A [`Backend`] is the table of their products for one instruction set. [`BACKENDS`] lists them,
+//! fastest first; the last one, [`REFERENCE`], is the definition that all others are checked against.
+//!
+//! This crate takes sizes that are already in order ([`Geometry`]), and panics where a caller breaks
+//! its word. Use `lanepool` for descriptions of poolings, errors and threads.
+//!
+//! # How to add
+//!
+//! - **A backend**: a file in `simd/` with a token that implements `Isa` and `Lanes`, and a line in
+//!   [`BACKENDS`]. The tests, the benches and the self-test go through the registry and find it.
+//! - **A reduction**: a type that implements `Reduction`, its plain loop in `reference`, and a line
+//!   each in the tables of [`Kernels`].
+//! - **A walk**: a file, a variant of [`Walk`] and the condition under which it is chosen.
+#![cfg_attr(not(any(feature = "std", test)), no_std)]
+
+mod across;
+mod autovec;
+mod backend;
+mod down;
+mod each;
+mod floor;
+mod fold;
+mod geometry;
+mod order;
+mod reduction;
+mod reference;
+mod simd;
+mod walk;
+
+pub use backend::{BACKENDS, Backend, Kernel, Kernels, REFERENCE};
+#[cfg(feature = "std")]
+pub use backend::{ENV, NoSuchBackend};
+pub use geometry::{Axis, Divisor, Geometry};
+pub use walk::Walk;

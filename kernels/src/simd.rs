@@ -1,0 +1,224 @@
+//! The seam between kernels and instruction sets.
+//!
+//! A kernel is written once, over [`Lanes`]; an instruction set is a zero-sized token implementing
+//! it. Holding a token proves that the CPU has the instructions, so operations on registers are safe
+//! to call. Loads and stores take pointers: what makes them safe is the geometry, which is
+//! checked once at the kernel's door ([`Geometry::assert_fits`](crate::Geometry)).
+
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod avx2;
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod avx512;
+#[cfg(all(target_arch = "aarch64", target_endian = "little"))]
+pub(crate) mod neon;
+pub(crate) mod portable;
+pub(crate) mod scalar;
+
+use bytemuck::Pod;
+
+/// A feature of CPUs.
+#[derive(Clone, Copy)]
+pub(crate) struct Feature {
+    pub(crate) name: &'static str,
+    pub(crate) is_there: fn() -> bool,
+}
+
+/// An instruction set, as a token that only exists where the CPU supports it.
+pub(crate) trait Isa: Copy {
+    /// The name users see and select by.
+    const NAME: &'static str;
+
+    /// Returns the token if this CPU has the instructions.
+    ///
+    /// The standard library caches detection: this is a load and a bit test.
+    fn detect() -> Option<Self>;
+
+    /// The CPU features that it is made of.
+    const FEATURES: &'static [Feature];
+
+    /// Runs `f` compiled for this instruction set.
+    ///
+    /// `f` and all it calls must be `#[inline(always)]`, or they keep the baseline features of the
+    /// caller.
+    fn vectorize<R>(self, f: impl FnOnce() -> R) -> R;
+}
+
+/// The operations pooling needs on vectors of `T`.
+pub(crate) trait Lanes<T: Pod>: Isa {
+    /// A vector register of `T`.
+    type Vector: Copy;
+
+    /// The number of elements in a [`Vector`](Self::Vector).
+    const N: usize;
+
+    /// Broadcasts `x` to all lanes.
+    fn splat(self, x: T) -> Self::Vector;
+
+    /// Loads `N` elements.
+    ///
+    /// # Safety
+    ///
+    /// `src` is valid for reading them.
+    unsafe fn load(self, src: *const T) -> Self::Vector;
+
+    /// Stores `N` elements.
+    ///
+    /// # Safety
+    ///
+    /// `dst` is valid for writing them.
+    unsafe fn store(self, v: Self::Vector, dst: *mut T);
+
+    /// Loads the first `n` elements, fewer than `N`, and touches no other; the other lanes hold
+    /// anything.
+    ///
+    /// # Safety
+    ///
+    /// `src` is valid for reading them.
+    unsafe fn load_first(self, src: *const T, n: usize) -> Self::Vector;
+
+    /// Stores the first `n` elements, fewer than `N`, and touches no other.
+    ///
+    /// # Safety
+    ///
+    /// `dst` is valid for writing them.
+    unsafe fn store_first(self, v: Self::Vector, dst: *mut T, n: usize);
+
+    /// Adds each pair of lanes.
+    fn add(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
+
+    /// Multiplies each pair of lanes.
+    fn mul(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
+
+    /// Divides each pair of lanes.
+    fn div(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
+
+    /// Returns `a` where it is greater than `b`, else `b`; so `b` where either is NaN.
+    fn max(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
+
+    /// Returns the larger of each pair of lanes, or a NaN if either is NaN.
+    fn max_nan(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
+
+    /// Replaces every NaN by the canonical one, and −0 by +0.
+    fn canonical(self, v: Self::Vector) -> Self::Vector;
+
+    /// Splits `2 * N` consecutive elements into those at even and odd positions.
+    fn deinterleave(self, lo: Self::Vector, hi: Self::Vector) -> (Self::Vector, Self::Vector);
+}
+
+/// Loads the `N` elements of `slice` from `at` on.
+///
+/// # Safety
+///
+/// They lie inside it.
+#[inline(always)]
+pub(crate) unsafe fn load<T: Pod, S: Lanes<T>>(simd: S, slice: &[T], at: usize) -> S::Vector {
+    debug_assert!(at <= slice.len() && S::N <= slice.len() - at, "a load out of bounds");
+    // SAFETY: as the caller promises.
+    let src = unsafe { slice.as_ptr().add(at) };
+    // SAFETY: as the caller promises.
+    unsafe { simd.load(src) }
+}
+
+/// Loads the first `n` elements of `slice` from `at` on, all `N` at most.
+///
+/// # Safety
+///
+/// They lie inside it.
+#[inline(always)]
+pub(crate) unsafe fn load_first<T: Pod, S: Lanes<T>>(
+    simd: S,
+    slice: &[T],
+    at: usize,
+    n: usize,
+) -> S::Vector {
+    debug_assert!(at <= slice.len() && n <= slice.len() - at, "a load out of bounds");
+    // SAFETY: as the caller promises.
+    let src = unsafe { slice.as_ptr().add(at) };
+    if n >= S::N {
+        // SAFETY: as the caller promises.
+        unsafe { simd.load(src) }
+    } else {
+        // SAFETY: as the caller promises.
+        unsafe { simd.load_first(src, n) }
+    }
+}
+
+/// Stores `v` to the first `n` elements of `slice` from `at` on, all `N` at most.
+///
+/// # Safety
+///
+/// They lie inside it.
+#[inline(always)]
+pub(crate) unsafe fn store_first<T: Pod, S: Lanes<T>>(
+    simd: S,
+    v: S::Vector,
+    slice: &mut [T],
+    at: usize,
+    n: usize,
+) {
+    debug_assert!(at <= slice.len() && n <= slice.len() - at, "a store out of bounds");
+    // SAFETY: as the caller promises.
+    let dst = unsafe { slice.as_mut_ptr().add(at) };
+    if n >= S::N {
+        // SAFETY: as the caller promises.
+        unsafe { simd.store(v, dst) }
+    } else {
+        // SAFETY: as the caller promises.
+        unsafe { simd.store_first(v, dst, n) }
+    }
+}
+
+/// Stores all `N` lanes of `v` to `slice` from `at` on.
+///
+/// # Safety
+///
+/// They lie inside it.
+#[inline(always)]
+pub(crate) unsafe fn store<T: Pod, S: Lanes<T>>(simd: S, v: S::Vector, slice: &mut [T], at: usize) {
+    // SAFETY: as the caller promises.
+    unsafe { store_first::<T, S>(simd, v, slice, at, S::N) }
+}
+
+/// Whether this CPU has a feature; without `std`, whether every CPU of this target has it.
+#[cfg(target_arch = "x86_64")]
+macro_rules! has {
+    ($feature:tt) => {{
+        #[cfg(feature = "std")]
+        let has = std::arch::is_x86_feature_detected!($feature);
+        #[cfg(not(feature = "std"))]
+        let has = cfg!(target_feature = $feature);
+        has
+    }};
+}
+
+/// Whether this CPU has a feature; without `std`, whether every CPU of this target has it.
+#[cfg(target_arch = "aarch64")]
+macro_rules! has {
+    ($feature:tt) => {{
+        #[cfg(feature = "std")]
+        let has = std::arch::is_aarch64_feature_detected!($feature);
+        #[cfg(not(feature = "std"))]
+        let has = cfg!(target_feature = $feature);
+        has
+    }};
+}
+
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+pub(crate) use has;
+
+/// Copies the first `n` elements into an array that can be loaded whole.
+///
+/// # Safety
+///
+/// `src` is valid for reading `n` elements, and `n` is at most `N`.
+#[inline(always)]
+unsafe fn gather_first<T: Pod, const N: usize>(src: *const T, n: usize) -> [T; N] {
+    let mut lanes = [T::zeroed(); N];
+    for (i, lane) in lanes[..n].iter_mut().enumerate() {
+        // SAFETY: as the caller promises.
+        let at = unsafe { src.add(i) };
+        // SAFETY: as the caller promises.
+        *lane = unsafe { at.read() };
+    }
+    lanes
+}

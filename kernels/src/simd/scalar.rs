@@ -1,0 +1,87 @@
+//! Vectors of one element: what kernels are where there is nothing better, and for leftovers.
+
+use super::{Feature, Isa, Lanes};
+
+/// Needs no proof: every CPU has scalars.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Scalar;
+
+impl Isa for Scalar {
+    const NAME: &'static str = "scalar";
+    const FEATURES: &'static [Feature] = &[];
+
+    #[inline(always)]
+    fn detect() -> Option<Self> {
+        Some(Self)
+    }
+
+    #[inline(always)]
+    fn vectorize<R>(self, f: impl FnOnce() -> R) -> R {
+        f()
+    }
+}
+
+impl Lanes<f32> for Scalar {
+    type Vector = f32;
+    const N: usize = 1;
+
+    #[inline(always)]
+    fn splat(self, x: f32) -> f32 {
+        x
+    }
+
+    #[inline(always)]
+    unsafe fn load(self, src: *const f32) -> f32 {
+        // SAFETY: as the caller promises.
+        unsafe { src.read() }
+    }
+
+    #[inline(always)]
+    unsafe fn store(self, v: f32, dst: *mut f32) {
+        // SAFETY: as the caller promises.
+        unsafe { dst.write(v) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_first(self, _: *const f32, _: usize) -> f32 {
+        0.0
+    }
+
+    #[inline(always)]
+    unsafe fn store_first(self, _: f32, _: *mut f32, _: usize) {}
+
+    #[inline(always)]
+    fn add(self, a: f32, b: f32) -> f32 {
+        a + b
+    }
+
+    #[inline(always)]
+    fn mul(self, a: f32, b: f32) -> f32 {
+        a * b
+    }
+
+    #[inline(always)]
+    fn div(self, a: f32, b: f32) -> f32 {
+        a / b
+    }
+
+    #[inline(always)]
+    fn max(self, a: f32, b: f32) -> f32 {
+        if a > b { a } else { b }
+    }
+
+    #[inline(always)]
+    fn max_nan(self, a: f32, b: f32) -> f32 {
+        if a > b || a.is_nan() { a } else { b }
+    }
+
+    #[inline(always)]
+    fn canonical(self, v: f32) -> f32 {
+        if v.is_nan() { f32::NAN } else { v + 0.0 }
+    }
+
+    #[inline(always)]
+    fn deinterleave(self, lo: f32, hi: f32) -> (f32, f32) {
+        (lo, hi)
+    }
+}

@@ -1,0 +1,393 @@
+//! One comparison of a backend with the reference, for tests, fuzzers and the self-test.
+//!
+//! A [`Case`] is a pooling, a tensor's shape and layout, and the seed of its data. It is checked with
+//! the output between canaries, and bit by bit: backends may differ in speed only.
+//!
+//! ```
+//! use lanepool::{Backend, check::Case};
+//!
+//! let case = Case::random(42);
+//! case.check(Backend::best()?)?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+use crate::{
+    Backend, Divisor, Error, Layout, NanPolicy, Op, Padding, Plan, Pool, Pool1d, Pool2d, Pool3d,
+    REFERENCE, Shape,
+};
+use core::array::from_fn;
+use core::fmt;
+
+/// A pooling of a tensor full of awkward values.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Case {
+    /// What is done.
+    pub pooling: Pooling,
+    /// How the tensor is laid out.
+    pub layout: Layout,
+    /// What its data are made from.
+    pub seed: u64,
+    /// How awkward they are.
+    pub values: Values,
+}
+
+/// A pooling along any number of axes, and the shape of its tensor.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Pooling {
+    /// Along the width.
+    One(Pool1d, Shape<1>),
+    /// Along height and width.
+    Two(Pool2d, Shape<2>),
+    /// Along depth, height and width.
+    Three(Pool3d, Shape<3>),
+}
+
+/// What a tensor is filled with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Values {
+    /// Numbers of all magnitudes, none of which overflows a sum.
+    Numbers,
+    /// Few different numbers, among them both zeros.
+    Ties,
+    /// Numbers, and one in sixteen a NaN, an infinity, a denormal or a limit.
+    Traps,
+    /// Traps only.
+    OnlyTraps,
+}
+
+/// A backend computed something else than the reference.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Mismatch {
+    /// What was computed.
+    pub case: Case,
+    /// By which backend.
+    pub backend: &'static str,
+    /// What is wrong.
+    pub fault: Fault,
+}
+
+/// What can be wrong with an output.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Fault {
+    /// An element has other bits; this is the first one.
+    Element {
+        /// Its index in the output.
+        index: usize,
+        /// What the backend gives.
+        got: f32,
+        /// What the reference gives.
+        want: f32,
+    },
+    /// The kernel wrote outside its output, so many elements from its start.
+    Canary(isize),
+}
+
+impl fmt::Display for Mismatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { case, backend, fault } = self;
+        match fault {
+            Fault::Element { index, got, want } => write!(
+                f,
+                "{backend}: element {index} is {got:e} ({:08x}), the reference has {want:e} ({:08x}): {case}",
+                got.to_bits(),
+                want.to_bits()
+            ),
+            Fault::Canary(at) => {
+                write!(f, "{backend}: wrote to element {at}, outside its output: {case}")
+            }
+        }
+    }
+}
+
+impl std::error::Error for Mismatch {}
+
+/// Around the output; no kernel may change it.
+const CANARY: f32 = f32::from_bits(0xdead_beef);
+
+/// Canaries on each side: more than the widest vector.
+const MARGIN: usize = 64;
+
+impl Case {
+    /// The case of this seed: any geometry that is in order, any values.
+    pub fn random(seed: u64) -> Self {
+        let mut random = Random(seed);
+        let layout = random.one_of([Layout::ChannelsFirst, Layout::ChannelsLast]);
+        let values =
+            random.one_of([Values::Numbers, Values::Ties, Values::Traps, Values::OnlyTraps]);
+        // Most seeds give a valid pooling at once; the others are tried again.
+        let pooling = loop {
+            let pooling = match random.below(8) {
+                0 | 1 => random.pooling(layout, &[1, 2, 7, 16, 33, 70, 150, 400]).map(Pooling::one),
+                2..6 => random.pooling(layout, &[1, 3, 8, 17, 34]).map(Pooling::two),
+                6 => random.pooling(layout, &[1, 2, 5, 11]).map(Pooling::three),
+                _ => random.wide(layout).map(Pooling::one),
+            };
+            if let Some(pooling) = pooling {
+                break pooling;
+            }
+        };
+        Self { pooling, layout, seed, values }
+    }
+
+    /// The plan for this case.
+    ///
+    /// # Errors
+    ///
+    /// As [`Pool::plan`].
+    pub fn plan(&self, backend: &'static Backend) -> Result<Plan<f32>, Error> {
+        match self.pooling {
+            Pooling::One(pool, shape) => pool.plan_on(backend, self.layout, shape),
+            Pooling::Two(pool, shape) => pool.plan_on(backend, self.layout, shape),
+            Pooling::Three(pool, shape) => pool.plan_on(backend, self.layout, shape),
+        }
+    }
+
+    /// The data.
+    pub fn input(&self, len: usize) -> Vec<f32> {
+        let mut random = Random(!self.seed);
+        (0..len).map(|_| random.value(self.values)).collect()
+    }
+
+    /// The output of a backend.
+    ///
+    /// # Errors
+    ///
+    /// If it writes outside its output.
+    ///
+    /// # Panics
+    ///
+    /// If the case cannot be planned; all that [`random`](Self::random) gives can.
+    pub fn run(&self, backend: &'static Backend) -> Result<Vec<f32>, Mismatch> {
+        let plan = self.plan(backend).unwrap_or_else(|error| panic!("{self}: {error}"));
+        let input = self.input(plan.input_len());
+        let mut buffer = vec![CANARY; MARGIN + plan.output_len() + MARGIN];
+        let (before, rest) = buffer.split_at_mut(MARGIN);
+        let (output, after) = rest.split_at_mut(plan.output_len());
+        plan.run(&input, output).unwrap_or_else(|error| panic!("{self}: {error}"));
+        let dead = |canaries: &[f32]| canaries.iter().position(|x| x.to_bits() != CANARY.to_bits());
+        let at = dead(before).map(|i| i as isize - MARGIN as isize);
+        match at.or(dead(after).map(|i| (output.len() + i) as isize)) {
+            Some(at) => {
+                Err(Mismatch { case: *self, backend: backend.name(), fault: Fault::Canary(at) })
+            }
+            None => Ok(output.to_vec()),
+        }
+    }
+
+    /// Compares a backend with the reference.
+    ///
+    /// # Errors
+    ///
+    /// If they differ, or if the backend writes outside its output.
+    ///
+    /// # Panics
+    ///
+    /// If the backend is the reference itself: that would check nothing.
+    pub fn check(&self, backend: &'static Backend) -> Result<(), Mismatch> {
+        assert_ne!(backend, &REFERENCE, "the reference is not checked against itself");
+        let (got, want) = (self.run(backend)?, self.run(&REFERENCE)?);
+        self.compare(backend, &got, &want)
+    }
+
+    /// Compares the output of a backend with that of the reference.
+    ///
+    /// # Errors
+    ///
+    /// If they differ.
+    pub fn compare(
+        &self,
+        backend: &'static Backend,
+        got: &[f32],
+        want: &[f32],
+    ) -> Result<(), Mismatch> {
+        let differ = |(got, want): (&f32, &f32)| got.to_bits() != want.to_bits();
+        match got.iter().zip(want).position(differ) {
+            None => Ok(()),
+            Some(index) => {
+                let fault = Fault::Element { index, got: got[index], want: want[index] };
+                Err(Mismatch { case: *self, backend: backend.name(), fault })
+            }
+        }
+    }
+}
+
+impl fmt::Display for Case {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.pooling {
+            Pooling::One(pool, shape) => describe(f, pool, shape)?,
+            Pooling::Two(pool, shape) => describe(f, pool, shape)?,
+            Pooling::Three(pool, shape) => describe(f, pool, shape)?,
+        }
+        write!(f, ", {:?}, {:?}, seed {}", self.layout, self.values, self.seed)
+    }
+}
+
+fn describe<const D: usize>(
+    f: &mut fmt::Formatter<'_>,
+    pool: &Pool<D>,
+    shape: &Shape<D>,
+) -> fmt::Result {
+    let sizes = |sizes: &[usize]| sizes.iter().map(usize::to_string).collect::<Vec<_>>().join("×");
+    write!(f, "{:?} of {}", pool.op, sizes(&[shape.batch, shape.channels]))?;
+    write!(f, "×{}, kernel {}", sizes(&shape.spatial), sizes(&pool.kernel))?;
+    write!(f, ", stride {}, dilation {}", sizes(&pool.stride), sizes(&pool.dilation))?;
+    match pool.padding {
+        Padding::Explicit { begin, end } => {
+            write!(f, ", padding {} and {}", sizes(&begin), sizes(&end))?;
+        }
+        ref other => write!(f, ", padding {other:?}")?,
+    }
+    if pool.ceil_mode {
+        write!(f, ", ceil mode")?;
+    }
+    match pool.op {
+        Op::Average => write!(f, ", {:?}", pool.divisor),
+        Op::Max => write!(f, ", {:?} NaN", pool.nan_policy),
+    }
+}
+
+impl Pooling {
+    fn one((pool, shape): (Pool1d, Shape<1>)) -> Self {
+        Self::One(pool, shape)
+    }
+
+    fn two((pool, shape): (Pool2d, Shape<2>)) -> Self {
+        Self::Two(pool, shape)
+    }
+
+    fn three((pool, shape): (Pool3d, Shape<3>)) -> Self {
+        Self::Three(pool, shape)
+    }
+}
+
+/// [SplitMix64](https://prng.di.unimi.it/splitmix64.c): the same cases on every machine.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    fn below(&mut self, n: usize) -> usize {
+        (self.next() >> 32) as usize % n
+    }
+
+    fn one_of<T: Copy, const N: usize>(&mut self, choices: [T; N]) -> T {
+        choices[self.below(N)]
+    }
+
+    /// Small numbers mostly, up to `max`.
+    fn small(&mut self, max: usize) -> usize {
+        let max = self.below(max) + 1;
+        self.below(max) + 1
+    }
+
+    /// A size around one of some landmarks.
+    fn size(&mut self, landmarks: &[usize]) -> usize {
+        let landmark = landmarks[self.below(landmarks.len())];
+        (landmark + self.below(3)).saturating_sub(1).max(1)
+    }
+
+    fn value(&mut self, values: Values) -> f32 {
+        const TRAPS: [u32; 16] = [
+            0x7fc0_0000, // the canonical NaN,
+            0xffc0_0001, // a negative one with a payload,
+            0x7f80_0001, // a signalling one
+            0xff80_0000, // −∞
+            0xff80_0000,
+            0xff80_0000,
+            0xff80_0000,
+            0x7f80_0000, // ∞
+            0x8000_0000, // −0
+            0x0000_0000,
+            0x8000_0001, // denormals
+            0x007f_ffff,
+            0x0080_0000, // the smallest normal number
+            0xff7f_ffff, // MIN
+            0x7f7f_ffff, // MAX
+            0xbf80_0000, // −1
+        ];
+        let bits = self.next();
+        let number = || {
+            let magnitude = ((bits >> 32) as f32 / (1u64 << 31) as f32 - 1.0) * 3.0;
+            magnitude * [1.0, 1e-3, 1e4, 1e-30][bits as usize % 4]
+        };
+        match values {
+            Values::Numbers => number(),
+            Values::Ties => [-1.0, -0.0, 0.0, 0.5, 0.1][(bits >> 33) as usize % 5],
+            Values::Traps if bits >> 60 > 0 => number(),
+            _ => f32::from_bits(TRAPS[(bits >> 40) as usize % TRAPS.len()]),
+        }
+    }
+
+    /// A pooling with sides around some landmarks; not all that this gives is in order.
+    fn pooling<const D: usize>(
+        &mut self,
+        layout: Layout,
+        landmarks: &[usize],
+    ) -> Option<(Pool<D>, Shape<D>)> {
+        let kernel: [usize; D] = from_fn(|_| self.small(7));
+        let stride: [usize; D] = from_fn(|_| self.small(5));
+        let dilation: [usize; D] = from_fn(|_| self.one_of([1, 1, 1, 2, 3]));
+        let [begin, end] = from_fn(|_| {
+            from_fn::<usize, D, _>(|i| {
+                let large = self.small(9);
+                self.one_of([0, 0, kernel[i] / 2, large])
+            })
+        });
+        let spatial: [usize; D] = from_fn(|_| self.size(landmarks));
+        // Squares are what people use, and what has walks of its own.
+        let square = self.below(2) == 0;
+        let squared = |sizes: [usize; D]| if square { [sizes[0]; D] } else { sizes };
+        let (begin, end) = (squared(begin), squared(end));
+        let channels = match layout {
+            Layout::ChannelsFirst => self.small(4),
+            Layout::ChannelsLast => self.size(&[1, 2, 3, 4, 8, 16, 35, 65]),
+        };
+        let shape = Shape::new(self.below(3), channels, spatial);
+        let padding = match self.below(8) {
+            0 => Padding::SameUpper,
+            1 => Padding::SameLower,
+            2 => Padding::Valid,
+            _ => Padding::Explicit { begin, end },
+        };
+        let pool = Pool::new(Op::Max, squared(kernel)).stride(squared(stride));
+        let pool = pool.dilation(squared(dilation)).pad(padding);
+        self.finish(pool, layout, shape)
+    }
+
+    /// Rows and windows longer than any buffer.
+    fn wide(&mut self, layout: Layout) -> Option<(Pool1d, Shape<1>)> {
+        let shape = Shape::new(1, self.small(2), [self.one_of([700, 1100, 4200, 5000])]);
+        let kernel = self.one_of([1, 2, 3, 64, 65, 100, 513, 3900, 4100]);
+        let stride = self.one_of([1, 1, 2, 3, 16, 63, 64, 300]);
+        let both = [self.one_of([0, 0, 1, kernel / 2, 4500])];
+        let pool = Pool1d::max([kernel]).stride([stride]).padding(both);
+        let pool = pool.dilation([self.one_of([1, 1, 2, 40])]);
+        let pooling = self.finish(pool, layout, shape)?;
+        // The reference takes its time: windows times taps.
+        let outputs = pool.output_size(shape.spatial).ok()?[0];
+        (outputs * kernel < 200_000).then_some(pooling)
+    }
+
+    fn finish<const D: usize>(
+        &mut self,
+        pool: Pool<D>,
+        layout: Layout,
+        shape: Shape<D>,
+    ) -> Option<(Pool<D>, Shape<D>)> {
+        let mut pool = pool.ceil_mode(self.below(2) == 0);
+        pool.op = self.one_of([Op::Max, Op::Average]);
+        pool.nan_policy = self.one_of([NanPolicy::Propagate, NanPolicy::Ignore]);
+        pool.divisor = match self.below(5) {
+            0 => Divisor::IncludePad,
+            1 => Divisor::FullWindow,
+            2 => Divisor::Fixed(self.one_of([1, -3, 7, i64::MAX])),
+            _ => Divisor::ExcludePad,
+        };
+        pool.plan_on::<f32>(&REFERENCE, layout, shape).ok().map(|_| (pool, shape))
+    }
+}

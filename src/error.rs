@@ -1,0 +1,112 @@
+use crate::Axis;
+use lanepool_kernels::NoSuchBackend;
+
+/// Why a pooling could not be planned or run. Nothing has been written when one is returned.
+///
+/// ```
+/// use lanepool::{Axis, Error, Layout, Plan, Pool2d, Shape};
+///
+/// let shape = Shape::new(1, 8, [32, 2]);
+/// let plan: Result<Plan<f32>, Error> = Pool2d::max([3, 3]).plan(Layout::ChannelsFirst, shape);
+/// let error = plan.unwrap_err();
+/// assert!(matches!(error, Error::KernelTooLarge { axis: Axis::Width, kernel: 3, input: 2, .. }));
+/// assert_eq!(
+///     error.to_string(),
+///     "width: a kernel of 3 with dilation 1 spans 3 elements, but the padded input has 2 (0 + 2 + 0)"
+/// );
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A kernel, stride or dilation of 0.
+    #[error("{axis}: a {field} of 0")]
+    Zero {
+        /// The axis.
+        axis: Axis,
+        /// What is 0: `"kernel"`, `"stride"` or `"dilation"`.
+        field: &'static str,
+    },
+    /// A spatial axis without elements.
+    #[error("{axis}: an input of 0 elements")]
+    EmptyAxis {
+        /// The axis.
+        axis: Axis,
+    },
+    /// A window that does not fit the padded input.
+    #[error(
+        "{axis}: a kernel of {kernel} with dilation {dilation} spans {span} elements, \
+         but the padded input has {} ({pad_begin} + {input} + {pad_end})",
+        pad_begin + input + pad_end
+    )]
+    KernelTooLarge {
+        /// The axis.
+        axis: Axis,
+        /// Taps.
+        kernel: usize,
+        /// Elements from one tap to the next.
+        dilation: usize,
+        /// Elements from the first tap to the last, both included.
+        span: usize,
+        /// Elements of the input.
+        input: usize,
+        /// Padding before them.
+        pad_begin: usize,
+        /// Padding after them.
+        pad_end: usize,
+    },
+    /// Positions along an axis that do not fit a `usize`.
+    #[error(
+        "{axis}: an input of {input}, a kernel of {kernel}, a stride of {stride}, a dilation of \
+         {dilation} and a padding of {pad_begin} and {pad_end} overflow"
+    )]
+    Overflow {
+        /// The axis.
+        axis: Axis,
+        /// Elements of the input.
+        input: usize,
+        /// Taps.
+        kernel: usize,
+        /// Elements from one window to the next.
+        stride: usize,
+        /// Elements from one tap to the next.
+        dilation: usize,
+        /// Padding before the input.
+        pad_begin: usize,
+        /// Padding after it.
+        pad_end: usize,
+    },
+    /// A product of sizes that does not fit the address space.
+    #[error("{what} of {} elements is too large", sizes.iter().map(usize::to_string).collect::<Vec<_>>().join(" × "))]
+    TooLarge {
+        /// What is too large: `"an input"`, `"an output"` or `"a window"`.
+        what: &'static str,
+        /// Its sizes: for tensors batch, channels and the spatial axes.
+        sizes: Vec<usize>,
+    },
+    /// [`Divisor::Fixed(0)`](crate::Divisor::Fixed).
+    #[error("a fixed divisor of 0")]
+    ZeroDivisor,
+    /// A buffer whose length is not that of the plan.
+    #[error("the {buffer} has {actual} elements, but the plan needs {expected}")]
+    Length {
+        /// `"input"` or `"output"`.
+        buffer: &'static str,
+        /// Elements that the plan needs.
+        expected: usize,
+        /// Elements that there are.
+        actual: usize,
+    },
+    /// Rows that the output does not have.
+    #[error("rows {start} to {end} of an output of {rows} rows")]
+    Rows {
+        /// The first row asked for.
+        start: usize,
+        /// The row after the last one asked for.
+        end: usize,
+        /// How many there are.
+        rows: usize,
+    },
+    /// A backend that does not exist or is not supported by this CPU.
+    #[error(transparent)]
+    Backend(#[from] NoSuchBackend),
+}

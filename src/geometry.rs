@@ -1,0 +1,165 @@
+//! From a description and a shape to sizes that are known to be in order.
+
+use crate::{Divisor, Error, Layout, Padding, Pool};
+use core::fmt;
+use lanepool_kernels as kernels;
+use lanepool_kernels::Geometry;
+
+/// A spatial axis, as errors name it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Axis {
+    /// The first of three.
+    Depth,
+    /// The last but one.
+    Height,
+    /// The last, and the only one of one.
+    Width,
+}
+
+impl fmt::Display for Axis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Depth => "depth",
+            Self::Height => "height",
+            Self::Width => "width",
+        })
+    }
+}
+
+/// The sizes of a tensor, whatever its layout.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Shape<const D: usize> {
+    /// Tensors that are pooled alike; may be 0.
+    pub batch: usize,
+    /// Channels, which are pooled independently; may be 0.
+    pub channels: usize,
+    /// Depth, height and width, the last `D` of them.
+    pub spatial: [usize; D],
+}
+
+impl<const D: usize> Shape<D> {
+    /// A shape of these sizes.
+    pub const fn new(batch: usize, channels: usize, spatial: [usize; D]) -> Self {
+        Self { batch, channels, spatial }
+    }
+}
+
+/// Axis `i` of the pooling of a tensor that has `input` elements along it.
+pub(crate) fn axis<const D: usize>(
+    pool: &Pool<D>,
+    i: usize,
+    input: usize,
+) -> Result<kernels::Axis, Error> {
+    let axis = Pool::<D>::axis(i);
+    let (kernel, stride, dilation) = (pool.kernel[i], pool.stride[i], pool.dilation[i]);
+    for (field, value) in [("kernel", kernel), ("stride", stride), ("dilation", dilation)] {
+        if value == 0 {
+            return Err(Error::Zero { axis, field });
+        }
+    }
+    if input == 0 {
+        return Err(Error::EmptyAxis { axis });
+    }
+    let (pad_begin, pad_end) = match pool.padding {
+        Padding::Explicit { begin, end } => (begin[i], end[i]),
+        _ => (0, 0),
+    };
+    let overflow = Error::Overflow { axis, input, kernel, stride, dilation, pad_begin, pad_end };
+    let span = (kernel - 1).checked_mul(dilation).and_then(|n| n.checked_add(1));
+    let span = span.ok_or_else(|| overflow.clone())?;
+    let sized = |output, pad_begin, pad_end| kernels::Axis {
+        input,
+        output,
+        kernel,
+        stride,
+        dilation,
+        pad_begin,
+        pad_end,
+    };
+    if matches!(pool.padding, Padding::SameUpper | Padding::SameLower) {
+        let output = input.div_ceil(stride);
+        // The last window starts inside the input, so only its span can overflow.
+        let needed = ((output - 1) * stride).checked_add(span).ok_or_else(|| overflow.clone())?;
+        let total = needed.saturating_sub(input);
+        let (small, large) = (total / 2, total.div_ceil(2));
+        return Ok(match pool.padding {
+            Padding::SameUpper => sized(output, small, large),
+            _ => sized(output, large, small),
+        });
+    }
+    let padded = input.checked_add(pad_begin).and_then(|n| n.checked_add(pad_end));
+    let padded = padded.ok_or_else(|| overflow.clone())?;
+    let Some(spare) = padded.checked_sub(span) else {
+        return Err(Error::KernelTooLarge {
+            axis,
+            kernel,
+            dilation,
+            span,
+            input,
+            pad_begin,
+            pad_end,
+        });
+    };
+    let floor = spare / stride + 1;
+    let explicit = matches!(pool.padding, Padding::Explicit { .. });
+    let one_more = explicit
+        && pool.ceil_mode
+        && spare % stride != 0
+        && floor.checked_mul(stride).is_some_and(|start| start < input + pad_begin);
+    Ok(sized(floor + usize::from(one_more), pad_begin, pad_end))
+}
+
+/// The pooling of a whole tensor.
+pub(crate) fn geometry<const D: usize>(
+    pool: &Pool<D>,
+    layout: Layout,
+    shape: Shape<D>,
+) -> Result<Geometry, Error> {
+    let mut axes = [kernels::Axis::UNIT; 3];
+    for (i, &input) in shape.spatial.iter().enumerate() {
+        axes[3 - D + i] = axis(pool, i, input)?;
+    }
+    let Shape { batch, channels, .. } = shape;
+    let sized = |what, of: fn(&kernels::Axis) -> usize| {
+        let sizes = [batch, channels].into_iter().chain(axes[3 - D..].iter().map(of));
+        let sizes: Vec<usize> = sizes.collect();
+        let product = sizes.iter().try_fold(1usize, |n, &size| n.checked_mul(size.max(1)));
+        // As many bytes as a slice can have, of the widest element there is.
+        match product.filter(|&n| n <= isize::MAX as usize / size_of::<f64>()) {
+            Some(_) => Ok(()),
+            None => Err(Error::TooLarge { what, sizes }),
+        }
+    };
+    sized("an input", |axis| axis.input)?;
+    sized("an output", |axis| axis.output)?;
+    let window = || Error::TooLarge { what: "a window", sizes: pool.kernel.to_vec() };
+    let taps = pool.kernel.iter().try_fold(1usize, |n, &k| n.checked_mul(k));
+    let taps = taps.and_then(|n| i64::try_from(n).ok()).ok_or_else(window)?;
+    let divisor = match pool.divisor {
+        Divisor::ExcludePad => kernels::Divisor::Present,
+        Divisor::IncludePad => kernels::Divisor::Padded,
+        Divisor::FullWindow => kernels::Divisor::Constant(taps),
+        Divisor::Fixed(0) => return Err(Error::ZeroDivisor),
+        Divisor::Fixed(n) => kernels::Divisor::Constant(n),
+    };
+    let (planes, inner) = match layout {
+        Layout::ChannelsFirst => (batch * channels, 1),
+        Layout::ChannelsLast => (batch, channels),
+    };
+    // What is left to go wrong is that the last tap of the last window is too far away.
+    let widest = |axis: &kernels::Axis| axis.kernel.max(axis.pad_begin).max(axis.stride);
+    Geometry::new(planes, axes, inner, divisor).ok_or_else(|| {
+        let i = (0..D).max_by_key(|&i| widest(&axes[3 - D + i])).unwrap_or(0);
+        let kernels::Axis { input, kernel, stride, dilation, pad_begin, pad_end, .. } =
+            axes[3 - D + i];
+        Error::Overflow {
+            axis: Pool::<D>::axis(i),
+            input,
+            kernel,
+            stride,
+            dilation,
+            pad_begin,
+            pad_end,
+        }
+    })
+}

@@ -1,0 +1,14 @@
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+
+pub mod check;
+mod error;
+mod geometry;
+mod plan;
+mod pool;
+
+pub use error::Error;
+pub use geometry::{Axis, Shape};
+pub use lanepool_kernels::{BACKENDS, Backend, NoSuchBackend, REFERENCE, Walk};
+pub use plan::{Element, Plan};
+pub use pool::{Divisor, Layout, NanPolicy, Op, Padding, Pool, Pool1d, Pool2d, Pool3d};

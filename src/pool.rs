@@ -1,0 +1,251 @@
+//! What a pooling does, apart from the tensor it is done to.
+
+use crate::{Axis, Error, Plan, Shape, geometry};
+use lanepool_kernels::{Backend, Geometry};
+
+/// A pooling along `D` spatial axes, 1 to 3: [`Pool1d`], [`Pool2d`], [`Pool3d`].
+///
+/// Sizes along the axes are in the order of the tensor: depth, height, width. What is not said is a
+/// stride and a dilation of 1, no padding, floor mode, [`Divisor::ExcludePad`] and
+/// [`NanPolicy::Propagate`]. Nothing is checked before [`plan`](Self::plan).
+///
+/// ```
+/// use lanepool::{Layout, Plan, Pool2d, Shape};
+///
+/// let pool = Pool2d::max([3, 3]).stride([2, 2]).padding([1, 1]);
+/// let plan: Plan<f32> = pool.plan(Layout::ChannelsFirst, Shape::new(1, 64, [112, 112]))?;
+/// assert_eq!(plan.output_size(), [56, 56]);
+/// # Ok::<(), lanepool::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[must_use]
+pub struct Pool<const D: usize> {
+    pub(crate) op: Op,
+    pub(crate) kernel: [usize; D],
+    pub(crate) stride: [usize; D],
+    pub(crate) dilation: [usize; D],
+    pub(crate) padding: Padding<D>,
+    pub(crate) ceil_mode: bool,
+    pub(crate) divisor: Divisor,
+    pub(crate) nan_policy: NanPolicy,
+}
+
+/// A pooling along the width.
+pub type Pool1d = Pool<1>;
+
+/// A pooling along height and width.
+pub type Pool2d = Pool<2>;
+
+/// A pooling along depth, height and width.
+pub type Pool3d = Pool<3>;
+
+/// How a window becomes one element.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Op {
+    /// The largest element. A window with a NaN gives a NaN (but see [`NanPolicy`]), and a window
+    /// without an element −∞. A zero is +0, a NaN is [`f32::NAN`]'s bits.
+    Max,
+    /// The sum of the elements over a [`Divisor`]. A window without an element gives 0.
+    Average,
+}
+
+/// What an average is divided by.
+///
+/// Divisors are converted to the nearest `f32` if they are not one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Divisor {
+    /// The number of taps inside the input: TensorFlow; ONNX and PyTorch with
+    /// `count_include_pad=0`.
+    #[default]
+    ExcludePad,
+    /// The number of taps inside the padded input: ONNX and PyTorch with `count_include_pad=1`.
+    /// Only windows that ceil mode lets reach beyond the padding have fewer than the kernel has.
+    IncludePad,
+    /// The taps of the kernel: oneDNN's `avg_include_padding` and OpenVINO.
+    FullWindow,
+    /// A number, not 0: PyTorch's `divisor_override`. 1 gives sums.
+    Fixed(i64),
+}
+
+/// What a NaN does to a maximum.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum NanPolicy {
+    /// A window with a NaN gives NaN, as in PyTorch.
+    #[default]
+    Propagate,
+    /// NaNs count as absent. The faster one.
+    Ignore,
+}
+
+/// Absent elements around the input; they take no part in any result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Padding<const D: usize> {
+    /// So many before and after each axis.
+    Explicit {
+        /// Before.
+        begin: [usize; D],
+        /// After.
+        end: [usize; D],
+    },
+    /// As many as give ⌈input / stride⌉ windows, an odd one at the end
+    /// ([ONNX](https://onnx.ai/onnx/operators/onnx__MaxPool.html) `auto_pad`, TensorFlow's `SAME`).
+    SameUpper,
+    /// The same, with an odd one at the beginning.
+    SameLower,
+    /// None, with the output rounded down.
+    Valid,
+}
+
+/// The order of a tensor's elements in memory, without gaps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Layout {
+    /// Batch, channels, then the spatial axes: NCW, NCHW, NCDHW.
+    ChannelsFirst,
+    /// Batch, the spatial axes, then channels: NWC, NHWC, NDHWC.
+    ChannelsLast,
+}
+
+impl<const D: usize> Pool<D> {
+    /// Max pooling over windows of `kernel` taps.
+    pub const fn max(kernel: [usize; D]) -> Self {
+        Self::new(Op::Max, kernel)
+    }
+
+    /// Average pooling over windows of `kernel` taps.
+    pub const fn average(kernel: [usize; D]) -> Self {
+        Self::new(Op::Average, kernel)
+    }
+
+    /// A pooling by `op` over windows of `kernel` taps.
+    pub const fn new(op: Op, kernel: [usize; D]) -> Self {
+        const { assert!(1 <= D && D <= 3, "poolings have 1 to 3 spatial axes") };
+        Self {
+            op,
+            kernel,
+            stride: [1; D],
+            dilation: [1; D],
+            padding: Padding::Explicit { begin: [0; D], end: [0; D] },
+            ceil_mode: false,
+            divisor: Divisor::ExcludePad,
+            nan_policy: NanPolicy::Propagate,
+        }
+    }
+
+    /// Elements from one window to the next.
+    pub const fn stride(mut self, stride: [usize; D]) -> Self {
+        self.stride = stride;
+        self
+    }
+
+    /// Elements from one tap to the next.
+    pub const fn dilation(mut self, dilation: [usize; D]) -> Self {
+        self.dilation = dilation;
+        self
+    }
+
+    /// So many absent elements before and after each axis.
+    pub const fn padding(self, both: [usize; D]) -> Self {
+        self.pad(Padding::Explicit { begin: both, end: both })
+    }
+
+    /// Absent elements around the input.
+    pub const fn pad(mut self, padding: Padding<D>) -> Self {
+        self.padding = padding;
+        self
+    }
+
+    /// Whether a last window counts that reaches beyond the padded input, provided that it starts
+    /// inside the input or the padding before it (PyTorch's rule, and ONNX's). It has no effect on
+    /// padding that is not explicit.
+    pub const fn ceil_mode(mut self, ceil_mode: bool) -> Self {
+        self.ceil_mode = ceil_mode;
+        self
+    }
+
+    /// What averages are divided by.
+    pub const fn divisor(mut self, divisor: Divisor) -> Self {
+        self.divisor = divisor;
+        self
+    }
+
+    /// What a NaN does to a maximum.
+    pub const fn nan_policy(mut self, nan_policy: NanPolicy) -> Self {
+        self.nan_policy = nan_policy;
+        self
+    }
+
+    /// Checks the pooling of a tensor of this layout and shape, and chooses the kernel, from the
+    /// best backend ([`Backend::best`]).
+    ///
+    /// # Errors
+    ///
+    /// If the description contradicts itself or the shape, if a size overflows, or if
+    /// `LANEPOOL_BACKEND` names no backend of this CPU.
+    pub fn plan<T: crate::Element>(
+        &self,
+        layout: Layout,
+        shape: Shape<D>,
+    ) -> Result<Plan<T>, Error> {
+        self.plan_on(Backend::best()?, layout, shape)
+    }
+
+    /// As [`plan`](Self::plan), with the kernel from `backend`.
+    ///
+    /// # Errors
+    ///
+    /// As [`plan`](Self::plan), or if this CPU does not support the backend.
+    ///
+    /// ```
+    /// use lanepool::{Backend, Layout, Plan, Pool1d, Shape};
+    ///
+    /// let backend = Backend::named("scalar")?;
+    /// let plan: Plan<f32> =
+    ///     Pool1d::average([2]).plan_on(backend, Layout::ChannelsLast, Shape::new(1, 1, [3]))?;
+    /// let mut output = [0.0; 2];
+    /// plan.run(&[1.0, 2.0, 4.0], &mut output)?;
+    /// assert_eq!(output, [1.5, 3.0]);
+    /// # Ok::<(), lanepool::Error>(())
+    /// ```
+    pub fn plan_on<T: crate::Element>(
+        &self,
+        backend: &'static Backend,
+        layout: Layout,
+        shape: Shape<D>,
+    ) -> Result<Plan<T>, Error> {
+        // A backend that is not supported here must not get as far as its kernels.
+        let backend = Backend::named(backend.name())?;
+        Ok(Plan::new(self.geometry(layout, shape)?, self.op, self.nan_policy, backend, D))
+    }
+
+    /// The spatial size of the output for an input of this spatial size.
+    ///
+    /// # Errors
+    ///
+    /// As [`plan`](Self::plan).
+    ///
+    /// ```
+    /// use lanepool::Pool2d;
+    ///
+    /// let pool = Pool2d::max([2, 2]).stride([2, 2]);
+    /// assert_eq!(pool.output_size([7, 8])?, [3, 4]);
+    /// assert_eq!(pool.ceil_mode(true).output_size([7, 8])?, [4, 4]);
+    /// # Ok::<(), lanepool::Error>(())
+    /// ```
+    pub fn output_size(&self, input: [usize; D]) -> Result<[usize; D], Error> {
+        let mut size = [0; D];
+        for (i, output) in size.iter_mut().enumerate() {
+            *output = geometry::axis(self, i, input[i])?.output;
+        }
+        Ok(size)
+    }
+
+    fn geometry(&self, layout: Layout, shape: Shape<D>) -> Result<Geometry, Error> {
+        geometry::geometry(self, layout, shape)
+    }
+
+    /// The axis that index `i` of a size stands for.
+    pub(crate) fn axis(i: usize) -> Axis {
+        [Axis::Depth, Axis::Height, Axis::Width][3 - D + i]
+    }
+}
