@@ -179,7 +179,7 @@ while [ $# -gt 0 ]; do
 done
 for f in ${AVX512_FILES:-}; do copy_in "$f"; done
 printf '%s\0' HOME=/tmp PATH=/bin:/usr/bin TMPDIR=/tmp >"$w/root/run.env"
-for v in RUST_BACKTRACE RUST_TEST_THREADS RUST_LOG LANEPOOL_CASES LANEPOOL_BACKEND ${AVX512_ENV:-}; do
+for v in RUST_BACKTRACE RUST_TEST_THREADS RUST_LOG LANEPOOL_CASES LANEPOOL_BACKEND LANEPOOL_BACKENDS ${AVX512_ENV:-}; do
     [ -z "${!v+x}" ] || printf '%s\0' "$v=${!v}" >>"$w/root/run.env"
 done
 (cd "$w/root" && find . | cpio -o -H newc --quiet -R 0:0) >"$w/iso/initrd"

@@ -1,11 +1,14 @@
 //! Every backend computes what the reference computes, and touches nothing else.
 
+mod common;
+
+use common::cases;
 use lanepool::check::Case;
-use lanepool::{BACKENDS, REFERENCE};
+use lanepool::{BACKENDS, Backend, REFERENCE};
+use std::collections::BTreeMap;
 
 #[test]
 fn backends_agree_with_the_reference() {
-    let cases = std::env::var("LANEPOOL_CASES").map_or(6000, |n| n.parse().expect("a number"));
     let backends = BACKENDS.iter().filter(|backend| **backend != REFERENCE);
     let (supported, missing): (Vec<_>, Vec<_>) = backends.partition(|b| b.is_supported());
     for backend in missing {
@@ -15,14 +18,138 @@ fn backends_agree_with_the_reference() {
             backend.missing().collect::<Vec<_>>().join(", ")
         );
     }
-    let mut checked = 0;
-    for case in (0..cases).map(Case::random) {
+    assert!(supported.len() >= 3, "scalar, portable and autovec run everywhere");
+    for case in (0..cases()).map(Case::random) {
         let want = case.run(&REFERENCE).unwrap();
         for backend in &supported {
             let got = case.run(backend).unwrap_or_else(|mismatch| panic!("{mismatch}"));
             case.compare(backend, &got, &want).unwrap_or_else(|mismatch| panic!("{mismatch}"));
-            checked += 1;
         }
     }
-    assert!(checked >= 3 * cases, "scalar, portable and autovec run everywhere");
+    for backend in supported {
+        println!("agreement: {} {} cases, 0 failed", backend.name(), cases());
+    }
+}
+
+/// What a case is about: each aspect in a word.
+struct Aspects {
+    walk: String,
+    layout: String,
+    /// With the NaN policy or the divisor.
+    op: String,
+    rank: String,
+    stride: String,
+    dilation: String,
+    padding: String,
+    ceil_mode: String,
+    values: String,
+    /// Whether there are windows, and whether all of them have elements.
+    windows: String,
+}
+
+impl Aspects {
+    fn of(case: &Case) -> Self {
+        // A description keeps its fields to itself, but tells them to a reader.
+        let text = case.to_string();
+        let parts: Vec<_> = text.split(", ").collect();
+        let after = |name: &str| parts.iter().find_map(|part| part.strip_prefix(name)).unwrap();
+        let along_width = |sizes: &str| match sizes.rsplit('×').next().unwrap() {
+            few @ ("1" | "2") => few.to_owned(),
+            _ => "3+".to_owned(),
+        };
+        let op = text.split(' ').next().unwrap();
+        // Layout, values and seed follow.
+        let detail = parts[parts.len() - 4].split('(').next().unwrap();
+        let padding = after("padding ");
+        Self {
+            walk: format!("{:?}", case.plan(&REFERENCE).unwrap().walk()),
+            layout: format!("{:?}", case.layout),
+            op: format!("{op} {detail}"),
+            rank: format!("{} axes", after("stride ").split('×').count()),
+            stride: format!("stride {}", along_width(after("stride "))),
+            dilation: format!("dilation {}", along_width(after("dilation "))),
+            padding: if padding.contains(" and ") { "explicit" } else { padding }.into(),
+            ceil_mode: if parts.contains(&"ceil mode") { "ceil" } else { "floor" }.into(),
+            values: format!("{:?}", case.values),
+            windows: windows(case).into(),
+        }
+    }
+}
+
+/// With ones only, an empty window gives −∞ or 0, and any other does not.
+fn windows(case: &Case) -> &'static str {
+    let plan = case.plan(Backend::fastest()).unwrap();
+    let mut output = vec![f32::NAN; plan.output_len()];
+    plan.run(&vec![1.0; plan.input_len()], &mut output).unwrap();
+    let is_empty = |x: &&f32| **x == 0.0 || **x == f32::NEG_INFINITY;
+    match (output.len(), output.iter().filter(is_empty).count()) {
+        (0, _) => "no windows",
+        (_, 0) => "full windows",
+        _ => "empty windows",
+    }
+}
+
+/// One name of each list, in every combination.
+fn product(lists: &[&[&str]]) -> Vec<Vec<String>> {
+    lists.iter().fold(vec![Vec::new()], |rows, list| {
+        let extended = |row: &Vec<String>, name: &str| [&row[..], &[name.to_owned()]].concat();
+        rows.iter().flat_map(|row| list.iter().map(move |name| extended(row, name))).collect()
+    })
+}
+
+#[test]
+fn random_cases_get_everywhere() {
+    let aspects: Vec<_> = (0..6000).map(Case::random).map(|case| Aspects::of(&case)).collect();
+    let expect = |of: fn(&Aspects) -> Vec<&String>, lists: &[&[&str]]| {
+        let mut counts = BTreeMap::new();
+        for aspects in &aspects {
+            let words: Vec<String> = of(aspects).into_iter().cloned().collect();
+            *counts.entry(words).or_insert(0) += 1;
+        }
+        let wanted = product(lists);
+        let count = |words: &Vec<String>| counts.get(words).copied().unwrap_or(0);
+        for words in &wanted {
+            println!("{:4} × {}", count(words), words.join(", "));
+        }
+        let missing: Vec<_> = wanted.iter().filter(|words| count(words) == 0).collect();
+        assert!(missing.is_empty(), "no case has {missing:#?}");
+    };
+    let walks = &["Down", "Rows", "Across", "Each"];
+    let ranks = &["1 axes", "2 axes", "3 axes"];
+    let layouts = &["ChannelsFirst", "ChannelsLast"];
+    let ops = &[
+        "Max Propagate NaN",
+        "Max Ignore NaN",
+        "Average ExcludePad",
+        "Average IncludePad",
+        "Average FullWindow",
+        "Average Fixed",
+    ];
+    let values = &["Numbers", "Ties", "Traps", "OnlyTraps"];
+    let strides = &["stride 1", "stride 2", "stride 3+"];
+    let dilations = &["dilation 1", "dilation 2", "dilation 3+"];
+    let paddings = &["explicit", "SameUpper", "SameLower", "Valid"];
+    let windows = &["full windows", "empty windows"];
+
+    // What each walk may do in a way of its own.
+    expect(
+        |a| vec![&a.walk, &a.op, &a.stride, &a.windows],
+        &[&["Down", "Across"], ops, strides, windows],
+    );
+    // These two have few empty windows: Rows only where a whole row is padding, Each only where
+    // padding is as wide as its windows are.
+    expect(|a| vec![&a.walk, &a.op, &a.stride], &[&["Rows"], ops, &strides[..2]]);
+    expect(|a| vec![&a.walk, &a.stride, &a.windows], &[&["Rows"], &strides[..2], windows]);
+    expect(|a| vec![&a.walk, &a.stride], &[&["Each"], strides]);
+    expect(|a| vec![&a.walk, &a.op, &a.windows], &[&["Rows", "Each"], ops, windows]);
+    expect(|a| vec![&a.walk, &a.op, &a.values], &[walks, ops, values]);
+    expect(|a| vec![&a.walk, &a.op, &a.layout], &[&walks[1..], ops, layouts]);
+    expect(|a| vec![&a.walk, &a.rank], &[&walks[..3], ranks]);
+    // And what the geometry has to get right for all of them.
+    expect(
+        |a| vec![&a.rank, &a.layout, &a.padding, &a.ceil_mode],
+        &[ranks, layouts, paddings, &["ceil", "floor"]],
+    );
+    expect(|a| vec![&a.rank, &a.padding, &a.dilation], &[ranks, paddings, dilations]);
+    expect(|a| vec![&a.windows, &a.layout], &[&["no windows"], layouts]);
 }

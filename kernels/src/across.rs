@@ -7,7 +7,7 @@
 
 use crate::fold::fold;
 use crate::order::{Step, Taps, merges_after};
-use crate::reduction::{Again, Element, Reduction};
+use crate::reduction::{Again, Divide, Element, Reduction};
 use crate::simd::{Lanes, load, load_first, store, store_first};
 use crate::{Axis, Divisor, Geometry};
 use core::ops::Range;
@@ -24,6 +24,18 @@ const PIECE: usize = 512;
 /// Taps whose places are computed once and not at every use.
 const LISTED: usize = 64;
 
+/// Buffers, made outside of vector code, where filling them would be a call.
+pub(crate) struct Scratch<T> {
+    columns: [T; SCRATCH],
+    counts: [T; PIECE],
+}
+
+impl<T: Element> Scratch<T> {
+    pub(crate) fn new() -> Self {
+        Self { columns: [T::zeroed(); SCRATCH], counts: [T::zeroed(); PIECE] }
+    }
+}
+
 /// Whether windows along `width` fit the scratch buffer.
 pub(crate) fn fits(width: &Axis) -> bool {
     let phase = (width.span() / width.stride).saturating_add(2 * WIDEST);
@@ -38,13 +50,12 @@ pub(crate) fn across<R: Reduction<T>, T: Element, S: Lanes<T>>(
     rows: Range<usize>,
     input: &[T],
     output: &mut [T],
+    Scratch { columns: scratch, counts }: &mut Scratch<T>,
 ) {
     let [depth, height, width] = *geometry.axes();
     let line = geometry.line_len();
     let slice = line * height.input;
     let strides = [0, depth.dilation * slice, height.dilation * line];
-    let mut scratch = [R::IDENTITY; SCRATCH];
-    let mut counts = [R::IDENTITY; PIECE];
     let phase = SCRATCH / width.stride;
     // A last vector may begin at the last window.
     let piece = PIECE.min(phase - width.span() / width.stride - WIDEST);
@@ -70,28 +81,22 @@ pub(crate) fn across<R: Reduction<T>, T: Element, S: Lanes<T>>(
                 .wrapping_add(height.start(y).wrapping_mul(line));
             let columns =
                 Columns { first: width.start(x), len: (windows - 1) * width.stride + width.span() };
-            columns.merge::<R, T, S>(simd, &width, taps, input, origin, &mut scratch, phase);
+            columns.merge::<R, T, S>(simd, &width, taps, input, origin, scratch, phase);
 
-            let divisor = match geometry.divisor() {
-                Divisor::Constant(n) => Divide::By(simd.splat(T::nearest(n))),
-                by => {
-                    let rows = depth.count(z, by) * height.count(y, by);
-                    Divide::ByColumns(simd.splat(T::nearest(rows.max(1) as i64)))
-                }
+            let rows = depth.count(z, geometry.divisor()) * height.count(y, geometry.divisor());
+            let divide = match geometry.divisor() {
+                Divisor::Constant(n) => Divide::by::<T, S>(simd, n),
+                _ => Divide::By(simd.splat(T::nearest(rows.max(1) as i64))),
             };
-            let finish = Finish { divisor, counts: &counts };
+            let by_columns = !matches!(geometry.divisor(), Divisor::Constant(_));
+            let counts = by_columns.then_some(&*counts);
+            let finish = Finish { divide, counts };
             let output = &mut output[x..][..windows];
             if width.kernel <= LISTED {
                 let taps = list[..width.kernel].iter().copied();
-                reduce_row::<R, T, S>(simd, taps, &scratch, &finish, output);
+                reduce_row::<R, T, S>(simd, taps, scratch, &finish, output);
             } else {
-                reduce_row::<R, T, S>(
-                    simd,
-                    (0..width.kernel).map(place),
-                    &scratch,
-                    &finish,
-                    output,
-                );
+                reduce_row::<R, T, S>(simd, (0..width.kernel).map(place), scratch, &finish, output);
             }
         }
     }
@@ -194,15 +199,10 @@ impl Columns {
 }
 
 /// How the results of a row become averages.
-enum Divide<V> {
-    By(V),
-    /// By the product of this and the count of each column.
-    ByColumns(V),
-}
-
 struct Finish<'a, T, V> {
-    divisor: Divide<V>,
-    counts: &'a [T; PIECE],
+    divide: Divide<V>,
+    /// The counts of each column, by which the divisor is to be multiplied.
+    counts: Option<&'a [T; PIECE]>,
 }
 
 /// Reduces columns already merged to a piece of an output row.
@@ -220,15 +220,16 @@ fn reduce_row<R: Reduction<T>, T: Element, S: Lanes<T>>(
             // SAFETY: a phase has room for a vector from the last window on.
             unsafe { load(simd, scratch, offset + x) }
         });
-        let divisor = match finish.divisor {
-            Divide::By(n) => n,
-            Divide::ByColumns(rows) => {
+        let divide = match (finish.divide, finish.counts) {
+            (Divide::By(rows), Some(counts)) => {
                 // SAFETY: a piece has no more windows than counts, and those have a multiple of
                 // the widest vector.
-                simd.mul(rows, unsafe { load(simd, finish.counts, x) })
+                let columns = unsafe { load(simd, counts, x) };
+                Divide::By(simd.mul(rows, columns))
             }
+            (divide, _) => divide,
         };
-        let v = R::finish(simd, merged, divisor);
+        let v = R::finish(simd, merged, divide);
         // SAFETY: no more elements than the row has left.
         unsafe { store_first(simd, v, output, x, S::N.min(len - x)) }
     }

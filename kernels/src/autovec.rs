@@ -15,7 +15,8 @@ use multiversion::multiversion;
 ))]
 pub(crate) fn max(geometry: &Geometry, rows: Range<usize>, input: &[f32], output: &mut [f32]) {
     let max = |a: f32, b: f32| if a > b || a.is_nan() { a } else { b };
-    pool(geometry, rows, input, output, f32::NEG_INFINITY, |x| x, max, |x, _| x);
+    let ops = Ops { identity: f32::NEG_INFINITY, lift: |x| x, merge: max, divide: |x, _| x };
+    pool(geometry, rows, input, output, ops);
 }
 
 /// See [`Kernels::max_number`](crate::Kernels::max_number).
@@ -32,7 +33,8 @@ pub(crate) fn max_number(
 ) {
     let max = |a: f32, b: f32| if b > a { b } else { a };
     let lift = |x| max(f32::NEG_INFINITY, x);
-    pool(geometry, rows, input, output, f32::NEG_INFINITY, lift, max, |x, _| x);
+    let ops = Ops { identity: f32::NEG_INFINITY, lift, merge: max, divide: |x, _| x };
+    pool(geometry, rows, input, output, ops);
 }
 
 /// See [`Kernels::mean`](crate::Kernels::mean).
@@ -42,7 +44,8 @@ pub(crate) fn max_number(
     "aarch64+neon"
 ))]
 pub(crate) fn mean(geometry: &Geometry, rows: Range<usize>, input: &[f32], output: &mut [f32]) {
-    pool(geometry, rows, input, output, 0.0, |x| x, |a, b| a + b, |x, n| x / n);
+    let ops = Ops { identity: 0.0, lift: |x| x, merge: |a, b| a + b, divide: |x, n| x / n };
+    pool(geometry, rows, input, output, ops);
 }
 
 /// See [`Backend::floor`](crate::Backend::floor).
@@ -59,17 +62,22 @@ pub(crate) fn floor(input: &[f32], output: &mut [f32]) {
 /// Elements of the output that are computed together, tap by tap.
 const BLOCK: usize = 64;
 
+/// A reduction, as plain functions.
+#[derive(Clone, Copy)]
+struct Ops<L, M, D> {
+    identity: f32,
+    lift: L,
+    merge: M,
+    divide: D,
+}
+
 #[inline(always)]
-#[allow(clippy::too_many_arguments, reason = "a reduction is four of them")]
 fn pool(
     geometry: &Geometry,
     rows: Range<usize>,
     input: &[f32],
     output: &mut [f32],
-    identity: f32,
-    lift: impl Fn(f32) -> f32 + Copy,
-    merge: impl Fn(f32, f32) -> f32 + Copy,
-    divide: impl Fn(f32, f32) -> f32 + Copy,
+    ops: Ops<impl Fn(f32) -> f32, impl Fn(f32, f32) -> f32, impl Fn(f32, f32) -> f32>,
 ) {
     geometry.assert_fits(&rows, input, output);
     if output.is_empty() {
@@ -80,6 +88,7 @@ fn pool(
     let slice = line * height.input;
     let strides = [width.dilation * inner, depth.dilation * slice, height.dilation * line];
     let interior = width.interior();
+    let mut stack = [[0.0; BLOCK]; DEPTH];
     for (row, output) in rows.zip(output.chunks_exact_mut(geometry.row_len())) {
         let (plane, z, y) = geometry.position(row);
         let (ds, hs) = (depth.taps(z), height.taps(y));
@@ -94,30 +103,24 @@ fn pool(
                 .wrapping_add(height.start(y).wrapping_mul(line))
                 .wrapping_add(width.start(x).wrapping_mul(inner));
             let divisor = geometry.divide_by([(depth, z), (height, y), (width, x)]) as f32;
-            let finish = |v: f32| {
-                let v = divide(v, divisor);
-                if v.is_nan() { f32::NAN } else { v + 0.0 }
-            };
             let out = &mut output[x * inner..][..windows * inner];
             let row = |j: usize| &input[start + j * strides[2]..];
             match [height.kernel, width.kernel, width.stride] {
-                [2, 2, 2] if many && whole => {
-                    few::<2, 2, 2>([0, 1].map(row), out, lift, merge, finish);
-                }
-                [3, 3, 1] if many && whole => {
-                    few::<3, 3, 1>([0, 1, 2].map(row), out, lift, merge, finish);
-                }
-                [3, 3, 2] if many && whole => {
-                    few::<3, 3, 2>([0, 1, 2].map(row), out, lift, merge, finish);
-                }
+                [2, 2, 2] if many && whole => few::<2, 2, 2>([0, 1].map(row), out, &ops),
+                [3, 3, 1] if many && whole => few::<3, 3, 1>([0, 1, 2].map(row), out, &ops),
+                [3, 3, 2] if many && whole => few::<3, 3, 2>([0, 1, 2].map(row), out, &ops),
                 _ => {
                     let taps = Taps::new([width.taps(x), ds.clone(), hs.clone()], strides);
                     let stride = if many { width.stride } else { 1 };
                     for (i, out) in out.chunks_mut(BLOCK).enumerate() {
                         let start = start.wrapping_add(i * BLOCK);
-                        any(taps.clone(), input, start, stride, out, identity, lift, merge, finish);
+                        any(taps.clone(), input, start, stride, out, &mut stack, &ops);
                     }
                 }
+            }
+            for out in out {
+                let v = (ops.divide)(*out, divisor);
+                *out = if v.is_nan() { f32::NAN } else { v + 0.0 };
             }
             x += windows;
         }
@@ -129,54 +132,58 @@ fn pool(
 fn few<const HEIGHT: usize, const WIDTH: usize, const STRIDE: usize>(
     rows: [&[f32]; HEIGHT],
     output: &mut [f32],
-    lift: impl Fn(f32) -> f32 + Copy,
-    merge: impl Fn(f32, f32) -> f32 + Copy,
-    finish: impl Fn(f32) -> f32,
+    ops: &Ops<impl Fn(f32) -> f32, impl Fn(f32, f32) -> f32, impl Fn(f32, f32) -> f32>,
 ) {
     let rows = rows.map(|row| &row[..(output.len() - 1) * STRIDE + WIDTH]);
     for (x, out) in output.iter_mut().enumerate() {
         let column = |j: usize| {
-            let column = rows.map(|row| lift(row[x * STRIDE + j]));
-            column.into_iter().reduce(merge)
+            let column = rows.map(|row| (ops.lift)(row[x * STRIDE + j]));
+            column.into_iter().reduce(&ops.merge)
         };
-        let merged = (0..WIDTH).filter_map(column).reduce(merge);
-        *out = merged.map_or(0.0, &finish);
+        let merged = (0..WIDTH).filter_map(column).reduce(&ops.merge);
+        *out = merged.unwrap_or(ops.identity);
     }
 }
 
-/// Any windows with the same taps, `stride` elements apart, a block of them tap by tap.
+/// Any windows with the same taps, `stride` elements apart, a block of them tap by tap. On the stack
+/// are subtrees that wait for their right sibling: see [`order`](crate::order).
 #[inline(always)]
-#[allow(clippy::too_many_arguments, reason = "a reduction is four of them")]
 fn any(
     taps: Taps,
     input: &[f32],
     start: usize,
     stride: usize,
     output: &mut [f32],
-    identity: f32,
-    lift: impl Fn(f32) -> f32,
-    merge: impl Fn(f32, f32) -> f32,
-    finish: impl Fn(f32) -> f32,
+    stack: &mut [[f32; BLOCK]; DEPTH],
+    ops: &Ops<impl Fn(f32) -> f32, impl Fn(f32, f32) -> f32, impl Fn(f32, f32) -> f32>,
 ) {
-    // Subtrees that wait for their right sibling: see `order`.
-    let mut stack = [[identity; BLOCK]; DEPTH];
-    let mut top = 0;
     let n = output.len();
+    let mut top = 0;
+    stack[0].fill(ops.identity);
     for (i, step) in taps.enumerate() {
         let leaf = &input[start.wrapping_add(step.offset)..][..(n - 1) * stride + 1];
-        let leaf = leaf.iter().step_by(stride).map(|&x| lift(x));
-        if step.merges == 0 {
-            top += usize::from(i > 0);
-            stack[top].iter_mut().zip(leaf).for_each(|(top, x)| *top = x);
-        } else {
-            stack[top][..n].iter_mut().zip(leaf).for_each(|(top, x)| *top = merge(*top, x));
+        top += usize::from(i > 0 && step.merges == 0);
+        let merged = &mut stack[top][..n];
+        match (step.merges, stride) {
+            (0, _) => merged
+                .iter_mut()
+                .zip(leaf.iter().step_by(stride))
+                .for_each(|(merged, &x)| *merged = (ops.lift)(x)),
+            (_, 1) => merged
+                .iter_mut()
+                .zip(leaf)
+                .for_each(|(merged, &x)| *merged = (ops.merge)(*merged, (ops.lift)(x))),
+            _ => merged
+                .iter_mut()
+                .zip(leaf.iter().step_by(stride))
+                .for_each(|(merged, &x)| *merged = (ops.merge)(*merged, (ops.lift)(x))),
         }
         for _ in 1..step.merges {
             let (left, right) = stack.split_at_mut(top);
-            let left = &mut left[top - 1];
-            left[..n].iter_mut().zip(&right[0]).for_each(|(left, &x)| *left = merge(*left, x));
+            let left = &mut left[top - 1][..n];
+            left.iter_mut().zip(&right[0]).for_each(|(l, &r)| *l = (ops.merge)(*l, r));
             top -= 1;
         }
     }
-    output.iter_mut().zip(stack[0]).for_each(|(out, v)| *out = finish(v));
+    output.copy_from_slice(&stack[0][..n]);
 }

@@ -1,7 +1,7 @@
 //! One table of kernels per instruction set, and the choice among them.
 
 use crate::floor::floor;
-use crate::reduction::{Max, MaxNumber, Mean};
+use crate::reduction::{Max, MaxNumber, MaxOfNumbers, Mean};
 use crate::simd::{Feature, Isa, Lanes, portable::Portable, scalar::Scalar};
 use crate::walk::pool;
 use crate::{Geometry, autovec, reference};
@@ -55,7 +55,11 @@ impl Backend {
             features: S::FEATURES,
             floor: floor::<f32, S>,
             f32: Kernels {
-                max: pool::<Max, f32, S>,
+                max: if S::NAN_IS_FREE {
+                    pool::<Max, f32, S>
+                } else {
+                    pool::<MaxOfNumbers, f32, S>
+                },
                 max_number: pool::<MaxNumber, f32, S>,
                 mean: pool::<Mean, f32, S>,
             },

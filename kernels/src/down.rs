@@ -5,7 +5,7 @@
 use crate::Geometry;
 use crate::fold::fold;
 use crate::order::{Step, Taps};
-use crate::reduction::{Element, Reduction};
+use crate::reduction::{Divide, Element, Reduction};
 use crate::simd::{Lanes, load_first, store_first};
 use core::ops::Range;
 
@@ -43,7 +43,7 @@ pub(crate) fn down<R: Reduction<T>, T: Element, S: Lanes<T>>(
                 origin: origin.wrapping_add(width.start(x).wrapping_mul(inner)),
                 stride: width.stride * inner,
                 inner,
-                divisor: simd.splat(T::nearest(divisor)),
+                divide: Divide::by::<T, S>(simd, divisor),
             };
             let output = &mut output[x * inner..][..count * inner];
             if taps.len() <= LISTED {
@@ -69,7 +69,7 @@ struct Windows<V> {
     /// Elements from one to the next.
     stride: usize,
     inner: usize,
-    divisor: V,
+    divide: Divide<V>,
 }
 
 impl<V: Copy> Windows<V> {
@@ -136,7 +136,7 @@ impl<V: Copy> Windows<V> {
             unsafe { load_first(simd, input, at, n) }
         });
         for (b, v) in merged.into_iter().enumerate() {
-            let v = R::finish(simd, v, self.divisor);
+            let v = R::finish(simd, v, self.divide);
             // SAFETY: the caller saw that `B` vectors from `i` on are inside `output`.
             unsafe { store_first(simd, v, output, i + b * S::N, n) }
         }

@@ -4,7 +4,7 @@
 use crate::Geometry;
 use crate::fold::{Tree, fold};
 use crate::order::{Taps, merges_after};
-use crate::reduction::{Element, Reduction};
+use crate::reduction::{Divide, Element, Reduction};
 use crate::simd::{Lanes, load_first, scalar::Scalar, store};
 use core::ops::Range;
 
@@ -53,7 +53,7 @@ pub(crate) fn each<R: Reduction<T>, T: Element, S: Lanes<T>>(
                 }
             }
             let divisor = geometry.divide_by([(depth, z), (height, y), (width, x)]);
-            *out = R::finish(Scalar, tree.root::<R>(), T::nearest(divisor));
+            *out = R::finish(Scalar, tree.root::<R>(), Divide::by::<T, _>(Scalar, divisor));
         }
     }
 }

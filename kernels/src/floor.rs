@@ -10,25 +10,28 @@ const PIECE: usize = 4096;
 /// a pooling does. The values written are of no use.
 pub(crate) fn floor<T: Element, S: Lanes<T>>(input: &[T], output: &mut [T]) {
     let simd = S::detect().expect("a backend is only run where it is supported");
-    simd.vectorize(|| {
-        let pieces = input.len().div_ceil(PIECE).max(1);
-        let mut inputs = input.chunks(PIECE);
-        let mut seen = [simd.splat(T::zeroed()); 4];
-        for output in output.chunks_mut(output.len().div_ceil(pieces).max(1)) {
-            read(simd, inputs.next().unwrap_or_default(), &mut seen);
-            let [a, b, c, d] = seen;
-            let v = simd.max(simd.max(a, b), simd.max(c, d));
-            for i in (0..output.len()).step_by(S::N) {
-                let n = S::N.min(output.len() - i);
-                // SAFETY: no more elements than the piece has left.
-                unsafe { store_first(simd, v, output, i, n) }
+    simd.vectorize(
+        #[inline(always)]
+        || {
+            let pieces = input.len().div_ceil(PIECE).max(1);
+            let mut inputs = input.chunks(PIECE);
+            let mut seen = [simd.splat(T::zeroed()); 4];
+            for output in output.chunks_mut(output.len().div_ceil(pieces).max(1)) {
+                read(simd, inputs.next().unwrap_or_default(), &mut seen);
+                let [a, b, c, d] = seen;
+                let v = simd.max(simd.max(a, b), simd.max(c, d));
+                for i in (0..output.len()).step_by(S::N) {
+                    let n = S::N.min(output.len() - i);
+                    // SAFETY: no more elements than the piece has left.
+                    unsafe { store_first(simd, v, output, i, n) }
+                }
             }
-        }
-        for input in inputs {
-            read(simd, input, &mut seen);
-        }
-        core::hint::black_box(&mut seen);
-    });
+            for input in inputs {
+                read(simd, input, &mut seen);
+            }
+            core::hint::black_box(&mut seen);
+        },
+    );
 }
 
 #[inline(always)]

@@ -97,7 +97,7 @@ impl<T: Element> Tree<T> {
 
     /// The one result, after all leaves and merges; the identity if there were none.
     #[inline(always)]
-    pub(crate) fn root<R: Reduction<T>>(mut self) -> T {
+    pub(crate) fn root<R: Reduction<T>>(&mut self) -> T {
         if self.stack.len == 0 { R::IDENTITY } else { self.stack.pop() }
     }
 }

@@ -33,11 +33,17 @@ impl Axis {
     #[inline(always)]
     pub(crate) fn taps(&self, o: usize) -> Range<usize> {
         let start = o * self.stride;
-        let first = self.pad_begin.saturating_sub(start).div_ceil(self.dilation);
-        // Taps before the end of the input, counted from the first one of the window.
-        let end = (self.input + self.pad_begin).saturating_sub(start).div_ceil(self.dilation);
-        let end = end.min(self.kernel);
+        let first = self.taps_within(self.pad_begin.saturating_sub(start));
+        let end = self.taps_within((self.input + self.pad_begin).saturating_sub(start));
         first.min(end)..end
+    }
+
+    /// The taps of a window that lie before its element `len`.
+    #[inline(always)]
+    fn taps_within(&self, len: usize) -> usize {
+        // Divisions take longer than some rows.
+        let taps = if self.dilation == 1 { len } else { len.div_ceil(self.dilation) };
+        taps.min(self.kernel)
     }
 
     /// Where window `o` starts in the input; before it, the value wraps.
@@ -69,7 +75,7 @@ impl Axis {
             Divisor::Present => self.taps(o).len(),
             Divisor::Padded => {
                 let room = self.input + self.pad_begin + self.pad_end;
-                room.saturating_sub(o * self.stride).div_ceil(self.dilation).min(self.kernel)
+                self.taps_within(room.saturating_sub(o * self.stride))
             }
             Divisor::Constant(_) => self.kernel,
         }
@@ -209,7 +215,8 @@ impl Geometry {
         match self.divisor {
             Divisor::Constant(n) => n,
             by => {
-                window.iter().map(|(axis, o)| axis.count(*o, by)).product::<usize>().max(1) as i64
+                let [(depth, z), (height, y), (width, x)] = window;
+                (depth.count(z, by) * height.count(y, by) * width.count(x, by)).max(1) as i64
             }
         }
     }

@@ -33,7 +33,9 @@ mod geometry;
 mod order;
 mod reduction;
 mod reference;
+mod rows;
 mod simd;
+mod strips;
 mod walk;
 
 pub use backend::{BACKENDS, Backend, Kernel, Kernels, REFERENCE};

@@ -8,12 +8,43 @@ use core::marker::PhantomData;
 pub(crate) trait Element: Pod {
     /// The nearest value to a divisor.
     fn nearest(divisor: i64) -> Self;
+
+    /// The number by which to multiply instead of dividing by this one, if there is one that gives
+    /// the same bits whatever is divided: that of a power of two.
+    fn exact_reciprocal(self) -> Option<Self>;
 }
 
 impl Element for f32 {
     #[inline(always)]
     fn nearest(divisor: i64) -> Self {
         divisor as f32
+    }
+
+    #[inline(always)]
+    fn exact_reciprocal(self) -> Option<Self> {
+        let power_of_two = self.to_bits().trailing_zeros() >= f32::MANTISSA_DIGITS - 1;
+        (power_of_two && self.recip().is_normal()).then_some(self.recip())
+    }
+}
+
+/// How a sum becomes an average.
+#[derive(Clone, Copy)]
+pub(crate) enum Divide<V> {
+    /// Divide by this.
+    By(V),
+    /// Multiply by this, which is exact.
+    ByReciprocal(V),
+}
+
+impl<V: Copy> Divide<V> {
+    /// By the same divisor in all lanes.
+    #[inline(always)]
+    pub(crate) fn by<T: Element, S: Lanes<T, Vector = V>>(simd: S, divisor: i64) -> Self {
+        let divisor = T::nearest(divisor);
+        match divisor.exact_reciprocal() {
+            Some(reciprocal) => Self::ByReciprocal(simd.splat(reciprocal)),
+            None => Self::By(simd.splat(divisor)),
+        }
     }
 }
 
@@ -27,6 +58,10 @@ pub(crate) trait Reduction<T: Element> {
 
     /// Whether the order of merging shows in the result.
     const ORDERED: bool;
+
+    /// The reduction that gives the result where this one has [`missed`](Self::missed) something;
+    /// itself if it never does.
+    type Exact: Reduction<T>;
 
     /// Turns elements into partial results.
     #[inline(always)]
@@ -44,7 +79,19 @@ pub(crate) trait Reduction<T: Element> {
     fn merge<S: Lanes<T>>(simd: S, a: S::Vector, b: S::Vector) -> S::Vector;
 
     /// Turns the merged elements of a window into its result.
-    fn finish<S: Lanes<T>>(simd: S, merged: S::Vector, divisor: S::Vector) -> S::Vector;
+    fn finish<S: Lanes<T>>(simd: S, merged: S::Vector, divide: Divide<S::Vector>) -> S::Vector;
+
+    /// Looks at operands that merging may lose.
+    #[inline(always)]
+    fn look<S: Lanes<T>>(_: S, seen: S::Seen, _a: S::Vector, _b: S::Vector) -> S::Seen {
+        seen
+    }
+
+    /// Whether merging may have lost something that was looked at.
+    #[inline(always)]
+    fn missed<S: Lanes<T>>(_: S, _seen: S::Seen) -> bool {
+        false
+    }
 }
 
 /// The largest element, or NaN if there is one.
@@ -53,6 +100,7 @@ pub(crate) struct Max;
 impl Reduction<f32> for Max {
     const IDENTITY: f32 = f32::NEG_INFINITY;
     const ORDERED: bool = false;
+    type Exact = Self;
 
     #[inline(always)]
     fn merge<S: Lanes<f32>>(simd: S, a: S::Vector, b: S::Vector) -> S::Vector {
@@ -60,8 +108,42 @@ impl Reduction<f32> for Max {
     }
 
     #[inline(always)]
-    fn finish<S: Lanes<f32>>(simd: S, merged: S::Vector, _: S::Vector) -> S::Vector {
+    fn finish<S: Lanes<f32>>(simd: S, merged: S::Vector, _: Divide<S::Vector>) -> S::Vector {
         simd.canonical(merged)
+    }
+}
+
+/// The largest element, if all are numbers.
+///
+/// A NaN that is the second operand of a merge survives it, and one that is the first is lost.
+/// So a walk has to [`look`](Reduction::look) at first operands only, and at those only once: an
+/// element that windows share may be the last in one of them. Where there was a NaN, [`Max`] does
+/// the work again.
+pub(crate) struct MaxOfNumbers;
+
+impl Reduction<f32> for MaxOfNumbers {
+    const IDENTITY: f32 = f32::NEG_INFINITY;
+    const ORDERED: bool = false;
+    type Exact = Max;
+
+    #[inline(always)]
+    fn merge<S: Lanes<f32>>(simd: S, a: S::Vector, b: S::Vector) -> S::Vector {
+        simd.max(a, b)
+    }
+
+    #[inline(always)]
+    fn finish<S: Lanes<f32>>(simd: S, merged: S::Vector, _: Divide<S::Vector>) -> S::Vector {
+        simd.add(merged, simd.splat(0.0))
+    }
+
+    #[inline(always)]
+    fn look<S: Lanes<f32>>(simd: S, seen: S::Seen, a: S::Vector, b: S::Vector) -> S::Seen {
+        simd.look(seen, a, b)
+    }
+
+    #[inline(always)]
+    fn missed<S: Lanes<f32>>(simd: S, seen: S::Seen) -> bool {
+        simd.has_seen(seen)
     }
 }
 
@@ -71,6 +153,7 @@ pub(crate) struct MaxNumber;
 impl Reduction<f32> for MaxNumber {
     const IDENTITY: f32 = f32::NEG_INFINITY;
     const ORDERED: bool = false;
+    type Exact = Self;
 
     #[inline(always)]
     fn lift<S: Lanes<f32>>(simd: S, elements: S::Vector) -> S::Vector {
@@ -89,8 +172,8 @@ impl Reduction<f32> for MaxNumber {
     }
 
     #[inline(always)]
-    fn finish<S: Lanes<f32>>(simd: S, merged: S::Vector, _: S::Vector) -> S::Vector {
-        simd.canonical(merged)
+    fn finish<S: Lanes<f32>>(simd: S, merged: S::Vector, _: Divide<S::Vector>) -> S::Vector {
+        simd.add(merged, simd.splat(0.0))
     }
 }
 
@@ -100,6 +183,7 @@ pub(crate) struct Mean;
 impl Reduction<f32> for Mean {
     const IDENTITY: f32 = 0.0;
     const ORDERED: bool = true;
+    type Exact = Self;
 
     #[inline(always)]
     fn merge<S: Lanes<f32>>(simd: S, a: S::Vector, b: S::Vector) -> S::Vector {
@@ -107,8 +191,11 @@ impl Reduction<f32> for Mean {
     }
 
     #[inline(always)]
-    fn finish<S: Lanes<f32>>(simd: S, merged: S::Vector, divisor: S::Vector) -> S::Vector {
-        simd.canonical(simd.div(merged, divisor))
+    fn finish<S: Lanes<f32>>(simd: S, merged: S::Vector, divide: Divide<S::Vector>) -> S::Vector {
+        simd.canonical(match divide {
+            Divide::By(divisor) => simd.div(merged, divisor),
+            Divide::ByReciprocal(factor) => simd.mul(merged, factor),
+        })
     }
 }
 
@@ -118,6 +205,7 @@ pub(crate) struct Again<R>(PhantomData<R>);
 impl<T: Element, R: Reduction<T>> Reduction<T> for Again<R> {
     const IDENTITY: T = R::IDENTITY;
     const ORDERED: bool = R::ORDERED;
+    type Exact = Again<R::Exact>;
 
     #[inline(always)]
     fn merge<S: Lanes<T>>(simd: S, a: S::Vector, b: S::Vector) -> S::Vector {
@@ -125,7 +213,7 @@ impl<T: Element, R: Reduction<T>> Reduction<T> for Again<R> {
     }
 
     #[inline(always)]
-    fn finish<S: Lanes<T>>(simd: S, merged: S::Vector, divisor: S::Vector) -> S::Vector {
-        R::finish(simd, merged, divisor)
+    fn finish<S: Lanes<T>>(simd: S, merged: S::Vector, divide: Divide<S::Vector>) -> S::Vector {
+        R::finish(simd, merged, divide)
     }
 }

@@ -15,6 +15,7 @@ pub(crate) mod portable;
 pub(crate) mod scalar;
 
 use bytemuck::Pod;
+use core::ops::Range;
 
 /// A feature of CPUs.
 #[derive(Clone, Copy)]
@@ -48,8 +49,14 @@ pub(crate) trait Lanes<T: Pod>: Isa {
     /// A vector register of `T`.
     type Vector: Copy;
 
+    /// What has been seen of NaNs.
+    type Seen: Copy;
+
     /// The number of elements in a [`Vector`](Self::Vector).
     const N: usize;
+
+    /// Whether [`max_nan`](Self::max_nan) costs no more than [`max`](Self::max).
+    const NAN_IS_FREE: bool = false;
 
     /// Broadcasts `x` to all lanes.
     fn splat(self, x: T) -> Self::Vector;
@@ -83,6 +90,19 @@ pub(crate) trait Lanes<T: Pod>: Isa {
     /// `dst` is valid for writing them.
     unsafe fn store_first(self, v: Self::Vector, dst: *mut T, n: usize);
 
+    /// Loads the elements in `lanes` of the `N` from `src` on, and touches no other; the other lanes
+    /// are those of `rest`.
+    ///
+    /// # Safety
+    ///
+    /// The elements in `lanes` are valid for reading; `src` itself may be out of bounds.
+    unsafe fn load_between(
+        self,
+        src: *const T,
+        lanes: Range<usize>,
+        rest: Self::Vector,
+    ) -> Self::Vector;
+
     /// Adds each pair of lanes.
     fn add(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
 
@@ -100,6 +120,18 @@ pub(crate) trait Lanes<T: Pod>: Isa {
 
     /// Replaces every NaN by the canonical one, and −0 by +0.
     fn canonical(self, v: Self::Vector) -> Self::Vector;
+
+    /// No NaN.
+    fn unseen(self) -> Self::Seen;
+
+    /// Looks for NaNs in two vectors, which costs as much as looking into one.
+    fn look(self, seen: Self::Seen, a: Self::Vector, b: Self::Vector) -> Self::Seen;
+
+    /// Whether there was a NaN.
+    fn has_seen(self, seen: Self::Seen) -> bool;
+
+    /// Shifts `J` lanes of `before` into `v`: `[before[N-J..], v[..N-J]]`; `J` is at most 4, and `N`.
+    fn slide<const J: usize>(self, before: Self::Vector, v: Self::Vector) -> Self::Vector;
 
     /// Splits `2 * N` consecutive elements into those at even and odd positions.
     fn deinterleave(self, lo: Self::Vector, hi: Self::Vector) -> (Self::Vector, Self::Vector);
@@ -206,19 +238,38 @@ macro_rules! has {
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 pub(crate) use has;
 
-/// Copies the first `n` elements into an array that can be loaded whole.
+/// Copies the elements in `lanes` of the `N` from `src` on over those of `rest`.
 ///
 /// # Safety
 ///
-/// `src` is valid for reading `n` elements, and `n` is at most `N`.
+/// The elements in `lanes` are valid for reading; `src` itself may be out of bounds.
 #[inline(always)]
-unsafe fn gather_first<T: Pod, const N: usize>(src: *const T, n: usize) -> [T; N] {
-    let mut lanes = [T::zeroed(); N];
-    for (i, lane) in lanes[..n].iter_mut().enumerate() {
-        // SAFETY: as the caller promises.
-        let at = unsafe { src.add(i) };
-        // SAFETY: as the caller promises.
-        *lane = unsafe { at.read() };
+unsafe fn gather<T: Pod, const N: usize>(
+    src: *const T,
+    lanes: Range<usize>,
+    mut rest: [T; N],
+) -> [T; N] {
+    // Not a loop over `lanes`: LLVM would make a call to `memcpy` of it.
+    for (i, lane) in rest.iter_mut().enumerate() {
+        if lanes.contains(&i) {
+            // SAFETY: as the caller promises.
+            *lane = unsafe { src.wrapping_add(i).read() };
+        }
     }
-    lanes
+    rest
+}
+
+/// Stores the first `n` of `lanes`.
+///
+/// # Safety
+///
+/// `dst` is valid for writing them.
+#[inline(always)]
+unsafe fn scatter<T: Pod, const N: usize>(lanes: [T; N], dst: *mut T, n: usize) {
+    for (i, lane) in lanes.into_iter().enumerate() {
+        if i < n {
+            // SAFETY: as the caller promises.
+            unsafe { dst.wrapping_add(i).write(lane) }
+        }
+    }
 }

@@ -1,36 +1,35 @@
-//! The agreement of `portable` with `reference` on wasm; see `run.mjs`.
-use std::sync::atomic::{AtomicU32, Ordering};
+//! The agreement of `portable` with `reference` on wasm; run by `run.mjs`.
 
-static COUNT: AtomicU32 = AtomicU32::new(0);
-static HI: AtomicU32 = AtomicU32::new(0);
-static LO: AtomicU32 = AtomicU32::new(0);
+use lanepool::{Backend, check::digest};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-/// Number of cases that differed.
+static COUNT: AtomicU64 = AtomicU64::new(0);
+static DIGEST: AtomicU64 = AtomicU64::new(0);
+
+/// Checks so many cases of a seed; gives how many differed.
 #[unsafe(no_mangle)]
 pub extern "C" fn check(seed: u32, cases: u32) -> u32 {
-    let backend = lanepool_kernels::BACKENDS.iter().find(|b| b.name == "portable").unwrap();
-    let (mut x, mut o, mut p) = (vec![0.; 140], vec![0.; 70], vec![0.; 70]);
-    let (failed, digest) = lanepool_kernels::check(backend, seed.into(), cases, (&mut x, &mut o, &mut p));
-    COUNT.store(cases, Ordering::Relaxed);
-    HI.store((digest >> 32) as u32, Ordering::Relaxed);
-    LO.store(digest as u32, Ordering::Relaxed);
-    failed
+    let portable = Backend::named("portable").expect("compiled in everywhere");
+    let (failed, digest) = digest(portable, seed.into(), cases.into());
+    COUNT.store(cases.into(), Relaxed);
+    DIGEST.store(digest, Relaxed);
+    failed as u32
 }
 
-/// Number of cases that the last `check` ran.
+/// How many cases the last `check` ran.
 #[unsafe(no_mangle)]
 pub extern "C" fn count() -> u32 {
-    COUNT.load(Ordering::Relaxed)
+    COUNT.load(Relaxed) as u32
 }
 
-/// Upper half of the digest.
+/// The upper half of its digest.
 #[unsafe(no_mangle)]
 pub extern "C" fn digest_hi() -> u32 {
-    HI.load(Ordering::Relaxed)
+    (DIGEST.load(Relaxed) >> 32) as u32
 }
 
-/// Lower half of the digest.
+/// The lower half of its digest.
 #[unsafe(no_mangle)]
 pub extern "C" fn digest_lo() -> u32 {
-    LO.load(Ordering::Relaxed)
+    DIGEST.load(Relaxed) as u32
 }

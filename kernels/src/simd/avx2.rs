@@ -3,6 +3,7 @@
 use super::{Feature, Isa, Lanes, has};
 use bytemuck::must_cast;
 use core::arch::x86_64::*;
+use core::ops::Range;
 
 /// Proof that the CPU has AVX2.
 #[derive(Clone, Copy, Debug)]
@@ -28,16 +29,19 @@ impl Isa for Avx2 {
     }
 }
 
-/// A mask of the first `n` of eight lanes.
+/// A mask of some of eight lanes.
 #[target_feature(enable = "avx2")]
 #[inline]
-fn first(n: usize) -> __m256i {
-    let lanes = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
-    _mm256_cmpgt_epi32(_mm256_set1_epi32(n as i32), lanes)
+fn mask(lanes: Range<usize>) -> __m256i {
+    let lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+    let before = _mm256_cmpgt_epi32(_mm256_set1_epi32(lanes.start as i32), lane);
+    let before_end = _mm256_cmpgt_epi32(_mm256_set1_epi32(lanes.end as i32), lane);
+    _mm256_andnot_si256(before, before_end)
 }
 
 impl Lanes<f32> for Avx2 {
     type Vector = __m256;
+    type Seen = __m256;
     const N: usize = 8;
 
     #[inline(always)]
@@ -60,7 +64,7 @@ impl Lanes<f32> for Avx2 {
     #[inline(always)]
     unsafe fn load_first(self, src: *const f32, n: usize) -> __m256 {
         // SAFETY: the token proves that the CPU has AVX2.
-        let mask = unsafe { first(n) };
+        let mask = unsafe { mask(0..n) };
         // SAFETY: the token proves that the CPU has AVX2, the caller promises the rest;
         // `maskload` does not touch lanes whose mask is clear.
         unsafe { _mm256_maskload_ps(src, mask) }
@@ -69,10 +73,21 @@ impl Lanes<f32> for Avx2 {
     #[inline(always)]
     unsafe fn store_first(self, v: __m256, dst: *mut f32, n: usize) {
         // SAFETY: the token proves that the CPU has AVX2.
-        let mask = unsafe { first(n) };
+        let mask = unsafe { mask(0..n) };
         // SAFETY: the token proves that the CPU has AVX2, the caller promises the rest;
         // `maskstore` does not touch lanes whose mask is clear.
         unsafe { _mm256_maskstore_ps(dst, mask, v) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_between(self, src: *const f32, lanes: Range<usize>, rest: __m256) -> __m256 {
+        // SAFETY: the token proves that the CPU has AVX2.
+        let mask = unsafe { mask(lanes) };
+        // SAFETY: the token proves that the CPU has AVX2, the caller promises the rest;
+        // `maskload` does not touch lanes whose mask is clear.
+        let v = unsafe { _mm256_maskload_ps(src, mask) };
+        // SAFETY: the token proves that the CPU has AVX2.
+        unsafe { _mm256_blendv_ps(rest, v, must_cast(mask)) }
     }
 
     #[inline(always)]
@@ -123,6 +138,49 @@ impl Lanes<f32> for Avx2 {
         }
         // SAFETY: the token proves that the CPU has AVX2.
         unsafe { canonical(v) }
+    }
+
+    #[inline(always)]
+    fn unseen(self) -> __m256 {
+        must_cast([0u32; 8])
+    }
+
+    #[inline(always)]
+    fn look(self, seen: __m256, a: __m256, b: __m256) -> __m256 {
+        #[target_feature(enable = "avx2")]
+        #[inline]
+        fn look(seen: __m256, a: __m256, b: __m256) -> __m256 {
+            _mm256_or_ps(seen, _mm256_cmp_ps::<_CMP_UNORD_Q>(a, b))
+        }
+        // SAFETY: the token proves that the CPU has AVX2.
+        unsafe { look(seen, a, b) }
+    }
+
+    #[inline(always)]
+    fn has_seen(self, seen: __m256) -> bool {
+        // SAFETY: the token proves that the CPU has AVX2.
+        unsafe { _mm256_movemask_ps(seen) != 0 }
+    }
+
+    #[inline(always)]
+    fn slide<const J: usize>(self, before: __m256, v: __m256) -> __m256 {
+        #[target_feature(enable = "avx2")]
+        #[inline]
+        fn slide<const J: usize>(before: __m256, v: __m256) -> __m256 {
+            // `alignr` works within 128-bit halves: give each half of `v` the one before it.
+            let half_before = must_cast(_mm256_permute2f128_ps::<0x21>(before, v));
+            let v = must_cast(v);
+            must_cast(match J {
+                0 => v,
+                1 => _mm256_alignr_epi8::<12>(v, half_before),
+                2 => _mm256_alignr_epi8::<8>(v, half_before),
+                3 => _mm256_alignr_epi8::<4>(v, half_before),
+                _ => half_before,
+            })
+        }
+        const { assert!(J <= 4) };
+        // SAFETY: the token proves that the CPU has AVX2.
+        unsafe { slide::<J>(before, v) }
     }
 
     #[inline(always)]

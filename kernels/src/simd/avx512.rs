@@ -3,6 +3,7 @@
 use super::{Feature, Isa, Lanes, has};
 use bytemuck::must_cast;
 use core::arch::x86_64::*;
+use core::ops::Range;
 
 /// Proof that the CPU has AVX-512 F, BW, DQ and VL, which every CPU since Skylake-X has together.
 #[derive(Clone, Copy, Debug)]
@@ -34,14 +35,15 @@ impl Isa for Avx512 {
     }
 }
 
-/// A mask of the first `n` of up to 16 lanes.
+/// A mask of some of 16 lanes.
 #[inline(always)]
-fn first(n: usize) -> __mmask16 {
-    ((1u32 << n) - 1) as __mmask16
+fn mask(lanes: Range<usize>) -> __mmask16 {
+    ((1u32 << lanes.end) - (1 << lanes.start)) as __mmask16
 }
 
 impl Lanes<f32> for Avx512 {
     type Vector = __m512;
+    type Seen = __mmask16;
     const N: usize = 16;
 
     #[inline(always)]
@@ -65,14 +67,21 @@ impl Lanes<f32> for Avx512 {
     unsafe fn load_first(self, src: *const f32, n: usize) -> __m512 {
         // SAFETY: the token proves that the CPU has AVX-512, the caller promises the rest;
         // lanes whose mask is clear are not touched.
-        unsafe { _mm512_maskz_loadu_ps(first(n), src) }
+        unsafe { _mm512_maskz_loadu_ps(mask(0..n), src) }
     }
 
     #[inline(always)]
     unsafe fn store_first(self, v: __m512, dst: *mut f32, n: usize) {
         // SAFETY: the token proves that the CPU has AVX-512, the caller promises the rest;
         // lanes whose mask is clear are not touched.
-        unsafe { _mm512_mask_storeu_ps(dst, first(n), v) }
+        unsafe { _mm512_mask_storeu_ps(dst, mask(0..n), v) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_between(self, src: *const f32, lanes: Range<usize>, rest: __m512) -> __m512 {
+        // SAFETY: the token proves that the CPU has AVX-512, the caller promises the rest;
+        // lanes whose mask is clear are not touched.
+        unsafe { _mm512_mask_loadu_ps(rest, mask(lanes), src) }
     }
 
     #[inline(always)]
@@ -124,6 +133,41 @@ impl Lanes<f32> for Avx512 {
         }
         // SAFETY: the token proves that the CPU has AVX-512.
         unsafe { canonical(v) }
+    }
+
+    #[inline(always)]
+    fn unseen(self) -> __mmask16 {
+        0
+    }
+
+    #[inline(always)]
+    fn look(self, seen: __mmask16, a: __m512, b: __m512) -> __mmask16 {
+        // SAFETY: the token proves that the CPU has AVX-512.
+        seen | unsafe { _mm512_cmp_ps_mask::<_CMP_UNORD_Q>(a, b) }
+    }
+
+    #[inline(always)]
+    fn has_seen(self, seen: __mmask16) -> bool {
+        seen != 0
+    }
+
+    #[inline(always)]
+    fn slide<const J: usize>(self, before: __m512, v: __m512) -> __m512 {
+        #[target_feature(enable = "avx512f")]
+        #[inline]
+        fn slide<const J: usize>(before: __m512, v: __m512) -> __m512 {
+            let (before, v) = (must_cast(before), must_cast(v));
+            must_cast(match J {
+                0 => v,
+                1 => _mm512_alignr_epi32::<15>(v, before),
+                2 => _mm512_alignr_epi32::<14>(v, before),
+                3 => _mm512_alignr_epi32::<13>(v, before),
+                _ => _mm512_alignr_epi32::<12>(v, before),
+            })
+        }
+        const { assert!(J <= 4) };
+        // SAFETY: the token proves that the CPU has AVX-512.
+        unsafe { slide::<J>(before, v) }
     }
 
     #[inline(always)]

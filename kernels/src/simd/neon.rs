@@ -1,8 +1,9 @@
 //! 128-bit vectors of AArch64.
 
-use super::{Feature, Isa, Lanes, gather_first, has};
+use super::{Feature, Isa, Lanes, gather, has, scatter};
 use bytemuck::must_cast;
 use core::arch::aarch64::*;
+use core::ops::Range;
 
 /// Proof that the CPU has NEON.
 #[derive(Clone, Copy, Debug)]
@@ -30,7 +31,9 @@ impl Isa for Neon {
 
 impl Lanes<f32> for Neon {
     type Vector = float32x4_t;
+    type Seen = uint32x4_t;
     const N: usize = 4;
+    const NAN_IS_FREE: bool = true;
 
     #[inline(always)]
     fn splat(self, x: f32) -> float32x4_t {
@@ -52,14 +55,24 @@ impl Lanes<f32> for Neon {
     #[inline(always)]
     unsafe fn load_first(self, src: *const f32, n: usize) -> float32x4_t {
         // SAFETY: as the caller promises.
-        must_cast(unsafe { gather_first::<f32, 4>(src, n) })
+        must_cast(unsafe { gather(src, 0..n, [0.0; 4]) })
     }
 
     #[inline(always)]
     unsafe fn store_first(self, v: float32x4_t, dst: *mut f32, n: usize) {
-        let lanes: [f32; 4] = must_cast(v);
         // SAFETY: as the caller promises.
-        unsafe { dst.copy_from_nonoverlapping(lanes.as_ptr(), n) }
+        unsafe { scatter::<f32, 4>(must_cast(v), dst, n) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_between(
+        self,
+        src: *const f32,
+        lanes: Range<usize>,
+        rest: float32x4_t,
+    ) -> float32x4_t {
+        // SAFETY: as the caller promises.
+        must_cast(unsafe { gather::<f32, 4>(src, lanes, must_cast(rest)) })
     }
 
     #[inline(always)]
@@ -85,7 +98,9 @@ impl Lanes<f32> for Neon {
         #[target_feature(enable = "neon")]
         #[inline]
         fn max(a: float32x4_t, b: float32x4_t) -> float32x4_t {
-            // Not `fmaxnm`: it lets a signalling NaN win.
+            // LLVM makes `fmaxnm` of this where it knows that `b` is a number. That instruction
+            // lets a signalling NaN win, so make it a quiet one first.
+            let a = vaddq_f32(a, vdupq_n_f32(0.0));
             vbslq_f32(vcgtq_f32(a, b), a, b)
         }
         // SAFETY: the token proves that the CPU has NEON.
@@ -109,6 +124,46 @@ impl Lanes<f32> for Neon {
         }
         // SAFETY: the token proves that the CPU has NEON.
         unsafe { canonical(v) }
+    }
+
+    #[inline(always)]
+    fn unseen(self) -> uint32x4_t {
+        must_cast([0u32; 4])
+    }
+
+    #[inline(always)]
+    fn look(self, seen: uint32x4_t, a: float32x4_t, b: float32x4_t) -> uint32x4_t {
+        #[target_feature(enable = "neon")]
+        #[inline]
+        fn look(seen: uint32x4_t, a: float32x4_t, b: float32x4_t) -> uint32x4_t {
+            // A lane of the minimum is NaN if either is.
+            let either = vminq_f32(a, b);
+            vornq_u32(seen, vceqq_f32(either, either))
+        }
+        // SAFETY: the token proves that the CPU has NEON.
+        unsafe { look(seen, a, b) }
+    }
+
+    #[inline(always)]
+    fn has_seen(self, seen: uint32x4_t) -> bool {
+        // SAFETY: the token proves that the CPU has NEON.
+        unsafe { vmaxvq_u32(seen) != 0 }
+    }
+
+    #[inline(always)]
+    fn slide<const J: usize>(self, before: float32x4_t, v: float32x4_t) -> float32x4_t {
+        #[target_feature(enable = "neon")]
+        #[inline]
+        fn slide<const J: usize>(before: float32x4_t, v: float32x4_t) -> float32x4_t {
+            match J {
+                1 => vextq_f32::<3>(before, v),
+                2 => vextq_f32::<2>(before, v),
+                3 => vextq_f32::<1>(before, v),
+                _ => v,
+            }
+        }
+        // SAFETY: the token proves that the CPU has NEON.
+        unsafe { slide::<J>(before, v) }
     }
 
     #[inline(always)]

@@ -1,7 +1,8 @@
 //! 128-bit vectors from the crate `wide`, for targets without a file of their own.
 
-use super::{Feature, Isa, Lanes, gather_first};
+use super::{Feature, Isa, Lanes, gather, scatter};
 use bytemuck::must_cast;
+use core::ops::Range;
 use wide::f32x4;
 
 /// Needs no proof: `wide` uses what the target is compiled for.
@@ -25,6 +26,7 @@ impl Isa for Portable {
 
 impl Lanes<f32> for Portable {
     type Vector = f32x4;
+    type Seen = f32x4;
     const N: usize = 4;
 
     #[inline(always)]
@@ -47,13 +49,19 @@ impl Lanes<f32> for Portable {
     #[inline(always)]
     unsafe fn load_first(self, src: *const f32, n: usize) -> f32x4 {
         // SAFETY: as the caller promises.
-        f32x4::new(unsafe { gather_first::<f32, 4>(src, n) })
+        f32x4::new(unsafe { gather(src, 0..n, [0.0; 4]) })
     }
 
     #[inline(always)]
     unsafe fn store_first(self, v: f32x4, dst: *mut f32, n: usize) {
         // SAFETY: as the caller promises.
-        unsafe { dst.copy_from_nonoverlapping(v.as_array().as_ptr(), n) }
+        unsafe { scatter(v.to_array(), dst, n) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_between(self, src: *const f32, lanes: Range<usize>, rest: f32x4) -> f32x4 {
+        // SAFETY: as the caller promises.
+        f32x4::new(unsafe { gather(src, lanes, rest.to_array()) })
     }
 
     #[inline(always)]
@@ -73,7 +81,8 @@ impl Lanes<f32> for Portable {
 
     #[inline(always)]
     fn max(self, a: f32x4, b: f32x4) -> f32x4 {
-        // Not `f32x4::max`: it ignores NaN on either side.
+        // Not `f32x4::max`: it ignores NaN on either side. See also `Neon::max`.
+        let a = if cfg!(target_arch = "aarch64") { a + f32x4::ZERO } else { a };
         a.simd_gt(b).select(a, b)
     }
 
@@ -85,6 +94,32 @@ impl Lanes<f32> for Portable {
     #[inline(always)]
     fn canonical(self, v: f32x4) -> f32x4 {
         v.simd_eq(v).select(v + f32x4::ZERO, f32x4::new([f32::NAN; 4]))
+    }
+
+    #[inline(always)]
+    fn unseen(self) -> f32x4 {
+        f32x4::ZERO
+    }
+
+    #[inline(always)]
+    fn look(self, seen: f32x4, a: f32x4, b: f32x4) -> f32x4 {
+        seen | a.is_nan() | b.is_nan()
+    }
+
+    #[inline(always)]
+    fn has_seen(self, seen: f32x4) -> bool {
+        seen.any()
+    }
+
+    #[inline(always)]
+    fn slide<const J: usize>(self, before: f32x4, v: f32x4) -> f32x4 {
+        let ([a, b, c, d], [e, f, g, _]) = (before.to_array(), v.to_array());
+        f32x4::new(match J {
+            1 => [d, e, f, g],
+            2 => [c, d, e, f],
+            3 => [b, c, d, e],
+            _ => [a, b, c, d],
+        })
     }
 
     #[inline(always)]

@@ -1,6 +1,7 @@
 //! Vectors of one element: what kernels are where there is nothing better, and for leftovers.
 
 use super::{Feature, Isa, Lanes};
+use core::ops::Range;
 
 /// Needs no proof: every CPU has scalars.
 #[derive(Clone, Copy, Debug)]
@@ -23,6 +24,7 @@ impl Isa for Scalar {
 
 impl Lanes<f32> for Scalar {
     type Vector = f32;
+    type Seen = bool;
     const N: usize = 1;
 
     #[inline(always)]
@@ -51,6 +53,12 @@ impl Lanes<f32> for Scalar {
     unsafe fn store_first(self, _: f32, _: *mut f32, _: usize) {}
 
     #[inline(always)]
+    unsafe fn load_between(self, src: *const f32, lanes: Range<usize>, rest: f32) -> f32 {
+        // SAFETY: as the caller promises.
+        if lanes.is_empty() { rest } else { unsafe { src.read() } }
+    }
+
+    #[inline(always)]
     fn add(self, a: f32, b: f32) -> f32 {
         a + b
     }
@@ -67,6 +75,8 @@ impl Lanes<f32> for Scalar {
 
     #[inline(always)]
     fn max(self, a: f32, b: f32) -> f32 {
+        // See `Neon::max`.
+        let a = if cfg!(target_arch = "aarch64") { a + 0.0 } else { a };
         if a > b { a } else { b }
     }
 
@@ -78,6 +88,26 @@ impl Lanes<f32> for Scalar {
     #[inline(always)]
     fn canonical(self, v: f32) -> f32 {
         if v.is_nan() { f32::NAN } else { v + 0.0 }
+    }
+
+    #[inline(always)]
+    fn unseen(self) -> bool {
+        false
+    }
+
+    #[inline(always)]
+    fn look(self, seen: bool, a: f32, b: f32) -> bool {
+        seen | a.is_nan() | b.is_nan()
+    }
+
+    #[inline(always)]
+    fn has_seen(self, seen: bool) -> bool {
+        seen
+    }
+
+    #[inline(always)]
+    fn slide<const J: usize>(self, before: f32, v: f32) -> f32 {
+        if J == 0 { v } else { before }
     }
 
     #[inline(always)]

@@ -1,0 +1,121 @@
+//! The command line.
+
+use clap::Parser;
+use lanepool::{BACKENDS, Backend, REFERENCE};
+
+/// Checks and times the pooling kernels of lanepool on this machine.
+///
+/// Says which instruction sets this CPU has and which one is chosen, compares every backend with
+/// the reference, bit by bit, over random poolings, and measures how fast each one is.
+#[derive(Parser)]
+#[command(name = "self-test", version, max_term_width = 100, after_help = AFTER_HELP)]
+pub(crate) struct Options {
+    /// Check and time this backend only
+    #[arg(long, value_name = "NAME", value_parser = backend)]
+    pub(crate) backend: Option<&'static Backend>,
+
+    /// Take only cases whose description, as --list and failures print it, contains TEXT: vgg1,
+    /// average, channelslast, 3x3
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) filter: Option<String>,
+
+    /// The seed of the first case; each one after it has the next seed [default: 0]
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    pub(crate) seed: u64,
+
+    /// How many cases to check [default: 20000; 2000 if quick, 200000 if thorough]
+    #[arg(long, value_name = "N")]
+    cases: Option<u64>,
+
+    /// Check fewer cases, and time less carefully
+    #[arg(long)]
+    pub(crate) quick: bool,
+
+    /// Check more cases
+    #[arg(long, conflicts_with = "quick")]
+    thorough: bool,
+
+    /// Check only, time nothing
+    #[arg(long)]
+    no_bench: bool,
+
+    /// List the backends and the cases that are timed, and do nothing else
+    #[arg(long, conflicts_with_all = ["json", "digest"])]
+    pub(crate) list: bool,
+
+    /// Print one JSON document instead of text
+    #[arg(long, conflicts_with = "digest")]
+    pub(crate) json: bool,
+
+    /// Print only a hash over the results, the same for all backends and machines; time nothing
+    #[arg(long)]
+    pub(crate) digest: bool,
+}
+
+const AFTER_HELP: &str = "\
+The table of speeds:
+  GB/s         bytes of input and output over the time, one thread
+  × floor      time over that of reading the input and writing the output once with the same
+               vectors: 1.0 is as fast as memory allows
+  × autovec    how many times as fast as the loops that the compiler vectorised
+  × reference  how many times as fast as the plain loops that define the results
+
+Environment:
+  LANEPOOL_BACKEND  the backend to select instead of the fastest
+  NO_COLOR          no colours, which are only used on a terminal anyway
+
+Exit status:
+  0  all that was checked agrees with the reference
+  1  something does not
+  2  bad usage, a backend that does not exist or that this CPU lacks, or a failure to print
+
+JSON (--json):
+  {build: {version, rustc, target, opt_level, features: [...]}, cpu: {model, features: [...]},
+   backends: [{name, supported, selected, missing: [...]}],
+   checks: {seed, cases, failed, per_backend: [{backend, cases, failed}], mismatches: [...]},
+   speed: [{case, backend, seconds, bytes, times_floor, times_reference, times_autovec}],
+   digest, ok}
+  Where nothing is timed, speed is empty. Cases and failed of checks count comparisons: a
+  case on four backends is four. The times_... are the columns above.
+
+Examples:
+  self-test --quick                            a first impression, in seconds
+  self-test --backend avx2 --seed 7 --cases 1  one case again
+  self-test --cases 0 --filter vgg             some speeds, no checks
+  self-test --digest                           one line, to compare with another machine's";
+
+impl Options {
+    pub(crate) fn cases(&self) -> u64 {
+        self.cases.unwrap_or(match (self.quick, self.thorough) {
+            (true, _) => 2_000,
+            (_, true) => 200_000,
+            _ => 20_000,
+        })
+    }
+
+    pub(crate) fn bench(&self) -> bool {
+        !self.no_bench && !self.digest
+    }
+
+    /// Whether a backend is to be checked and timed.
+    pub(crate) fn wants(&self, backend: &Backend) -> bool {
+        self.backend.is_none_or(|only| only == backend)
+    }
+
+    /// Whether the filter lets a case through.
+    pub(crate) fn admit(&self, case: impl ToString) -> bool {
+        // Letters and sizes as one types them: `max`, `3x3`.
+        let plain = |text: &str| text.to_lowercase().replace('×', "x");
+        self.filter.as_ref().is_none_or(|text| plain(&case.to_string()).contains(&plain(text)))
+    }
+}
+
+fn backend(name: &str) -> Result<&'static Backend, String> {
+    let backend = Backend::named(name).map_err(|error| error.to_string())?;
+    if *backend == REFERENCE {
+        let others = BACKENDS.iter().filter(|other| other.is_supported() && *other != backend);
+        let others: Vec<_> = others.map(Backend::name).collect();
+        return Err(format!("the others are compared with it: {}", others.join(", ")));
+    }
+    Ok(backend)
+}

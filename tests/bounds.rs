@@ -1,0 +1,181 @@
+//! No kernel reads or writes one byte outside the slices it is given: they lie flush against pages
+//! that nobody may touch.
+//!
+//! A kernel that does kills the process. To see where, run this with `--nocapture`.
+
+mod common;
+
+use common::{LAYOUTS, again, assert_same_bits, supported};
+use lanepool::{Backend, Layout, NanPolicy, Padding, Plan, Pool, Pool2d, REFERENCE, Shape};
+use region::{Allocation, Protection, page};
+
+/// Memory for floats, between two pages that nobody may touch.
+struct Fenced(Allocation);
+
+/// Which of the two pages a slice touches.
+#[derive(Clone, Copy, Debug)]
+enum Flush {
+    Start,
+    /// Misaligned for vectors, as a rule.
+    End,
+}
+
+impl Fenced {
+    /// Memory for at least so many floats.
+    fn new(floats: usize) -> Self {
+        let inside = (floats * size_of::<f32>()).next_multiple_of(page::size());
+        let memory = region::alloc(inside + 2 * page::size(), Protection::READ_WRITE).unwrap();
+        let start = memory.as_ptr::<u8>();
+        for fence in [start, start.wrapping_add(page::size() + inside)] {
+            // SAFETY: this page is of memory that nobody knows of yet.
+            unsafe { region::protect(fence, page::size(), Protection::NONE) }.unwrap();
+        }
+        Self(memory)
+    }
+
+    /// The first or the last `len` floats.
+    fn slice(&mut self, len: usize, flush: Flush) -> &mut [f32] {
+        let room = self.0.len() - 2 * page::size();
+        let bytes = len * size_of::<f32>();
+        assert!(bytes <= room);
+        let offset = match flush {
+            Flush::Start => 0,
+            Flush::End => room - bytes,
+        };
+        let start = self.0.as_mut_ptr::<u8>().wrapping_add(page::size() + offset).cast();
+        // SAFETY: so many floats are between the fences, from a multiple of their size on. They are
+        // mapped, which makes them 0, and borrowed as `self` is.
+        unsafe { std::slice::from_raw_parts_mut(start, len) }
+    }
+}
+
+/// Enough for any tensor here.
+const ROOM: usize = 16 * 1024;
+
+/// Two vectors of any instruction set and one float, and everything below.
+const WIDTHS: std::ops::RangeInclusive<usize> = 1..=2 * 16 + 1;
+
+/// Runs a plan with its buffers at both fences.
+fn check(plan: &Plan<f32>, reference: &Plan<f32>, fenced: &mut [Fenced; 2], what: &str) {
+    let data: Vec<f32> = (0..plan.input_len()).map(|i| (i * 7 % 23) as f32 - 11.0).collect();
+    let mut want = vec![0.0; plan.output_len()];
+    reference.run(&data, &mut want).unwrap();
+    let [input, output] = fenced;
+    for flush in [Flush::Start, Flush::End] {
+        let input = input.slice(data.len(), flush);
+        input.copy_from_slice(&data);
+        let output = output.slice(want.len(), flush);
+        output.fill(f32::from_bits(0xdead_beef));
+        plan.run(input, output).unwrap();
+        assert_same_bits(output, &want, format_args!("{what}, flush with the {flush:?}"));
+    }
+}
+
+/// Max with both policies, and average, with the same windows.
+fn ops<const D: usize>(windows: fn(Pool<D>) -> Pool<D>, kernel: [usize; D]) -> [Pool<D>; 3] {
+    let max = Pool::max(kernel);
+    [max, max.nan_policy(NanPolicy::Ignore), Pool::average(kernel)].map(windows)
+}
+
+/// Every width, and where channels are neighbours every number of them.
+fn shapes(layout: Layout) -> impl Iterator<Item = Shape<2>> {
+    let wide = move |width| match layout {
+        Layout::ChannelsFirst => [Shape::new(1, 2, [3, width]), Shape::new(2, 1, [1, width])],
+        Layout::ChannelsLast => [Shape::new(2, 3, [3, width]), Shape::new(1, width, [3, 5])],
+    };
+    WIDTHS.flat_map(wide)
+}
+
+fn check_backend(backend: &'static Backend) {
+    const BEFORE: Padding<2> = Padding::Explicit { begin: [2, 2], end: [0, 0] };
+    const AFTER: Padding<2> = Padding::Explicit { begin: [0, 0], end: [2, 2] };
+    let windows: [[Pool2d; 3]; 11] = [
+        ops(|pool| pool.stride([2, 2]), [2, 2]),
+        ops(|pool| pool.stride([2, 2]).pad(Padding::SameUpper), [2, 2]),
+        ops(|pool| pool.padding([1, 1]), [3, 3]),
+        ops(|pool| pool.pad(BEFORE), [3, 3]),
+        ops(|pool| pool.pad(AFTER), [3, 3]),
+        ops(|pool| pool.stride([2, 2]).padding([1, 1]), [3, 3]),
+        ops(|pool| pool.stride([2, 2]).pad(Padding::SameUpper), [3, 3]),
+        ops(|pool| pool.stride([2, 2]).pad(AFTER).ceil_mode(true), [3, 3]),
+        ops(|pool| pool.stride([1, 3]), [1, 5]),
+        ops(|pool| pool.stride([1, 2]).dilation([1, 2]).ceil_mode(true), [1, 3]),
+        // Too far apart for the scratch buffer: one window after the other.
+        ops(|pool| pool.stride([1, 40]), [1, 3]),
+    ];
+    let mut fenced = [Fenced::new(ROOM), Fenced::new(ROOM)];
+    let mut checked = 0;
+    let mut go = |pool: &Pool2d, layout, shape: Shape<2>| {
+        // Not every window fits the narrowest ones.
+        let Ok(plan) = pool.plan_on(backend, layout, shape) else { return };
+        let reference = pool.plan_on(&REFERENCE, layout, shape).unwrap();
+        check(&plan, &reference, &mut fenced, &format!("{pool:?} on {backend:?}, {shape:?}"));
+        checked += 1;
+    };
+    for (layout, pool) in LAYOUTS.into_iter().flat_map(|l| windows.iter().map(move |w| (l, w))) {
+        for pool in pool {
+            println!("{backend:?}, {layout:?}, {pool:?}");
+            shapes(layout).for_each(|shape| go(pool, layout, shape));
+        }
+        for shape in shapes(layout) {
+            let global = ops(|pool| pool, shape.spatial);
+            global.iter().for_each(|pool| go(pool, layout, shape));
+        }
+    }
+    assert!(checked > 2000, "{checked} poolings");
+}
+
+#[test]
+fn no_backend_leaves_its_slices() {
+    supported().for_each(check_backend);
+}
+
+#[test]
+fn rows_of_a_plan_stay_in_theirs() {
+    let mut fenced = [Fenced::new(ROOM), Fenced::new(ROOM)];
+    let pools = [
+        Pool2d::max([2, 2]).stride([2, 2]),
+        Pool2d::max([3, 3]).padding([1, 1]),
+        Pool2d::average([3, 3]).stride([2, 2]).padding([1, 1]),
+    ];
+    for (backend, layout) in supported().flat_map(|b| LAYOUTS.map(|layout| (b, layout))) {
+        for (pool, width) in pools.iter().flat_map(|p| WIDTHS.map(move |width| (p, width))) {
+            let shape = Shape::new(1, 2, [5, width]);
+            let Ok(plan) = pool.plan_on::<f32>(backend, layout, shape) else { continue };
+            let [input, output] = &mut fenced;
+            let input = input.slice(plan.input_len(), Flush::End);
+            for row in 0..plan.rows() {
+                for flush in [Flush::Start, Flush::End] {
+                    let output = output.slice(plan.row_len(), flush);
+                    plan.run_rows(row..row + 1, input, output).unwrap();
+                }
+            }
+        }
+    }
+}
+
+/// Dies of what the tests above would die of.
+#[test]
+#[ignore = "the test below runs it, in a process of its own"]
+fn trespass() {
+    let mut fenced = Fenced::new(1);
+    let (at, flush) = match std::env::var("TRESPASS").as_deref() {
+        Ok("before") => (usize::MAX, Flush::Start),
+        Ok("after") => (1, Flush::End),
+        _ => (0, Flush::Start),
+    };
+    let start = fenced.slice(1, flush).as_mut_ptr();
+    // SAFETY: none, but for index 0: this is where the fence must stop us.
+    unsafe { start.wrapping_add(at).write_volatile(1.0) };
+    println!("got through");
+}
+
+#[test]
+fn fences_hold() {
+    for (at, gets_through) in [("inside", true), ("before", false), ("after", false)] {
+        let output = again("trespass").env("TRESPASS", at).output().unwrap();
+        let stdout = String::from_utf8_lossy(&output.stdout);
+        assert_eq!(stdout.contains("got through"), gets_through, "{at}: {output:?}");
+        assert_eq!(output.status.success(), gets_through, "{at}: {output:?}");
+    }
+}

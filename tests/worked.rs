@@ -1,0 +1,383 @@
+//! Worked examples, by hand: what the reference and every other backend must give.
+
+mod common;
+
+use common::{LAYOUTS, NANS, assert_same_bits, pool, supported};
+use lanepool::{Divisor, NanPolicy, Padding, Pool, Pool1d, Pool2d, Pool3d, REFERENCE, Shape};
+
+const NAN: f32 = f32::NAN;
+const INFINITY: f32 = f32::INFINITY;
+const NEG_INFINITY: f32 = f32::NEG_INFINITY;
+
+/// Checks the pooling of one plane on every backend, alone and among so many channels that each
+/// walk, and vectors of every width, get to do it.
+#[track_caller]
+fn expect<const D: usize>(pooling: Pool<D>, spatial: [usize; D], input: &[f32], want: &[f32]) {
+    for channels in [1, 2, 21] {
+        let (input, want) = (input.repeat(2 * channels), want.repeat(2 * channels));
+        for (backend, layout) in supported().flat_map(|b| LAYOUTS.map(|layout| (b, layout))) {
+            let got = pool(&pooling, backend, layout, Shape::new(2, channels, spatial), &input);
+            let what = format_args!("{pooling:?} on {backend:?}, {layout:?}, {channels} channels");
+            assert_same_bits(&got, &want, what);
+        }
+    }
+}
+
+/// Sums of windows over all of a short axis.
+#[track_caller]
+fn expect_sum<const D: usize>(spatial: [usize; D], input: &[f32], want: f32) {
+    let sum = Pool::average(spatial).divisor(Divisor::Fixed(1));
+    expect(sum, spatial, input, &[want]);
+}
+
+fn count_to(n: usize) -> Vec<f32> {
+    (1..=n).map(|x| x as f32).collect()
+}
+
+fn pad<const D: usize>(begin: [usize; D], end: [usize; D]) -> Padding<D> {
+    Padding::Explicit { begin, end }
+}
+
+#[test]
+fn the_reference_is_among_the_backends() {
+    assert!(supported().any(|backend| backend == &REFERENCE));
+}
+
+#[test]
+fn two_channels_of_three_by_four() {
+    let shape = Shape::new(1, 2, [3, 4]);
+    let (max, mean) = (Pool2d::max([2, 2]).stride([2, 2]), Pool2d::average([2, 2]).stride([2, 2]));
+    for (backend, layout) in supported().flat_map(|b| LAYOUTS.map(|layout| (b, layout))) {
+        let run = |pooling| pool(pooling, backend, layout, shape, &count_to(24));
+        assert_eq!(run(&max), [6.0, 8.0, 18.0, 20.0], "{backend:?}, {layout:?}");
+        assert_eq!(run(&mean), [3.5, 5.5, 15.5, 17.5], "{backend:?}, {layout:?}");
+    }
+}
+
+#[test]
+fn one_axis() {
+    let input = [1.0, 6.0, 2.0, 0.0, 4.0, 3.0, -1.0];
+    expect(Pool1d::max([3]).stride([2]), [7], &input, &[6.0, 4.0, 4.0]);
+    expect(Pool1d::average([3]).stride([2]), [7], &input, &[3.0, 2.0, 2.0]);
+    expect(Pool1d::max([7]), [7], &input, &[6.0]);
+    expect(Pool1d::max([1]).stride([3]), [7], &input, &[1.0, 0.0, -1.0]);
+}
+
+#[test]
+fn two_axes() {
+    let input = count_to(12);
+    expect(Pool2d::max([2, 3]), [3, 4], &input, &[7.0, 8.0, 11.0, 12.0]);
+    expect(Pool2d::average([2, 3]), [3, 4], &input, &[4.0, 5.0, 8.0, 9.0]);
+    expect(Pool2d::max([1, 2]).stride([2, 1]), [3, 4], &input, &[2.0, 3.0, 4.0, 10.0, 11.0, 12.0]);
+}
+
+#[test]
+fn three_axes() {
+    let input = count_to(12);
+    let spatial = [2, 3, 2];
+    expect(Pool3d::max([2, 2, 1]), spatial, &input, &[9.0, 10.0, 11.0, 12.0]);
+    expect(Pool3d::average([2, 2, 1]), spatial, &input, &[5.0, 6.0, 7.0, 8.0]);
+    expect(Pool3d::average([1, 2, 2]).stride([1, 9, 9]), spatial, &input, &[2.5, 8.5]);
+}
+
+#[test]
+fn dilation() {
+    let input = [9.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0];
+    expect(Pool1d::max([3]).dilation([3]), [7], &input, &[9.0]);
+    expect(Pool1d::average([3]).dilation([3]), [7], &input, &[6.0]);
+    expect(Pool1d::max([2]).dilation([3]), [7], &input, &[9.0, 4.0, 5.0, 6.0]);
+    expect(Pool1d::average([2]).dilation([3]), [7], &input, &[6.0, 2.5, 3.5, 4.5]);
+    let two = Pool2d::max([2, 2]).dilation([2, 1]);
+    expect(two, [3, 3], &count_to(9), &[8.0, 9.0]);
+    let two = Pool2d::average([2, 2]).dilation([2, 1]);
+    expect(two, [3, 3], &count_to(9), &[4.5, 5.5]);
+}
+
+#[test]
+fn padding_of_one_side() {
+    let input = count_to(4);
+    let (before, after) = (pad([2], [0]), pad([0], [1]));
+    expect(Pool1d::max([3]).pad(before), [4], &input, &[1.0, 2.0, 3.0, 4.0]);
+    expect(Pool1d::average([3]).pad(before), [4], &input, &[1.0, 1.5, 2.0, 3.0]);
+    expect(Pool1d::max([3]).pad(after), [4], &input, &[3.0, 4.0, 4.0]);
+    expect(Pool1d::average([3]).pad(after), [4], &input, &[2.0, 3.0, 3.5]);
+    // Above the first row, and to the right of the last column.
+    let two = Pool2d::max([2, 2]).pad(pad([1, 0], [0, 1]));
+    expect(two, [2, 2], &count_to(4), &[2.0, 2.0, 4.0, 4.0]);
+    // Padding takes no part: it is no 0.
+    expect(Pool1d::max([3]).padding([1]), [2], &[-2.0, -1.0], &[-1.0, -1.0]);
+}
+
+#[test]
+fn divisors() {
+    // Windows of one and two elements beside padding, and one that reaches beyond the padding.
+    let pooling =
+        |divisor| Pool1d::average([3]).stride([2]).padding([1]).ceil_mode(true).divisor(divisor);
+    let input = [3.0, 3.0, 6.0, 12.0];
+    expect(pooling(Divisor::ExcludePad), [4], &input, &[3.0, 7.0, 12.0]);
+    expect(pooling(Divisor::IncludePad), [4], &input, &[2.0, 7.0, 6.0]);
+    expect(pooling(Divisor::FullWindow), [4], &input, &[2.0, 7.0, 4.0]);
+    expect(pooling(Divisor::Fixed(1)), [4], &input, &[6.0, 21.0, 12.0]);
+    expect(pooling(Divisor::Fixed(4)), [4], &input, &[1.5, 5.25, 3.0]);
+    expect(pooling(Divisor::Fixed(-2)), [4], &input, &[-3.0, -10.5, -6.0]);
+    // The nearest f32 is 2⁶³.
+    let huge = pooling(Divisor::Fixed(i64::MAX));
+    expect(huge, [1], &[1.0], &[1.084_202_2e-19]);
+
+    let corner = |divisor| Pool2d::average([2, 2]).padding([1, 1]).divisor(divisor);
+    let input = [4.0, 8.0];
+    let (present, quarters) = ([4.0, 6.0, 8.0, 4.0, 6.0, 8.0], [1.0, 3.0, 2.0, 1.0, 3.0, 2.0]);
+    expect(corner(Divisor::ExcludePad), [1, 2], &input, &present);
+    expect(corner(Divisor::IncludePad), [1, 2], &input, &quarters);
+    expect(corner(Divisor::FullWindow), [1, 2], &input, &quarters);
+}
+
+#[test]
+fn quotients_are_rounded_to_nearest() {
+    let third = f32::from_bits(0x3eaa_aaab);
+    expect(Pool1d::average([3]), [3], &[1.0, 0.0, 0.0], &[third]);
+    let seventh = f32::from_bits(0x3e12_4925);
+    expect(Pool1d::average([7]), [7], &[0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0], &[seventh]);
+}
+
+#[test]
+fn ceil_mode() {
+    let ceil = |pool: Pool1d| pool.ceil_mode(true);
+    let (max, mean) = (Pool1d::max([2]).stride([2]), Pool1d::average([2]).stride([2]));
+    let input = count_to(5);
+    expect(max, [5], &input, &[2.0, 4.0]);
+    expect(ceil(max), [5], &input, &[2.0, 4.0, 5.0]);
+    expect(mean, [5], &input, &[1.5, 3.5]);
+    expect(ceil(mean), [5], &input, &[1.5, 3.5, 5.0]);
+    // Nothing is left over.
+    expect(ceil(max), [4], &input[..4], &[2.0, 4.0]);
+    // The window that is left over starts in the padding behind the input.
+    expect(ceil(Pool1d::max([2]).stride([3]).padding([1])), [2], &[1.0, 2.0], &[1.0]);
+    // It starts in the padding before the input, and reaches none of it.
+    let early = Pool1d::max([1]).stride([2]).pad(pad([4], [0]));
+    expect(ceil(early), [1], &[7.0], &[NEG_INFINITY, NEG_INFINITY, 7.0]);
+    let straddling = Pool1d::max([2]).dilation([3]).stride([2]).pad(pad([3], [0]));
+    expect(ceil(straddling), [2], &[1.0, 2.0], &[1.0, NEG_INFINITY]);
+}
+
+#[test]
+fn automatic_padding() {
+    let pooling = |padding| Pool1d::max([2]).stride([2]).pad(padding);
+    let mean = |padding| Pool1d::average([2]).stride([2]).pad(padding);
+    let included = |padding| mean(padding).divisor(Divisor::IncludePad);
+    let input = count_to(5);
+    let (upper, lower, valid) = (Padding::SameUpper, Padding::SameLower, Padding::Valid);
+    for ceil_mode in [false, true] {
+        let expect = |pool: Pool1d, want: &[f32]| {
+            expect(pool.ceil_mode(ceil_mode), [5], &input, want);
+        };
+        expect(pooling(upper), &[2.0, 4.0, 5.0]);
+        expect(pooling(lower), &[1.0, 3.0, 5.0]);
+        expect(pooling(valid), &[2.0, 4.0]);
+        expect(mean(upper), &[1.5, 3.5, 5.0]);
+        expect(mean(lower), &[1.0, 2.5, 4.5]);
+        expect(mean(valid), &[1.5, 3.5]);
+        expect(included(upper), &[1.5, 3.5, 2.5]);
+        expect(included(lower), &[0.5, 2.5, 4.5]);
+        // Dilation counts, and a stride beyond the kernel needs no padding, not less than none.
+        let dilated = Pool1d::max([2]).dilation([2]);
+        expect(dilated.pad(upper), &[2.0, 3.0, 4.0, 5.0, 4.0]);
+        expect(Pool1d::max([1]).stride([3]).pad(lower), &[1.0, 4.0]);
+    }
+    // The odd one of one axis only.
+    let two = Pool2d::max([2, 1]).pad(Padding::SameUpper);
+    expect(two, [2, 2], &count_to(4), &[3.0, 4.0, 3.0, 4.0]);
+    let two = Pool2d::max([2, 1]).pad(Padding::SameLower);
+    expect(two, [2, 2], &count_to(4), &[1.0, 2.0, 3.0, 4.0]);
+}
+
+#[test]
+fn a_nan_anywhere_in_a_window() {
+    for (at, nan) in (0..9).flat_map(|at| NANS.map(|bits| (at, f32::from_bits(bits)))) {
+        let mut input = count_to(9);
+        input[at] = nan;
+        let ignore = Pool2d::max([3, 3]).nan_policy(NanPolicy::Ignore);
+        expect(Pool2d::max([3, 3]), [3, 3], &input, &[NAN]);
+        expect(ignore, [3, 3], &input, &[if at == 8 { 8.0 } else { 9.0 }]);
+        expect(Pool2d::average([3, 3]), [3, 3], &input, &[NAN]);
+        expect(Pool2d::average([3, 3]).nan_policy(NanPolicy::Ignore), [3, 3], &input, &[NAN]);
+    }
+}
+
+#[test]
+fn a_nan_spoils_its_own_windows_only() {
+    const LEN: usize = 37;
+    for at in 0..LEN {
+        let mut input = count_to(LEN);
+        input[at] = f32::from_bits(0xff80_0001);
+        for stride in 1..=3 {
+            let starts = || (0..LEN - 2).step_by(stride);
+            let spoilt = |start| (start..start + 3).contains(&at);
+            let or_nan = |start, result: usize| if spoilt(start) { NAN } else { result as f32 };
+            let max: Vec<f32> = starts().map(|start| or_nan(start, start + 3)).collect();
+            let mean: Vec<f32> = starts().map(|start| or_nan(start, start + 2)).collect();
+            let left = |start| start + if at == start + 2 { 2 } else { 3 };
+            let number: Vec<f32> = starts().map(|start| left(start) as f32).collect();
+            let pooling = Pool1d::max([3]).stride([stride]);
+            expect(pooling, [LEN], &input, &max);
+            expect(pooling.nan_policy(NanPolicy::Ignore), [LEN], &input, &number);
+            expect(Pool1d::average([3]).stride([stride]), [LEN], &input, &mean);
+        }
+    }
+}
+
+#[test]
+fn nothing_but_nans_is_an_empty_window_if_they_are_ignored() {
+    let nans = NANS.map(f32::from_bits);
+    expect(Pool1d::max([7]), [7], &nans, &[NAN]);
+    expect(Pool1d::max([7]).nan_policy(NanPolicy::Ignore), [7], &nans, &[NEG_INFINITY]);
+    expect(Pool1d::max([1]), [7], &nans, &[NAN; 7]);
+    expect(Pool1d::max([1]).nan_policy(NanPolicy::Ignore), [7], &nans, &[NEG_INFINITY; 7]);
+}
+
+#[test]
+fn windows_of_minus_infinity() {
+    let input = [NEG_INFINITY, NEG_INFINITY, NEG_INFINITY, 1.0, NEG_INFINITY, NAN];
+    let max = Pool1d::max([2]);
+    let (none, all) = (NEG_INFINITY, [NEG_INFINITY, NEG_INFINITY, 1.0, 1.0, NAN]);
+    expect(max, [6], &input, &all);
+    expect(max.nan_policy(NanPolicy::Ignore), [6], &input, &[none, none, 1.0, 1.0, none]);
+}
+
+#[test]
+fn empty_windows() {
+    // A window of one, twice outside and once inside.
+    let around = pad([2], [1]);
+    let none = NEG_INFINITY;
+    let max = Pool1d::max([1]).pad(around);
+    expect(max, [1], &[-5.0], &[none, none, -5.0, none]);
+    expect(max.nan_policy(NanPolicy::Ignore), [1], &[-5.0], &[none, none, -5.0, none]);
+    let mean = |divisor| Pool1d::average([1]).pad(around).divisor(divisor);
+    expect(mean(Divisor::ExcludePad), [1], &[-5.0], &[0.0, 0.0, -5.0, 0.0]);
+    expect(mean(Divisor::IncludePad), [1], &[-5.0], &[0.0, 0.0, -5.0, 0.0]);
+    expect(mean(Divisor::FullWindow), [1], &[-5.0], &[0.0, 0.0, -5.0, 0.0]);
+    expect(mean(Divisor::Fixed(-5)), [1], &[-5.0], &[0.0, 0.0, 1.0, 0.0]);
+    // Taps on both sides of the input, and none in it.
+    let straddling = Pool1d::max([2]).dilation([3]).padding([1]);
+    expect(straddling, [2], &[7.0, 8.0], &[none]);
+    let straddling = Pool2d::average([2, 2]).dilation([3, 1]).padding([1, 0]);
+    expect(straddling, [2, 2], &count_to(4), &[0.0]);
+    // Below the last slice, under windows that are whole otherwise.
+    let below = Pool3d::max([1, 2, 2]).stride([1, 2, 2]).pad(pad([0; 3], [1, 0, 0]));
+    expect(below, [1, 2, 4], &count_to(8), &[6.0, 8.0, none, none]);
+}
+
+#[test]
+fn a_zero_is_positive() {
+    for input in [[-0.0, -0.0], [-0.0, 0.0], [0.0, -0.0], [-0.0, -1.0], [-1.0, -0.0]] {
+        expect(Pool1d::max([2]), [2], &input, &[0.0]);
+        expect(Pool1d::max([2]).nan_policy(NanPolicy::Ignore), [2], &input, &[0.0]);
+    }
+    expect(Pool1d::max([1]).padding([1]), [1], &[-0.0], &[NEG_INFINITY, 0.0, NEG_INFINITY]);
+    expect(Pool1d::average([2]), [2], &[-0.0, -0.0], &[0.0]);
+    expect(Pool1d::average([2]), [2], &[1.0, -1.0], &[0.0]);
+    expect(Pool1d::average([1]).divisor(Divisor::Fixed(-1)), [1], &[0.0], &[0.0]);
+    // Half of the smallest denormal rounds to a zero.
+    expect(Pool1d::average([2]), [2], &[-f32::from_bits(1), 0.0], &[0.0]);
+}
+
+#[test]
+fn denormals_are_numbers() {
+    let input = [1, 3, 2, 0x007f_ffff].map(f32::from_bits);
+    expect(Pool1d::max([2]), [4], &input, &[input[1], input[1], input[3]]);
+    let negative = input.map(|x| -x);
+    expect(Pool1d::max([2]), [4], &negative, &[negative[0], negative[2], negative[2]]);
+    // (1 + 3) / 2; 5 / 2 rounds to the even 2; 0x800001 / 2 to the even 0x400000.
+    expect(Pool1d::average([2]), [4], &input, &[2, 2, 0x0040_0000].map(f32::from_bits));
+}
+
+#[test]
+fn infinities() {
+    expect(Pool1d::max([2]), [3], &[INFINITY, NEG_INFINITY, 3.0], &[INFINITY, 3.0]);
+    let opposite = Pool1d::average([2]);
+    expect(opposite, [3], &[INFINITY, NEG_INFINITY, 3.0], &[NAN, NEG_INFINITY]);
+    expect(opposite, [3], &[NEG_INFINITY, INFINITY, 3.0], &[NAN, INFINITY]);
+    // A window's infinity does not last beyond it.
+    expect(opposite, [4], &[1.0, INFINITY, 1.0, 3.0], &[INFINITY, INFINITY, 2.0]);
+    let negative = Pool1d::average([1]).divisor(Divisor::Fixed(-1));
+    expect(negative, [2], &[INFINITY, NEG_INFINITY], &[NEG_INFINITY, INFINITY]);
+}
+
+/// A number that swallows what is added to it, if that is below 4.
+const BIG: f32 = 1e8;
+
+#[test]
+fn three_are_summed_from_left_to_right() {
+    expect_sum([3], &[BIG, -BIG, 1.0], 1.0);
+    expect_sum([3], &[1.0, BIG, -BIG], 0.0);
+}
+
+#[test]
+fn four_are_summed_by_pairs() {
+    expect_sum([4], &[BIG, -BIG, 2.0, 1.0], 3.0);
+    expect_sum([4], &[BIG, 1.0, -BIG, 1.0], 0.0);
+    expect_sum([4], &[2.0, BIG, -BIG, 1.0], 0.0);
+}
+
+#[test]
+fn seven_are_summed_by_a_tree_whose_left_part_is_full() {
+    // ((0 1) (2 3)) + ((4 5) 6); from left to right the 3 would be lost, and by another tree all.
+    expect_sum([7], &[BIG, -BIG, 2.0, 1.0, BIG, -BIG, 1.0], 4.0);
+    expect_sum([7], &[1.0, BIG, 2.0, -BIG, BIG, 3.0, -BIG], 0.0);
+}
+
+#[test]
+fn columns_are_summed_first() {
+    expect_sum([2, 2], &[BIG, 1.0, -BIG, 1.0], 2.0);
+    expect_sum([2, 2], &[BIG, -BIG, 1.0, 1.0], 0.0);
+    expect_sum([3, 2], &[BIG, 1.0, -BIG, 1.0, 1.0, 1.0], 4.0);
+}
+
+#[test]
+fn heights_are_summed_before_depths_and_depths_before_widths() {
+    expect_sum([2, 2, 1], &[BIG, -BIG, 1.0, 1.0], 2.0);
+    expect_sum([2, 2, 1], &[BIG, 1.0, -BIG, 1.0], 0.0);
+    expect_sum([2, 1, 2], &[BIG, 1.0, -BIG, 1.0], 2.0);
+    expect_sum([2, 1, 2], &[BIG, -BIG, 1.0, 1.0], 0.0);
+}
+
+#[test]
+fn absent_taps_leave_gaps_in_the_order() {
+    // Without its first tap, a window of four is 1 + (2 3).
+    let sum = Pool1d::average([4]).divisor(Divisor::Fixed(1));
+    expect(sum.pad(pad([1], [0])), [3], &[1.0, BIG, -BIG], &[1.0]);
+    // Without its last one, it is (0 1) + 2.
+    expect(sum.pad(pad([0], [1])), [3], &[1.0, BIG, -BIG], &[0.0]);
+    expect(sum.pad(pad([0], [1])), [3], &[BIG, -BIG, 1.0], &[1.0]);
+}
+
+#[test]
+fn errors_of_large_windows_stay_small() {
+    const SIDE: usize = 1024;
+    let pooling = Pool2d::average([SIDE, SIDE]);
+    // All are the same, so that this is the mean, exactly.
+    let exact = 0.1f32;
+    for (backend, layout, channels) in supported()
+        .flat_map(|b| LAYOUTS.map(|layout| (b, layout)))
+        .flat_map(|(b, layout)| [1, 2].map(|channels| (b, layout, channels)))
+    {
+        let input = vec![exact; channels * SIDE * SIDE];
+        let shape = Shape::new(1, channels, [SIDE, SIDE]);
+        for mean in pool(&pooling, backend, layout, shape, &input) {
+            let ulps = mean.to_bits().abs_diff(exact.to_bits());
+            assert!(ulps <= 2, "{backend:?}, {layout:?}: {mean} is {ulps} ulps off");
+        }
+    }
+}
+
+#[test]
+fn windows_and_strides_of_any_length() {
+    // Sums of whole numbers that an f32 holds, in any order.
+    let input = count_to(5003);
+    expect(Pool1d::max([5000]), [5003], &input, &[5000.0, 5001.0, 5002.0, 5003.0]);
+    expect(Pool1d::average([5000]), [5003], &input, &[2500.5, 2501.5, 2502.5, 2503.5]);
+    let far = Pool1d::average([2]).dilation([5000]).stride([2]);
+    expect(far, [5003], &input, &[2501.0, 2503.0]);
+    let rare = Pool1d::average([2]).stride([100]);
+    expect(rare, [302], &input[..302], &[1.5, 101.5, 201.5, 301.5]);
+}
