@@ -67,14 +67,9 @@ pub(crate) fn axis<const D: usize>(
     let overflow = Error::Overflow { axis, input, kernel, stride, dilation, pad_begin, pad_end };
     let span = (kernel - 1).checked_mul(dilation).and_then(|n| n.checked_add(1));
     let span = span.ok_or_else(|| overflow.clone())?;
-    let sized = |output, pad_begin, pad_end| kernels::Axis {
-        input,
-        output,
-        kernel,
-        stride,
-        dilation,
-        pad_begin,
-        pad_end,
+    let sized = |output, pad_begin, pad_end| {
+        let axis = kernels::Axis { input, output, kernel, stride, dilation, pad_begin, pad_end };
+        if axis.is_sound() { Ok(axis) } else { Err(overflow.clone()) }
     };
     if matches!(pool.padding, Padding::SameUpper | Padding::SameLower) {
         let output = input.div_ceil(stride);
@@ -82,10 +77,10 @@ pub(crate) fn axis<const D: usize>(
         let needed = ((output - 1) * stride).checked_add(span).ok_or_else(|| overflow.clone())?;
         let total = needed.saturating_sub(input);
         let (small, large) = (total / 2, total.div_ceil(2));
-        return Ok(match pool.padding {
+        return match pool.padding {
             Padding::SameUpper => sized(output, small, large),
             _ => sized(output, large, small),
-        });
+        };
     }
     let padded = input.checked_add(pad_begin).and_then(|n| n.checked_add(pad_end));
     let padded = padded.ok_or_else(|| overflow.clone())?;
@@ -106,7 +101,7 @@ pub(crate) fn axis<const D: usize>(
         && pool.ceil_mode
         && spare % stride != 0
         && floor.checked_mul(stride).is_some_and(|start| start < input + pad_begin);
-    Ok(sized(floor + usize::from(one_more), pad_begin, pad_end))
+    sized(floor + usize::from(one_more), pad_begin, pad_end)
 }
 
 /// The pooling of a whole tensor.
@@ -115,14 +110,9 @@ pub(crate) fn geometry<const D: usize>(
     layout: Layout,
     shape: Shape<D>,
 ) -> Result<Geometry, Error> {
-    let mut axes = [kernels::Axis::UNIT; 3];
-    for (i, &input) in shape.spatial.iter().enumerate() {
-        axes[3 - D + i] = axis(pool, i, input)?;
-    }
-    let Shape { batch, channels, .. } = shape;
-    let sized = |what, of: fn(&kernels::Axis) -> usize| {
-        let sizes = [batch, channels].into_iter().chain(axes[3 - D..].iter().map(of));
-        let sizes: Vec<usize> = sizes.collect();
+    let Shape { batch, channels, spatial } = shape;
+    let sized = |what, spatial: [usize; D]| {
+        let sizes: Vec<usize> = [batch, channels].into_iter().chain(spatial).collect();
         let product = sizes.iter().try_fold(1usize, |n, &size| n.checked_mul(size.max(1)));
         // As many bytes as a slice can have, of the widest element there is.
         match product.filter(|&n| n <= isize::MAX as usize / size_of::<f64>()) {
@@ -130,8 +120,12 @@ pub(crate) fn geometry<const D: usize>(
             None => Err(Error::TooLarge { what, sizes }),
         }
     };
-    sized("an input", |axis| axis.input)?;
-    sized("an output", |axis| axis.output)?;
+    sized("an input", spatial)?;
+    let mut axes = [kernels::Axis::UNIT; 3];
+    for (i, &input) in spatial.iter().enumerate() {
+        axes[3 - D + i] = axis(pool, i, input)?;
+    }
+    sized("an output", core::array::from_fn(|i| axes[3 - D + i].output))?;
     let window = || Error::TooLarge { what: "a window", sizes: pool.kernel.to_vec() };
     let taps = pool.kernel.iter().try_fold(1usize, |n, &k| n.checked_mul(k));
     let taps = taps.and_then(|n| i64::try_from(n).ok()).ok_or_else(window)?;
@@ -146,20 +140,5 @@ pub(crate) fn geometry<const D: usize>(
         Layout::ChannelsFirst => (batch * channels, 1),
         Layout::ChannelsLast => (batch, channels),
     };
-    // What is left to go wrong is that the last tap of the last window is too far away.
-    let widest = |axis: &kernels::Axis| axis.kernel.max(axis.pad_begin).max(axis.stride);
-    Geometry::new(planes, axes, inner, divisor).ok_or_else(|| {
-        let i = (0..D).max_by_key(|&i| widest(&axes[3 - D + i])).unwrap_or(0);
-        let kernels::Axis { input, kernel, stride, dilation, pad_begin, pad_end, .. } =
-            axes[3 - D + i];
-        Error::Overflow {
-            axis: Pool::<D>::axis(i),
-            input,
-            kernel,
-            stride,
-            dilation,
-            pad_begin,
-            pad_end,
-        }
-    })
+    Geometry::new(planes, axes, inner, divisor).ok_or_else(window)
 }

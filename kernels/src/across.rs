@@ -53,9 +53,7 @@ pub(crate) fn across<R: Reduction<T>, T: Element, S: Lanes<T>>(
     Scratch { columns: scratch, counts }: &mut Scratch<T>,
 ) {
     let [depth, height, width] = *geometry.axes();
-    let line = geometry.line_len();
-    let slice = line * height.input;
-    let strides = [0, depth.dilation * slice, height.dilation * line];
+    let strides = geometry.tap_strides();
     let phase = SCRATCH / width.stride;
     // A last vector may begin at the last window.
     let piece = PIECE.min(phase - width.span() / width.stride - WIDEST);
@@ -76,9 +74,7 @@ pub(crate) fn across<R: Reduction<T>, T: Element, S: Lanes<T>>(
         for (row, output) in rows.clone().zip(output.chunks_exact_mut(width.output)) {
             let (plane, z, y) = geometry.position(row);
             let taps = Taps::new([0..1, depth.taps(z), height.taps(y)], strides);
-            let origin = (plane * geometry.plane_len())
-                .wrapping_add(depth.start(z).wrapping_mul(slice))
-                .wrapping_add(height.start(y).wrapping_mul(line));
+            let origin = geometry.origin(plane, z, y);
             let columns =
                 Columns { first: width.start(x), len: (windows - 1) * width.stride + width.span() };
             columns.merge::<R, T, S>(simd, &width, taps, input, origin, scratch, phase);

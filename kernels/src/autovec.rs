@@ -84,24 +84,22 @@ fn pool(
         return;
     }
     let [depth, height, width] = *geometry.axes();
-    let (inner, line) = (geometry.inner(), geometry.line_len());
-    let slice = line * height.input;
-    let strides = [width.dilation * inner, depth.dilation * slice, height.dilation * line];
+    let inner = geometry.inner();
+    let strides = geometry.tap_strides();
     let interior = width.interior();
     let mut stack = [[0.0; BLOCK]; DEPTH];
     for (row, output) in rows.zip(output.chunks_exact_mut(geometry.row_len())) {
         let (plane, z, y) = geometry.position(row);
         let (ds, hs) = (depth.taps(z), height.taps(y));
-        let whole = depth.kernel == 1 && hs.len() == height.kernel && width.dilation == 1;
+        let whole =
+            depth.kernel == 1 && ds.len() == 1 && hs.len() == height.kernel && width.dilation == 1;
         let mut x = 0;
         while x < width.output {
             // Single elements are pooled many windows at a time where all have the same taps.
             let many = inner == 1 && interior.contains(&x);
             let windows = if many { (interior.end - x).min(BLOCK) } else { 1 };
-            let start = (plane * geometry.plane_len())
-                .wrapping_add(depth.start(z).wrapping_mul(slice))
-                .wrapping_add(height.start(y).wrapping_mul(line))
-                .wrapping_add(width.start(x).wrapping_mul(inner));
+            let start =
+                geometry.origin(plane, z, y).wrapping_add(width.start(x).wrapping_mul(inner));
             let divisor = geometry.divide_by([(depth, z), (height, y), (width, x)]) as f32;
             let out = &mut output[x * inner..][..windows * inner];
             let row = |j: usize| &input[start + j * strides[2]..];

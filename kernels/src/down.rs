@@ -23,16 +23,13 @@ pub(crate) fn down<R: Reduction<T>, T: Element, S: Lanes<T>>(
     output: &mut [T],
 ) {
     let [depth, height, width] = *geometry.axes();
-    let (inner, line) = (geometry.inner(), geometry.line_len());
-    let slice = line * height.input;
-    let strides = [width.dilation * inner, depth.dilation * slice, height.dilation * line];
+    let inner = geometry.inner();
+    let strides = geometry.tap_strides();
     let interior = width.interior();
     for (row, output) in rows.zip(output.chunks_exact_mut(geometry.row_len())) {
         let (plane, z, y) = geometry.position(row);
         let (ds, hs) = (depth.taps(z), height.taps(y));
-        let origin = (plane * geometry.plane_len())
-            .wrapping_add(depth.start(z).wrapping_mul(slice))
-            .wrapping_add(height.start(y).wrapping_mul(line));
+        let origin = geometry.origin(plane, z, y);
         let mut x = 0;
         while x < width.output {
             // All windows of the interior have the same taps, so they are one run.
@@ -41,7 +38,7 @@ pub(crate) fn down<R: Reduction<T>, T: Element, S: Lanes<T>>(
             let divisor = geometry.divide_by([(depth, z), (height, y), (width, x)]);
             let windows = Windows {
                 origin: origin.wrapping_add(width.start(x).wrapping_mul(inner)),
-                stride: width.stride * inner,
+                stride: width.stride.wrapping_mul(inner),
                 inner,
                 divide: Divide::by::<T, S>(simd, divisor),
             };
@@ -83,7 +80,7 @@ impl<V: Copy> Windows<V> {
     ) {
         let len = if self.stride == self.inner { output.len() } else { self.inner };
         for (i, output) in output.chunks_exact_mut(len).enumerate() {
-            let origin = self.origin.wrapping_add(i * self.stride);
+            let origin = self.origin.wrapping_add(i.wrapping_mul(self.stride));
             self.reduce_run::<R, T, _>(simd, taps.clone(), input, origin, output);
         }
     }

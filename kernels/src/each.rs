@@ -23,18 +23,14 @@ pub(crate) fn each<R: Reduction<T>, T: Element, S: Lanes<T>>(
     Scalar: Lanes<T, Vector = T>,
 {
     let [depth, height, width] = *geometry.axes();
-    let line = geometry.line_len();
-    let slice = line * height.input;
-    let strides = [0, depth.dilation * slice, height.dilation * line];
+    let strides = geometry.tap_strides();
     // Dilated columns are not neighbours: one at a time.
     let step = if width.dilation == 1 { S::N } else { 1 };
     let mut columns = [R::IDENTITY; COLUMNS];
     for (row, output) in rows.zip(output.chunks_exact_mut(width.output)) {
         let (plane, z, y) = geometry.position(row);
         let rows = Taps::new([0..1, depth.taps(z), height.taps(y)], strides);
-        let origin = (plane * geometry.plane_len())
-            .wrapping_add(depth.start(z).wrapping_mul(slice))
-            .wrapping_add(height.start(y).wrapping_mul(line));
+        let origin = geometry.origin(plane, z, y);
         for (x, out) in output.iter_mut().enumerate() {
             let taps = width.taps(x);
             let origin = origin.wrapping_add(width.start(x));

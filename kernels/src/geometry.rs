@@ -81,8 +81,8 @@ impl Axis {
         }
     }
 
-    /// Whether all positions of the axis can be computed without overflow.
-    fn is_sound(&self) -> bool {
+    /// Whether nothing but the paddings is 0, and no position overflows.
+    pub fn is_sound(&self) -> bool {
         let positive = [self.input, self.output, self.kernel, self.stride, self.dilation];
         let last_tap = || {
             let start = (self.output - 1).checked_mul(self.stride)?;
@@ -195,6 +195,30 @@ impl Geometry {
     /// Elements of an input row.
     pub(crate) fn line_len(&self) -> usize {
         self.axes[2].input * self.inner
+    }
+
+    /// Elements from one tap to the next, along width, depth and height. A tap that is the only one
+    /// may be an absurd step away from the next: that wraps.
+    #[inline(always)]
+    pub(crate) fn tap_strides(&self) -> [usize; 3] {
+        let [depth, height, width] = &self.axes;
+        let line = self.line_len();
+        [
+            width.dilation.wrapping_mul(self.inner),
+            depth.dilation.wrapping_mul(line * height.input),
+            height.dilation.wrapping_mul(line),
+        ]
+    }
+
+    /// Where the windows of an output row start, along depth and height; before the input, it
+    /// wraps.
+    #[inline(always)]
+    pub(crate) fn origin(&self, plane: usize, z: usize, y: usize) -> usize {
+        let [depth, height, _] = &self.axes;
+        let line = self.line_len();
+        (plane * self.plane_len())
+            .wrapping_add(depth.start(z).wrapping_mul(line * height.input))
+            .wrapping_add(height.start(y).wrapping_mul(line))
     }
 
     /// The plane, depth and height of an output row.

@@ -62,7 +62,8 @@ impl Iterator for Taps {
         }
         let mut step = Step::default();
         for axis in 0..3 {
-            step.offset += self.next[axis] * self.strides[axis];
+            let offset = self.next[axis].wrapping_mul(self.strides[axis]);
+            step.offset = step.offset.wrapping_add(offset);
         }
         for axis in (0..3).rev() {
             let at = self.next[axis];

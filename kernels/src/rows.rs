@@ -26,6 +26,8 @@ pub(crate) fn fits(width: &Axis) -> bool {
     matches!((kernel, stride), (2, 2) | (3, 1 | 2))
         && dilation == 1
         && pad_begin <= kernel - stride
+        // What is shifted in before the first vector are columns of the input.
+        && kernel - stride <= input + pad_begin
         && (output == 1 || last_but_one <= input + pad_begin)
         && (output - 1) * stride < input + pad_begin
 }
@@ -110,17 +112,13 @@ fn reduce<R: Reduction<T>, T: Element, S: Lanes<T>, const K: usize, const STRIDE
     output: &mut [T],
 ) -> S::Seen {
     let [depth, height, width] = geometry.axes();
-    let line = geometry.line_len();
-    let slice = line * height.input;
-    let strides = [0, depth.dilation * slice, height.dilation * line];
+    let strides = geometry.tap_strides();
     let mut seen = simd.unseen();
     let (plane, mut z, mut y) = geometry.position(rows.start);
     let mut fresh = true;
     for (i, _) in rows.enumerate() {
         let (ds, hs) = (depth.taps(z), height.taps(y));
-        let origin = (plane * geometry.plane_len())
-            .wrapping_add(depth.start(z).wrapping_mul(slice))
-            .wrapping_add(height.start(y).wrapping_mul(line));
+        let origin = geometry.origin(plane, z, y);
         let counted = depth.count(z, geometry.divisor()) * height.count(y, geometry.divisor());
         let whole = Divide::by::<T, S>(
             simd,
@@ -139,10 +137,12 @@ fn reduce<R: Reduction<T>, T: Element, S: Lanes<T>, const K: usize, const STRIDE
             at: i * width.output,
             divide: [by_columns(counts.first), whole, by_columns(counts.last)],
         };
-        let start = origin.wrapping_add(hs.start * strides[2]).wrapping_add(ds.start * strides[1]);
+        let start = origin
+            .wrapping_add(hs.start.wrapping_mul(strides[2]))
+            .wrapping_add(ds.start.wrapping_mul(strides[1]));
         // A row of the input that the output row before had as its last was looked at there.
         let unseen = if fresh || ds.len() > 1 { 0 } else { hs.len().saturating_sub(height.stride) };
-        let lines: [usize; 3] = from_fn(|j| start.wrapping_add(j * strides[2]));
+        let lines: [usize; 3] = from_fn(|j| start.wrapping_add(j.wrapping_mul(strides[2])));
         // Of three lines that do not start at an even tap, the last two belong together.
         let in_order = !R::ORDERED || hs.start % 2 == 0;
         match (ds.len(), hs.len()) {

@@ -103,6 +103,9 @@ pub(crate) trait Lanes<T: Pod>: Isa {
         rest: Self::Vector,
     ) -> Self::Vector;
 
+    /// Replaces all lanes but these by those of `rest`.
+    fn keep(self, v: Self::Vector, lanes: Range<usize>, rest: Self::Vector) -> Self::Vector;
+
     /// Adds each pair of lanes.
     fn add(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
 

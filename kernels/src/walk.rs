@@ -63,7 +63,6 @@ pub(crate) fn pool<R: Reduction<T>, T: Element, S: Lanes<T>>(
     let walk = match Walk::of(geometry) {
         // Lanes that are shifted in come from the vector before, and from no other.
         Walk::Strips | Walk::Rows if S::N < 4 => Walk::Across,
-        Walk::Strips if R::ORDERED => Walk::Rows,
         walk => walk,
     };
     match walk {

@@ -91,6 +91,14 @@ impl Lanes<f32> for Avx2 {
     }
 
     #[inline(always)]
+    fn keep(self, v: __m256, lanes: Range<usize>, rest: __m256) -> __m256 {
+        // SAFETY: the token proves that the CPU has AVX2.
+        let mask = must_cast(unsafe { mask(lanes) });
+        // SAFETY: the token proves that the CPU has AVX2.
+        unsafe { _mm256_blendv_ps(rest, v, mask) }
+    }
+
+    #[inline(always)]
     fn add(self, a: __m256, b: __m256) -> __m256 {
         // SAFETY: the token proves that the CPU has AVX2.
         unsafe { _mm256_add_ps(a, b) }

@@ -85,6 +85,12 @@ impl Lanes<f32> for Avx512 {
     }
 
     #[inline(always)]
+    fn keep(self, v: __m512, lanes: Range<usize>, rest: __m512) -> __m512 {
+        // SAFETY: the token proves that the CPU has AVX-512.
+        unsafe { _mm512_mask_blend_ps(mask(lanes), rest, v) }
+    }
+
+    #[inline(always)]
     fn add(self, a: __m512, b: __m512) -> __m512 {
         // SAFETY: the token proves that the CPU has AVX-512.
         unsafe { _mm512_add_ps(a, b) }

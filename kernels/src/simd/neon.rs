@@ -76,6 +76,14 @@ impl Lanes<f32> for Neon {
     }
 
     #[inline(always)]
+    fn keep(self, v: float32x4_t, lanes: Range<usize>, rest: float32x4_t) -> float32x4_t {
+        let mask: [u32; 4] =
+            core::array::from_fn(|i| if lanes.contains(&i) { u32::MAX } else { 0 });
+        // SAFETY: the token proves that the CPU has NEON.
+        unsafe { vbslq_f32(must_cast(mask), v, rest) }
+    }
+
+    #[inline(always)]
     fn add(self, a: float32x4_t, b: float32x4_t) -> float32x4_t {
         // SAFETY: the token proves that the CPU has NEON.
         unsafe { vaddq_f32(a, b) }

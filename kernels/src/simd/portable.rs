@@ -65,6 +65,12 @@ impl Lanes<f32> for Portable {
     }
 
     #[inline(always)]
+    fn keep(self, v: f32x4, lanes: Range<usize>, rest: f32x4) -> f32x4 {
+        let (v, rest) = (v.to_array(), rest.to_array());
+        f32x4::new(core::array::from_fn(|i| if lanes.contains(&i) { v[i] } else { rest[i] }))
+    }
+
+    #[inline(always)]
     fn add(self, a: f32x4, b: f32x4) -> f32x4 {
         a + b
     }

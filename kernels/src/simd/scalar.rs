@@ -59,6 +59,11 @@ impl Lanes<f32> for Scalar {
     }
 
     #[inline(always)]
+    fn keep(self, v: f32, lanes: Range<usize>, rest: f32) -> f32 {
+        if lanes.is_empty() { rest } else { v }
+    }
+
+    #[inline(always)]
     fn add(self, a: f32, b: f32) -> f32 {
         a + b
     }
