@@ -383,9 +383,11 @@ impl Random {
         let mut kernel: [usize; D] = from_fn(|_| self.small(7));
         let mut stride: [usize; D] = from_fn(|_| self.small(5));
         let mut dilation: [usize; D] = from_fn(|_| self.one_of([1, 1, 1, 2, 3]));
-        let usual = self.below(3) == 0;
+        let usual = self.below(2) == 0;
+        let same = usual && self.below(2) == 0;
         if usual {
-            let (taps, step) = self.one_of([(2, 2), (3, 1), (3, 2)]);
+            let (taps, step) =
+                self.one_of([(2, 1), (2, 2), (3, 1), (3, 1), (3, 2), (3, 3), (4, 4)]);
             for i in [0, D - 1] {
                 (kernel[i], stride[i], dilation[i]) = (taps, step, 1);
             }
@@ -395,7 +397,8 @@ impl Random {
                 let large = self.small(9);
                 let half = kernel[i] / 2;
                 let large = if usual && i == D - 1 { half } else { large };
-                self.one_of([0, 0, half, large])
+                let any = self.one_of([0, 0, half, large]);
+                if same { half } else { any }
             })
         });
         let spatial: [usize; D] = from_fn(|_| self.size(landmarks));

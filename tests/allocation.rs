@@ -4,7 +4,7 @@ mod common;
 
 use common::{LAYOUTS, cases, supported};
 use lanepool::check::Case;
-use lanepool::{Layout, NanPolicy, Plan, Pool, Pool2d, Shape, Walk};
+use lanepool::{Layout, NanPolicy, Op, Plan, Pool, Pool2d, Shape, Walk};
 use std::alloc::{GlobalAlloc, Layout as Memory, System};
 use std::cell::Cell;
 
@@ -61,9 +61,10 @@ fn expect_none<const D: usize>(
     shape: Shape<D>,
     walks: [Walk; 2],
 ) {
-    let max = Pool::max(kernel).stride([stride; D]);
-    for pool in [max, max.nan_policy(NanPolicy::Ignore), Pool::average(kernel).stride([stride; D])]
-    {
+    let padding = if walks[0] == Walk::Strips { [1; D] } else { [0; D] };
+    let pool = |op| Pool::new(op, kernel).stride([stride; D]).padding(padding);
+    let max = pool(Op::Max);
+    for pool in [max, max.nan_policy(NanPolicy::Ignore), pool(Op::Average)] {
         for (layout, walk) in LAYOUTS.into_iter().zip(walks) {
             for backend in supported() {
                 let plan: Plan<f32> = pool.plan_on(backend, layout, shape).unwrap();
@@ -79,12 +80,14 @@ fn expect_none<const D: usize>(
 
 #[test]
 fn no_walk_allocates() {
-    use Walk::{Across, Down, Each, Rows};
+    use Walk::{Across, Down, Each, Pixels, Rows, Strips};
     expect_none([3, 5], 2, Shape::new(2, 3, [17, 40]), [Across, Down]);
     expect_none([2, 4], 2, Shape::new(2, 1, [16, 33]), [Across, Across]);
-    expect_none([3, 2, 2], 1, Shape::new(1, 5, [4, 5, 37]), [Across, Down]);
+    expect_none([3, 2, 2], 1, Shape::new(1, 5, [4, 5, 37]), [Across, Pixels]);
     expect_none([3, 3], 2, Shape::new(2, 1, [17, 40]), [Rows, Rows]);
     expect_none([2, 2], 2, Shape::new(2, 3, [16, 33]), [Rows, Down]);
+    expect_none([3, 3], 2, Shape::new(2, 3, [17, 40]), [Rows, Pixels]);
+    expect_none([3, 3], 1, Shape::new(2, 3, [17, 40]), [Strips, Pixels]);
     // More taps than a list has, and more than a buffer.
     expect_none([100], 1, Shape::new(1, 2, [700]), [Across, Down]);
     expect_none([5000], 1, Shape::new(1, 2, [5005]), [Each, Down]);

@@ -29,6 +29,10 @@ pub(crate) trait Isa: Copy {
     /// The name users see and select by.
     const NAME: &'static str;
 
+    /// Whether to compile walks that keep columns in registers. They are many, and are worth it for
+    /// instruction sets that a kernel is written for by hand.
+    const BY_HAND: bool = true;
+
     /// Returns the token if this CPU has the instructions.
     ///
     /// The standard library caches detection: this is a load and a bit test.
@@ -135,6 +139,9 @@ pub(crate) trait Lanes<T: Pod>: Isa {
 
     /// Shifts `J` lanes of `before` into `v`: `[before[N-J..], v[..N-J]]`; `J` is at most 4, and `N`.
     fn slide<const J: usize>(self, before: Self::Vector, v: Self::Vector) -> Self::Vector;
+
+    /// Splits `3 * N` consecutive elements into those at every third position, from 0, 1 and 2 on.
+    fn deinterleave3(self, a: Self::Vector, b: Self::Vector, c: Self::Vector) -> [Self::Vector; 3];
 
     /// Splits `2 * N` consecutive elements into those at even and odd positions.
     fn deinterleave(self, lo: Self::Vector, hi: Self::Vector) -> (Self::Vector, Self::Vector);

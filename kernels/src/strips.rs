@@ -9,14 +9,9 @@
 
 use crate::reduction::{Divide, Element, Reduction};
 use crate::simd::{Lanes, load, store_first};
+use crate::walk::FastWalk;
 use crate::{Axis, Divisor, Geometry};
 use core::ops::Range;
-
-/// The widest plane; its columns are counted once.
-const WIDTH: usize = 512;
-
-/// Lanes of the widest vector there is: 64 bytes of bytes.
-const WIDEST: usize = 64;
 
 /// Whether this walk takes these windows.
 pub(crate) fn fits(axes: &[Axis; 3]) -> bool {
@@ -30,41 +25,52 @@ pub(crate) fn fits(axes: &[Axis; 3]) -> bool {
         && depth.output.saturating_sub(1) * depth.stride < depth.input
         && same(height)
         && same(width)
-        && width.input <= WIDTH
 }
 
-/// Reduces the windows of output rows `rows`.
-#[inline(always)]
-pub(crate) fn strips<R: Reduction<T>, T: Element, S: Lanes<T>>(
-    simd: S,
-    geometry: &Geometry,
-    rows: Range<usize>,
-    input: &[T],
-    output: &mut [T],
-) {
-    let [depth, height, width] = geometry.axes();
-    let mut counts = [T::zeroed(); WIDTH + WIDEST];
-    let by = geometry.divisor();
-    for (x, count) in counts[..width.output].iter_mut().enumerate() {
-        *count = T::nearest(width.count(x, by) as i64);
-    }
-    let mut row = rows.start;
-    while row < rows.end {
-        let (plane, z, y) = geometry.position(row);
-        let count = (height.output - y).min(rows.end - row);
-        let lines = Lines {
-            input,
-            slice: (plane * depth.input + depth.start(z)) * height.input * width.input,
-            height,
-            width: width.input,
-            by,
-            counts: &counts,
-        };
-        let output = &mut output[(row - rows.start) * width.output..][..count * width.output];
-        if R::missed(simd, lines.reduce::<R, S>(simd, y, output)) {
-            lines.reduce::<R::Exact, S>(simd, y, output);
+/// Three by three windows, one apart.
+pub(crate) struct Strips;
+
+impl FastWalk for Strips {
+    #[inline(always)]
+    fn reduce<R: Reduction<T>, T: Element, S: Lanes<T>>(
+        simd: S,
+        geometry: &Geometry,
+        rows: Range<usize>,
+        input: &[T],
+        output: &mut [T],
+    ) -> S::Seen {
+        let [depth, height, width] = geometry.axes();
+        let by = geometry.divisor();
+        let counted = |axis: &Axis, o: usize| T::nearest(axis.count(o, by) as i64);
+        let (top, left) = (counted(height, 0), counted(width, 0));
+        let (bottom, right) =
+            (counted(height, height.output - 1), counted(width, width.output - 1));
+        let mut seen = simd.unseen();
+        let mut row = rows.start;
+        while row < rows.end {
+            let (plane, z, y) = geometry.position(row);
+            let count = (height.output - y).min(rows.end - row);
+            let lines = Lines {
+                input,
+                slice: (plane * depth.input + depth.start(z)) * height.input * width.input,
+                height: height.input,
+                width: width.input,
+                by,
+                lines: [top, T::nearest(3), bottom],
+                columns: [left, T::nearest(3), right],
+            };
+            let output = &mut output[(row - rows.start) * width.output..][..count * width.output];
+            // Where there is something before and after a plane, no load needs a mask.
+            let end = lines.slice + height.input * width.input;
+            let amid = lines.slice > 0 && end + S::N <= input.len();
+            seen = if amid {
+                lines.reduce::<R, S, true>(simd, y..y + count, output, seen)
+            } else {
+                lines.reduce::<R, S, false>(simd, y..y + count, output, seen)
+            };
+            row += count;
         }
-        row += count;
+        seen
     }
 }
 
@@ -73,142 +79,178 @@ struct Lines<'a, T> {
     input: &'a [T],
     /// Where the plane starts.
     slice: usize,
-    height: &'a Axis,
+    height: usize,
     width: usize,
     by: Divisor,
-    counts: &'a [T; WIDTH + WIDEST],
+    /// Counted lines of the windows of the first row, of those between, and of the last.
+    lines: [T; 3],
+    /// Counted columns of the leftmost window, of those between, and of the rightmost.
+    columns: [T; 3],
 }
 
 impl<T: Element> Lines<'_, T> {
-    /// Reduces output rows from `y` on.
+    /// Reduces output rows `rows`; `AMID` says that there is something before and after the plane.
     #[inline(always)]
-    fn reduce<R: Reduction<T>, S: Lanes<T>>(&self, simd: S, y: usize, output: &mut [T]) -> S::Seen {
-        let mut seen = simd.unseen();
+    fn reduce<R: Reduction<T>, S: Lanes<T>, const AMID: bool>(
+        &self,
+        simd: S,
+        rows: Range<usize>,
+        output: &mut [T],
+        mut seen: S::Seen,
+    ) -> S::Seen {
         if self.width <= S::N {
-            return self.strip::<R, S, true, true>(simd, 0, y, output, seen);
+            return self.strip::<R, S, AMID, true, true>(simd, 0, rows, output, seen);
         }
-        seen = self.strip::<R, S, true, false>(simd, 0, y, output, seen);
-        for x in (S::N..self.width - S::N).step_by(S::N) {
-            seen = self.strip::<R, S, false, false>(simd, x, y, output, seen);
+        seen = self.strip::<R, S, AMID, true, false>(simd, 0, rows.clone(), output, seen);
+        let mut x = S::N;
+        while x + S::N < self.width {
+            seen = self.strip::<R, S, true, false, false>(simd, x, rows.clone(), output, seen);
+            x += S::N;
         }
         // The last strip is flush with the right edge.
-        self.strip::<R, S, false, true>(simd, self.width - S::N, y, output, seen)
+        let x = self.width - S::N;
+        self.strip::<R, S, AMID, false, true>(simd, x, rows, output, seen)
     }
 
     /// Reduces the windows from `x` on, as many as fit a vector; `LEFT` and `RIGHT` say which edges
     /// of the plane they are at.
     #[inline(always)]
-    fn strip<R: Reduction<T>, S: Lanes<T>, const LEFT: bool, const RIGHT: bool>(
+    fn strip<
+        R: Reduction<T>,
+        S: Lanes<T>,
+        const AMID: bool,
+        const LEFT: bool,
+        const RIGHT: bool,
+    >(
         &self,
         simd: S,
         x: usize,
-        y: usize,
+        rows: Range<usize>,
         output: &mut [T],
         mut seen: S::Seen,
     ) -> S::Seen {
         let n = S::N.min(self.width - x);
-        // SAFETY: there are counts for a vector from the last column on.
-        let columns = unsafe { load(simd, self.counts, x) };
-        let inner = self.divide(simd, 1, columns);
+        let [left, inner, right] = self.columns.map(|count| simd.splat(count));
+        let columns = if LEFT { simd.keep(inner, 1..S::N, left) } else { inner };
+        let columns = if RIGHT { simd.keep(columns, 0..n - 1, right) } else { columns };
+        let [first, inner, last] = self.lines;
+        let divides = [
+            self.divide(simd, first, columns),
+            self.divide(simd, inner, columns),
+            self.divide(simd, last, columns),
+        ];
 
-        let mut above = self.line::<R, S, LEFT, RIGHT>(simd, y.wrapping_sub(1), x);
-        let mut here = self.line::<R, S, LEFT, RIGHT>(simd, y, x);
-        let mut above_across = across::<R, T, S>(simd, above);
-        let mut here_across = across::<R, T, S>(simd, here);
-        // No centre of these rows.
-        seen = R::look(simd, seen, above_across, above_across);
+        let outside = [simd.splat(R::IDENTITY); 3];
+        let above = match rows.start {
+            0 => outside,
+            y => self.line::<R, S, AMID, LEFT, RIGHT>(simd, y - 1, x),
+        };
+        let mut carried = Carried::new::<R, T, S>(
+            simd,
+            above,
+            self.line::<R, S, AMID, LEFT, RIGHT>(simd, rows.start, x),
+        );
+        // Neither the line above nor, at the end, the one below is a centre of these rows.
+        seen = R::look(simd, seen, carried.above_across, carried.above_across);
         let mut at = x;
-        for y in y..y + output.len() / self.width {
-            let edge = y == 0 || y + 1 == self.height.input;
-            let below = self.line::<R, S, LEFT, RIGHT>(simd, y + 1, x);
-            let merged = if R::ORDERED {
-                let [left, centre, right] =
-                    [0, 1, 2].map(|j| R::merge(simd, R::merge(simd, above[j], here[j]), below[j]));
-                R::merge(simd, R::merge(simd, left, centre), right)
+        for y in rows.clone() {
+            let below = if y + 1 < self.height {
+                self.line::<R, S, AMID, LEFT, RIGHT>(simd, y + 1, x)
             } else {
-                let below_across = across::<R, T, S>(simd, below);
-                let merged =
-                    R::merge(simd, R::merge(simd, above_across, below_across), here_across);
-                (above_across, here_across) = (here_across, below_across);
-                merged
+                outside
             };
+            let merged = carried.merge::<R, T, S>(simd, below);
             seen = R::look(simd, seen, merged, merged);
-            let v =
-                R::finish(simd, merged, if edge { self.divide(simd, y, columns) } else { inner });
+            let place = if y + 1 == self.height { 2 } else { usize::from(y > 0) };
+            let v = R::finish(simd, merged, divides[place]);
             // What a strip that is the only one writes too much is the next row, which comes after
             // it.
             let room = if LEFT && RIGHT && at + S::N > output.len() { n } else { S::N };
             // SAFETY: the row has `n` elements from `x` on, and the output has `room`.
             unsafe { store_first(simd, v, output, at, room) }
-            (above, here) = (here, below);
             at += self.width;
         }
-        // Neither is the last line.
-        R::look(simd, seen, here_across, here_across)
+        R::look(simd, seen, carried.here_across, carried.here_across)
     }
 
-    /// How the sums of row `y` become averages, for windows with so many counted columns.
+    /// How sums become averages, for windows with so many counted lines and columns.
     #[inline(always)]
-    fn divide<S: Lanes<T>>(&self, simd: S, y: usize, columns: S::Vector) -> Divide<S::Vector> {
+    fn divide<S: Lanes<T>>(&self, simd: S, lines: T, columns: S::Vector) -> Divide<S::Vector> {
         match self.by {
             Divisor::Constant(n) => Divide::by::<T, S>(simd, n),
-            by => {
-                let lines = T::nearest(self.height.count(y, by) as i64);
-                Divide::By(simd.mul(simd.splat(lines), columns))
-            }
+            _ => Divide::By(simd.mul(simd.splat(lines), columns)),
         }
     }
 
-    /// The left, central and right columns of the windows from `x` on, of a line that may be
-    /// outside the plane.
+    /// The left, central and right columns of the windows from `x` on, of a line.
     #[inline(always)]
-    fn line<R: Reduction<T>, S: Lanes<T>, const LEFT: bool, const RIGHT: bool>(
+    fn line<R: Reduction<T>, S: Lanes<T>, const AMID: bool, const LEFT: bool, const RIGHT: bool>(
         &self,
         simd: S,
         y: usize,
         x: usize,
     ) -> [S::Vector; 3] {
-        let identity = simd.splat(R::IDENTITY);
-        if y >= self.height.input {
-            return [identity; 3];
-        }
         let n = S::N.min(self.width - x);
         let at = self.slice + y * self.width + x;
-        // SAFETY: columns of the line: one vector, or all there are.
-        let centre = unsafe { self.lanes::<S>(simd, at, LEFT && RIGHT, 0..n) };
-        // SAFETY: those before them, but for the one before the line.
-        let left = unsafe { self.lanes::<S>(simd, at.wrapping_sub(1), LEFT, usize::from(LEFT)..n) };
-        // SAFETY: those after them, but for the one after the line.
-        let right = unsafe { self.lanes::<S>(simd, at + 1, RIGHT, 0..n - usize::from(RIGHT)) };
+        let identity = simd.splat(R::IDENTITY);
+        let lanes = |at: usize, masked: bool, lanes: Range<usize>| {
+            if masked && !AMID {
+                // SAFETY: the lanes are columns of the line.
+                unsafe { simd.load_between(self.input.as_ptr().wrapping_add(at), lanes, identity) }
+            } else {
+                // SAFETY: columns of the line, or around a plane that has something around it.
+                unsafe { load(simd, self.input, at) }
+            }
+        };
+        let centre = lanes(at, LEFT && RIGHT, 0..n);
+        let left = lanes(at.wrapping_sub(1), LEFT, usize::from(LEFT)..n);
+        let right = lanes(at + 1, RIGHT, 0..n - usize::from(RIGHT));
         // No column is before or after the line.
         let left = if LEFT { simd.keep(left, 1..S::N, identity) } else { left };
         let right = if RIGHT { simd.keep(right, 0..n - 1, identity) } else { right };
-        [left, centre, right].map(|v| R::lift(simd, v))
+        [R::lift(simd, left), R::lift(simd, centre), R::lift(simd, right)]
+    }
+}
+
+/// What the windows of the next row share with those above.
+struct Carried<V> {
+    above: [V; 3],
+    here: [V; 3],
+    above_across: V,
+    here_across: V,
+}
+
+impl<V: Copy> Carried<V> {
+    #[inline(always)]
+    fn new<R: Reduction<T>, T: Element, S: Lanes<T, Vector = V>>(
+        simd: S,
+        above: [V; 3],
+        here: [V; 3],
+    ) -> Self {
+        let above_across = across::<R, T, S>(simd, above);
+        Self { above, here, above_across, here_across: across::<R, T, S>(simd, here) }
     }
 
-    /// Loads the vector at `at`, which may begin before the input, or only some lanes of it.
-    ///
-    /// # Safety
-    ///
-    /// The lanes are inside the input, if it is not `some`, all of them.
+    /// Merges the windows that end with the line below.
     #[inline(always)]
-    unsafe fn lanes<S: Lanes<T>>(
-        &self,
+    fn merge<R: Reduction<T>, T: Element, S: Lanes<T, Vector = V>>(
+        &mut self,
         simd: S,
-        at: usize,
-        some: bool,
-        lanes: Range<usize>,
-    ) -> S::Vector {
-        // Masks cost more than looking whether there is room.
-        let end = at.wrapping_add(S::N);
-        if !some || at < end && end <= self.input.len() {
-            // SAFETY: as the caller promises, or as seen.
-            unsafe { load(simd, self.input, at) }
+        below: [V; 3],
+    ) -> V {
+        let merged = if R::ORDERED {
+            let column =
+                |j: usize| R::merge(simd, R::merge(simd, self.above[j], self.here[j]), below[j]);
+            R::merge(simd, R::merge(simd, column(0), column(1)), column(2))
         } else {
-            let rest = simd.splat(T::zeroed());
-            // SAFETY: as the caller promises.
-            unsafe { simd.load_between(self.input.as_ptr().wrapping_add(at), lanes, rest) }
-        }
+            let below_across = across::<R, T, S>(simd, below);
+            let sides = R::merge(simd, self.above_across, below_across);
+            let merged = R::merge(simd, sides, self.here_across);
+            (self.above_across, self.here_across) = (self.here_across, below_across);
+            merged
+        };
+        (self.above, self.here) = (self.here, below);
+        merged
     }
 }
 

@@ -1,13 +1,14 @@
 //! Which walk takes which windows.
 
-use crate::across::across;
+use crate::Geometry;
+use crate::across::{self, across};
 use crate::down::down;
 use crate::each::each;
+use crate::pixels::{self, Pixels};
 use crate::reduction::{Element, Reduction};
-use crate::rows::{self, rows};
+use crate::rows::{self, Rows};
 use crate::simd::{Lanes, scalar::Scalar};
-use crate::strips::{self, strips};
-use crate::{Geometry, across};
+use crate::strips::{self, Strips};
 use core::ops::Range;
 
 /// A way over the windows of a tensor.
@@ -15,6 +16,8 @@ use core::ops::Range;
 pub enum Walk {
     /// Runs of neighbours pooled alike, each tap a run.
     Down,
+    /// Pixels along a row, under small windows that overlap.
+    Pixels,
     /// Strips of planes of single elements, under windows of three by three, one apart.
     Strips,
     /// Rows of single elements under small windows, in registers.
@@ -31,14 +34,27 @@ const EXACT: usize = 1 << 24;
 impl Walk {
     /// The walk that suits a geometry.
     pub fn of(geometry: &Geometry) -> Self {
-        let window = geometry.axes().iter().map(|axis| axis.kernel).product::<usize>();
-        if geometry.inner() > 1 {
+        let taps = geometry.axes().iter().map(|axis| axis.kernel).product::<usize>();
+        let width = &geometry.axes()[2];
+        if geometry.inner() > 1 && pixels::fits(width) {
+            Self::Pixels
+        } else if geometry.inner() > 1 {
             Self::Down
         } else if strips::fits(geometry.axes()) {
             Self::Strips
-        } else if rows::fits(&geometry.axes()[2]) && window <= EXACT {
+        } else if rows::fits(width) && taps <= EXACT {
             Self::Rows
-        } else if across::fits(&geometry.axes()[2]) && window <= EXACT {
+        } else {
+            Self::general(geometry)
+        }
+    }
+
+    /// The walk that would take a geometry if it were not special.
+    fn general(geometry: &Geometry) -> Self {
+        let taps = geometry.axes().iter().map(|axis| axis.kernel).product::<usize>();
+        if geometry.inner() > 1 {
+            Self::Down
+        } else if across::fits(&geometry.axes()[2]) && taps <= EXACT {
             Self::Across
         } else {
             Self::Each
@@ -46,7 +62,19 @@ impl Walk {
     }
 }
 
-/// Reduces the windows of output rows `rows`, entering `S` once.
+/// A walk that is not for every geometry, and may miss something.
+pub(crate) trait FastWalk {
+    /// Reduces the windows of output rows `rows`, and says what was seen that may have been missed.
+    fn reduce<R: Reduction<T>, T: Element, S: Lanes<T>>(
+        simd: S,
+        geometry: &Geometry,
+        rows: Range<usize>,
+        input: &[T],
+        output: &mut [T],
+    ) -> S::Seen;
+}
+
+/// Reduces the windows of output rows `rows`.
 pub(crate) fn pool<R: Reduction<T>, T: Element, S: Lanes<T>>(
     geometry: &Geometry,
     rows: Range<usize>,
@@ -60,44 +88,93 @@ pub(crate) fn pool<R: Reduction<T>, T: Element, S: Lanes<T>>(
     if output.is_empty() {
         return;
     }
-    let walk = match Walk::of(geometry) {
-        // Lanes that are shifted in come from the vector before, and from no other.
-        Walk::Strips | Walk::Rows if S::N < 4 => Walk::Across,
-        walk => walk,
-    };
-    match walk {
+    if S::BY_HAND {
+        let width = &geometry.axes()[2];
+        let job = Job { simd, geometry, rows: rows.clone(), input };
+        match (Walk::of(geometry), width.kernel, width.stride) {
+            (Walk::Pixels, 2, _) => return job.run::<R, Pixels<2, 1>>(output),
+            (Walk::Pixels, _, 1) => return job.run::<R, Pixels<3, 1>>(output),
+            (Walk::Pixels, _, _) => return job.run::<R, Pixels<3, 2>>(output),
+            (Walk::Strips, _, _) => return job.run::<R, Strips>(output),
+            (Walk::Rows, 2, _) => return job.run::<R, Rows<2, 2>>(output),
+            (Walk::Rows, 4, _) => return job.run::<R, Rows<4, 4>>(output),
+            (Walk::Rows, _, 1) => return job.run::<R, Rows<3, 1>>(output),
+            (Walk::Rows, _, 2) => return job.run::<R, Rows<3, 2>>(output),
+            (Walk::Rows, _, _) => return job.run::<R, Rows<3, 3>>(output),
+            _ => {}
+        }
+    }
+    general::<R::Exact, T, S>(simd, geometry, rows, input, output);
+}
+
+/// Output elements after which a fast walk is asked whether it missed something: few enough that
+/// doing them again does not matter much, many enough that asking does not.
+const PART: usize = 4096;
+
+/// What a fast walk is to do.
+struct Job<'a, T, S> {
+    simd: S,
+    geometry: &'a Geometry,
+    rows: Range<usize>,
+    input: &'a [T],
+}
+
+impl<T: Element, S: Lanes<T>> Job<'_, T, S>
+where
+    Scalar: Lanes<T, Vector = T>,
+{
+    /// Runs a walk, and a general one again over the parts where it missed something.
+    #[inline(always)]
+    fn run<R: Reduction<T>, W: FastWalk>(self, output: &mut [T]) {
+        let Self { simd, geometry, rows, input } = self;
+        let (plane, row_len) = (geometry.rows() / geometry.planes(), geometry.row_len());
+        let part = match PART / (plane * row_len) {
+            0 => PART.div_ceil(row_len),
+            planes => planes * plane,
+        };
+        let mut row = rows.start;
+        for output in output.chunks_mut(part * row_len) {
+            let end = rows.end.min(row + part);
+            let missed = simd.vectorize(
+                #[inline(always)]
+                || {
+                    let seen = W::reduce::<R, T, S>(simd, geometry, row..end, input, output);
+                    R::missed(simd, seen)
+                },
+            );
+            if missed {
+                general::<R::Exact, T, S>(simd, geometry, row..end, input, output);
+            }
+            row = end;
+        }
+    }
+}
+
+/// Reduces any windows.
+fn general<R: Reduction<T>, T: Element, S: Lanes<T>>(
+    simd: S,
+    geometry: &Geometry,
+    rows: Range<usize>,
+    input: &[T],
+    output: &mut [T],
+) where
+    Scalar: Lanes<T, Vector = T>,
+{
+    match Walk::general(geometry) {
         Walk::Down => simd.vectorize(
             #[inline(always)]
-            || {
-                down::<R::Exact, T, S>(simd, geometry, rows, input, output);
-            },
-        ),
-        Walk::Strips => simd.vectorize(
-            #[inline(always)]
-            || {
-                strips::<R, T, S>(simd, geometry, rows, input, output);
-            },
-        ),
-        Walk::Rows => simd.vectorize(
-            #[inline(always)]
-            || {
-                self::rows::<R, T, S>(simd, geometry, rows, input, output);
-            },
+            || down::<R, T, S>(simd, geometry, rows, input, output),
         ),
         Walk::Across => {
             let mut scratch = across::Scratch::new();
             simd.vectorize(
                 #[inline(always)]
-                || {
-                    across::<R::Exact, T, S>(simd, geometry, rows, input, output, &mut scratch);
-                },
+                || across::<R, T, S>(simd, geometry, rows, input, output, &mut scratch),
             );
         }
-        Walk::Each => simd.vectorize(
+        _ => simd.vectorize(
             #[inline(always)]
-            || {
-                each::<R::Exact, T, S>(simd, geometry, rows, input, output);
-            },
+            || each::<R, T, S>(simd, geometry, rows, input, output),
         ),
     }
 }

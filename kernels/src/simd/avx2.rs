@@ -192,6 +192,28 @@ impl Lanes<f32> for Avx2 {
     }
 
     #[inline(always)]
+    fn deinterleave3(self, a: __m256, b: __m256, c: __m256) -> [__m256; 3] {
+        #[target_feature(enable = "avx2")]
+        #[inline]
+        fn deinterleave3(a: __m256, b: __m256, c: __m256) -> [__m256; 3] {
+            // Every third lane of the three vectors is in a place of its own, but out of order:
+            // position 3i is lane 3i mod 8.
+            let [x, y, z] = [
+                _mm256_blend_ps::<0b0010_0100>(_mm256_blend_ps::<0b1001_0010>(a, b), c),
+                _mm256_blend_ps::<0b0100_1001>(_mm256_blend_ps::<0b0010_0100>(a, b), c),
+                _mm256_blend_ps::<0b1001_0010>(_mm256_blend_ps::<0b0100_1001>(a, b), c),
+            ];
+            [
+                _mm256_permutevar8x32_ps(x, _mm256_setr_epi32(0, 3, 6, 1, 4, 7, 2, 5)),
+                _mm256_permutevar8x32_ps(y, _mm256_setr_epi32(1, 4, 7, 2, 5, 0, 3, 6)),
+                _mm256_permutevar8x32_ps(z, _mm256_setr_epi32(2, 5, 0, 3, 6, 1, 4, 7)),
+            ]
+        }
+        // SAFETY: the token proves that the CPU has AVX2.
+        unsafe { deinterleave3(a, b, c) }
+    }
+
+    #[inline(always)]
     fn deinterleave(self, lo: __m256, hi: __m256) -> (__m256, __m256) {
         #[target_feature(enable = "avx2")]
         #[inline]

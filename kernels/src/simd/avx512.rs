@@ -177,6 +177,30 @@ impl Lanes<f32> for Avx512 {
     }
 
     #[inline(always)]
+    fn deinterleave3(self, a: __m512, b: __m512, c: __m512) -> [__m512; 3] {
+        #[target_feature(enable = "avx512f")]
+        #[inline]
+        fn deinterleave3(a: __m512, b: __m512, c: __m512) -> [__m512; 3] {
+            // Indices 0 to 15 are lanes of the first vector, 16 to 31 of the second. First what
+            // `a` and `b` have, then what `c` has.
+            let ab = _mm512_setr_epi32(0, 3, 6, 9, 12, 15, 18, 21, 24, 27, 30, 0, 0, 0, 0, 0);
+            let c_0 = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 17, 20, 23, 26, 29);
+            let c_1 = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 18, 21, 24, 27, 30);
+            let c_2 = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 16, 19, 22, 25, 28, 31);
+            let one = _mm512_set1_epi32(1);
+            let (ab_1, ab_2) =
+                (_mm512_add_epi32(ab, one), _mm512_add_epi32(ab, _mm512_add_epi32(one, one)));
+            [
+                _mm512_permutex2var_ps(_mm512_permutex2var_ps(a, ab, b), c_0, c),
+                _mm512_permutex2var_ps(_mm512_permutex2var_ps(a, ab_1, b), c_1, c),
+                _mm512_permutex2var_ps(_mm512_permutex2var_ps(a, ab_2, b), c_2, c),
+            ]
+        }
+        // SAFETY: the token proves that the CPU has AVX-512.
+        unsafe { deinterleave3(a, b, c) }
+    }
+
+    #[inline(always)]
     fn deinterleave(self, lo: __m512, hi: __m512) -> (__m512, __m512) {
         #[target_feature(enable = "avx512f")]
         #[inline]

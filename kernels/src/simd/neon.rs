@@ -175,6 +175,14 @@ impl Lanes<f32> for Neon {
     }
 
     #[inline(always)]
+    fn deinterleave3(self, a: float32x4_t, b: float32x4_t, c: float32x4_t) -> [float32x4_t; 3] {
+        let linear: [f32; 12] = must_cast([a, b, c]);
+        // SAFETY: the token proves that the CPU has NEON, and the array has three vectors.
+        let float32x4x3_t(a, b, c) = unsafe { vld3q_f32(linear.as_ptr()) };
+        [a, b, c]
+    }
+
+    #[inline(always)]
     fn deinterleave(self, lo: float32x4_t, hi: float32x4_t) -> (float32x4_t, float32x4_t) {
         #[target_feature(enable = "neon")]
         #[inline]

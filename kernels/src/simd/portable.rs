@@ -12,6 +12,7 @@ pub(crate) struct Portable;
 impl Isa for Portable {
     const NAME: &'static str = "portable";
     const FEATURES: &'static [Feature] = &[];
+    const BY_HAND: bool = false;
 
     #[inline(always)]
     fn detect() -> Option<Self> {
@@ -126,6 +127,12 @@ impl Lanes<f32> for Portable {
             3 => [b, c, d, e],
             _ => [a, b, c, d],
         })
+    }
+
+    #[inline(always)]
+    fn deinterleave3(self, a: f32x4, b: f32x4, c: f32x4) -> [f32x4; 3] {
+        let linear: [f32; 12] = must_cast([a, b, c]);
+        [0, 1, 2].map(|i| f32x4::new([linear[i], linear[i + 3], linear[i + 6], linear[i + 9]]))
     }
 
     #[inline(always)]

@@ -10,6 +10,7 @@ pub(crate) struct Scalar;
 impl Isa for Scalar {
     const NAME: &'static str = "scalar";
     const FEATURES: &'static [Feature] = &[];
+    const BY_HAND: bool = false;
 
     #[inline(always)]
     fn detect() -> Option<Self> {
@@ -113,6 +114,11 @@ impl Lanes<f32> for Scalar {
     #[inline(always)]
     fn slide<const J: usize>(self, before: f32, v: f32) -> f32 {
         if J == 0 { v } else { before }
+    }
+
+    #[inline(always)]
+    fn deinterleave3(self, a: f32, b: f32, c: f32) -> [f32; 3] {
+        [a, b, c]
     }
 
     #[inline(always)]
