@@ -3,7 +3,6 @@
 use crate::order::{DEPTH, Step};
 use crate::reduction::{Element, Reduction};
 use crate::simd::Lanes;
-use core::array::from_fn;
 use core::mem::MaybeUninit;
 
 /// Merges `taps`, each `B` vectors wide, of which `load` gets the one at an offset.
@@ -13,27 +12,29 @@ pub(crate) fn fold<R: Reduction<T>, T: Element, S: Lanes<T>, const B: usize>(
     mut taps: impl Iterator<Item = Step>,
     load: impl Fn(usize, usize) -> S::Vector,
 ) -> [S::Vector; B] {
-    let leaf = |step: Step| -> [S::Vector; B] { from_fn(|b| load(step.offset, b)) };
     let Some(first) = taps.next() else { return [simd.splat(R::IDENTITY); B] };
-    let mut top = leaf(first).map(|v| R::lift(simd, v));
-    if !R::ORDERED {
-        for step in taps {
-            let leaf = leaf(step);
-            top = from_fn(|b| R::push(simd, top[b], leaf[b]));
-        }
-        return top;
+    // Loops and no closures over arrays: those are not always inlined.
+    let mut top = [simd.splat(R::IDENTITY); B];
+    for (b, top) in top.iter_mut().enumerate() {
+        *top = R::lift(simd, load(first.offset, b));
     }
     let mut below = Stack::new();
     for step in taps {
-        let leaf = leaf(step);
-        if step.merges == 0 {
+        if R::ORDERED && step.merges == 0 {
             below.push(top);
-            top = leaf.map(|v| R::lift(simd, v));
-        } else {
-            top = from_fn(|b| R::push(simd, top[b], leaf[b]));
+            for (b, top) in top.iter_mut().enumerate() {
+                *top = R::lift(simd, load(step.offset, b));
+            }
+            continue;
+        }
+        for (b, top) in top.iter_mut().enumerate() {
+            *top = R::push(simd, *top, load(step.offset, b));
+        }
+        if R::ORDERED {
             for _ in 1..step.merges {
-                let left = below.pop();
-                top = from_fn(|b| R::merge(simd, left[b], top[b]));
+                for (top, left) in top.iter_mut().zip(below.pop()) {
+                    *top = R::merge(simd, left, *top);
+                }
             }
         }
     }

@@ -5,7 +5,6 @@ use crate::order::Taps;
 use crate::reduction::{Element, Reduction};
 use crate::simd::Lanes;
 use crate::{Divisor, Geometry};
-use core::array::from_fn;
 use core::ops::Range;
 
 /// How one output row is made.
@@ -118,18 +117,19 @@ impl<T: Element, const N: usize> Columns<T> for Lines<N> {
         load: impl Fn(usize, usize) -> S::Vector,
     ) -> [S::Vector; B] {
         let mut merged = [simd.splat(R::IDENTITY); B];
+        let mut line = merged;
         for (j, &start) in self.starts.iter().enumerate() {
-            let line: [_; B] = from_fn(|i| load(start, i));
+            for (i, v) in line.iter_mut().enumerate() {
+                *v = load(start, i);
+            }
             if j + 1 < N && j >= self.unseen {
                 for i in (0..B).step_by(2) {
                     *seen = R::look(simd, *seen, line[i], line[(i + 1).min(B - 1)]);
                 }
             }
-            merged = if j == 0 {
-                line.map(|v| R::lift(simd, v))
-            } else {
-                from_fn(|i| R::push(simd, merged[i], line[i]))
-            };
+            for (merged, v) in merged.iter_mut().zip(line) {
+                *merged = if j == 0 { R::lift(simd, v) } else { R::push(simd, *merged, v) };
+            }
         }
         merged
     }
@@ -172,6 +172,9 @@ impl<T: Element> Columns<T> for ManyLines {
 
     #[inline(always)]
     fn last(&self) -> usize {
-        self.taps.clone().last().map_or(0, |step| self.origin.wrapping_add(step.offset))
+        match self.taps.last_offset() {
+            Some(offset) => self.origin.wrapping_add(offset),
+            None => 0,
+        }
     }
 }

@@ -46,6 +46,19 @@ impl Taps {
         Self { ranges, strides, next }
     }
 
+    /// The offset of the last one.
+    #[inline(always)]
+    pub(crate) fn last_offset(&self) -> Option<usize> {
+        let mut offset = 0usize;
+        for (range, stride) in self.ranges.iter().zip(self.strides) {
+            if range.is_empty() {
+                return None;
+            }
+            offset = offset.wrapping_add((range.end - 1).wrapping_mul(stride));
+        }
+        Some(offset)
+    }
+
     /// How many there are.
     pub(crate) fn len(&self) -> usize {
         self.ranges.iter().map(|range| range.len()).product()
