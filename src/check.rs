@@ -164,9 +164,7 @@ impl Case {
         let (before, rest) = buffer.split_at_mut(MARGIN);
         let (output, after) = rest.split_at_mut(plan.output_len());
         plan.run(&input, output).unwrap_or_else(|error| panic!("{self}: {error}"));
-        let dead = |canaries: &[f32]| canaries.iter().position(|x| x.to_bits() != CANARY.to_bits());
-        let at = dead(before).map(|i| i as isize - MARGIN as isize);
-        match at.or(dead(after).map(|i| (output.len() + i) as isize)) {
+        match touched(before, output.len(), after) {
             Some(at) => Err(self.mismatch(backend, Fault::Canary(at))),
             None => Ok(output.to_vec()),
         }
@@ -211,6 +209,13 @@ impl Case {
     fn mismatch(&self, backend: &'static Backend, fault: Fault) -> Mismatch {
         Mismatch { case: Box::new(*self), backend: backend.name(), fault }
     }
+}
+
+/// Which canary is dead, counted from the start of the output between them.
+fn touched(before: &[f32], output: usize, after: &[f32]) -> Option<isize> {
+    let dead = |canaries: &[f32]| canaries.iter().position(|x| x.to_bits() != CANARY.to_bits());
+    let first = dead(before).map(|i| i as isize - before.len() as isize);
+    first.or(dead(after).map(|i| (output + i) as isize))
 }
 
 impl fmt::Display for Case {
@@ -391,6 +396,10 @@ impl Random {
             for i in [0, D - 1] {
                 (kernel[i], stride[i], dilation[i]) = (taps, step, 1);
             }
+            // Lines may be dilated where columns are not.
+            if D > 1 && self.below(4) == 0 {
+                dilation[0] = 2;
+            }
         }
         let [begin, end] = from_fn(|_| {
             from_fn::<usize, D, _>(|i| {
@@ -452,5 +461,48 @@ impl Random {
             _ => Divisor::ExcludePad,
         };
         pool.plan_on::<f32>(&REFERENCE, layout, shape).ok().map(|_| (pool, shape))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::BACKENDS;
+
+    #[test]
+    fn a_run_is_that_of_the_plan() {
+        for seed in 0..50 {
+            let case = Case::random(seed);
+            let plan = case.plan(&REFERENCE).unwrap();
+            let mut output = vec![0.0; plan.output_len()];
+            plan.run(&case.input(plan.input_len()), &mut output).unwrap();
+            let bits = |values: &[f32]| values.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
+            assert_eq!(bits(&case.run(&REFERENCE).unwrap()), bits(&output), "{case}");
+        }
+    }
+
+    #[test]
+    fn a_bit_that_differs_is_found() {
+        let (case, backend) = (Case::random(1), &BACKENDS[0]);
+        let want = [1.0, -2.0, 0.0];
+        assert_eq!(case.compare(backend, &want, &want), Ok(()));
+        let mismatch = case.compare(backend, &[1.0, -2.0, -0.0], &want).unwrap_err();
+        assert_eq!(mismatch.fault, Fault::Element { index: 2, got: -0.0, want: 0.0 });
+        let text = mismatch.to_string();
+        for part in [backend.name(), "element 2", "80000000", "00000000", "seed 1"] {
+            assert!(text.contains(part), "{part} in {text}");
+        }
+    }
+
+    #[test]
+    fn a_dead_canary_is_found() {
+        let (alive, mut dead) = ([CANARY; 4], [CANARY; 4]);
+        assert_eq!(touched(&alive, 10, &alive), None);
+        dead[0] = 1.0;
+        assert_eq!(touched(&dead, 10, &alive), Some(-4));
+        assert_eq!(touched(&alive, 10, &dead), Some(10));
+        (dead[0], dead[3]) = (CANARY, 1.0);
+        assert_eq!(touched(&dead, 10, &alive), Some(-1));
+        assert_eq!(touched(&alive, 10, &dead), Some(13));
     }
 }

@@ -381,3 +381,12 @@ fn windows_and_strides_of_any_length() {
     let rare = Pool1d::average([2]).stride([100]);
     expect(rare, [302], &input[..302], &[1.5, 101.5, 201.5, 301.5]);
 }
+
+/// Dilated windows share no line with those of the row above, which may not be taken as seen.
+#[test]
+fn a_nan_between_dilated_lines() {
+    let mut input = [1.0; 7 * 3];
+    input[3] = NAN;
+    let lines = Pool2d::max([3, 3]).dilation([2, 1]);
+    expect(lines, [7, 3], &input, &[1.0, NAN, 1.0]);
+}

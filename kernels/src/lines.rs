@@ -51,7 +51,8 @@ pub(crate) fn reduce<R: Reduction<T>, T: Element, S: Lanes<T>, W: RowWalk<T>>(
             .wrapping_add(hs.start.wrapping_mul(strides[2]))
             .wrapping_add(ds.start.wrapping_mul(strides[1]));
         // A line that the output row before had as its last was looked at there.
-        let unseen = if fresh || ds.len() > 1 { 0 } else { hs.len().saturating_sub(height.stride) };
+        let shared = !fresh && ds.len() == 1 && height.dilation == 1;
+        let unseen = if shared { hs.len().saturating_sub(height.stride) } else { 0 };
         let second = start.wrapping_add(strides[2]);
         let third = second.wrapping_add(strides[2]);
         // Of three lines that do not start at an even tap, the last two belong together.
