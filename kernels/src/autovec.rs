@@ -32,7 +32,11 @@ pub(crate) fn max_number(
     output: &mut [f32],
 ) {
     let max = |a: f32, b: f32| if b > a { b } else { a };
-    let lift = |x| max(f32::NEG_INFINITY, x);
+    let lift = |x: f32| {
+        // See `Neon::max`.
+        let x = if cfg!(target_arch = "aarch64") { x + 0.0 } else { x };
+        max(f32::NEG_INFINITY, x)
+    };
     let ops = Ops { identity: f32::NEG_INFINITY, lift, merge: max, divide: |x, _| x };
     pool(geometry, rows, input, output, ops);
 }
