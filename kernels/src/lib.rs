@@ -19,7 +19,8 @@
 //!   [`BACKENDS`]. The tests, the benches and the self-test go through the registry and find it.
 //! - **A reduction**: a type that implements `Reduction`, its plain loop in `reference`, and a line
 //!   each in the tables of [`Kernels`].
-//! - **A walk**: a file, a variant of [`Walk`] and the condition under which it is chosen.
+//! - **A walk**: a file, a variant of [`Walk`] and the condition under which it is chosen. One that
+//!   may miss NaNs is a type that implements `FastWalk`; what it misses is done again by another.
 #![cfg_attr(not(any(feature = "std", test)), no_std)]
 
 mod across;

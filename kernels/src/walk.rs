@@ -127,10 +127,16 @@ where
     #[inline(always)]
     fn run<R: Reduction<T>, W: FastWalk>(self, output: &mut [T]) {
         let Self { simd, geometry, rows, input } = self;
-        let (plane, row_len) = (geometry.rows() / geometry.planes(), geometry.row_len());
-        let part = match PART / (plane * row_len) {
-            0 => PART.div_ceil(row_len),
-            planes => planes * plane,
+        let row_len = geometry.row_len();
+        // Whole planes if they are small. A small output is spared the divisions.
+        let part = if output.len() <= PART {
+            rows.len()
+        } else {
+            let plane = geometry.rows() / geometry.planes();
+            match PART / (plane * row_len) {
+                0 => PART.div_ceil(row_len),
+                planes => planes * plane,
+            }
         };
         let mut row = rows.start;
         for output in output.chunks_mut(part * row_len) {
