@@ -1,28 +1,39 @@
 //! Output rows made from a few lines of the input: what walks that keep columns in registers share.
 
 use crate::fold::fold;
-use crate::order::Taps;
+use crate::order::{Step, Taps};
 use crate::reduction::{Element, Reduction};
 use crate::simd::Lanes;
 use crate::{Divisor, Geometry};
 use core::ops::Range;
 
-/// How one output row is made.
+/// How output rows are made.
 pub(crate) trait RowWalk<T: Element> {
     /// The fewest lines for which there is a variant of its own, so that there are not too many.
     const FEWEST: usize;
 
-    /// Reduces the windows of the output row that starts at `at`, whose columns are merged down
-    /// `lines`, of which `counted` count towards an average.
+    /// Reduces the windows of some output rows, whose columns are merged down `lines`.
     fn reduce<R: Reduction<T>, S: Lanes<T>>(
         &self,
         simd: S,
         lines: &impl Columns<T>,
-        counted: usize,
-        at: usize,
+        run: Run,
         output: &mut [T],
         seen: S::Seen,
     ) -> S::Seen;
+}
+
+/// Output rows, one after the other, that are made alike.
+#[derive(Clone, Copy)]
+pub(crate) struct Run {
+    /// Where the first one starts in the output.
+    pub(crate) at: usize,
+    /// How many there are.
+    pub(crate) rows: usize,
+    /// Elements of the input from the lines of one to those of the next.
+    pub(crate) advance: usize,
+    /// Lines that count towards an average.
+    pub(crate) counted: usize,
 }
 
 /// Reduces output rows, and says what was seen that may have been missed.
@@ -38,47 +49,83 @@ pub(crate) fn reduce<R: Reduction<T>, T: Element, S: Lanes<T>, W: RowWalk<T>>(
     let strides = geometry.tap_strides();
     let mut seen = simd.unseen();
     let (mut plane, mut z, mut y) = geometry.position(rows.start);
-    let (mut fresh, mut at) = (true, 0);
-    for _ in rows {
+    // Whether the first row of a plane is as far from the row before it as all others.
+    let interior = height.interior();
+    let seamless = interior == (0..height.output)
+        && height.pad_begin == 0
+        && height.input == height.output * height.stride
+        && (depth.kernel, depth.stride, depth.pad_begin) == (1, 1, 0)
+        && depth.input == depth.output;
+    let shares = height.stride < height.kernel && height.dilation == 1;
+    let (mut fresh, mut done) = (true, 0);
+    while done < rows.len() {
         let (ds, hs) = (depth.taps(z), height.taps(y));
         let origin = geometry.origin(plane, z, y);
+        let left = rows.len() - done;
+        // A line that the output row before had as its last was looked at there.
+        let unseen = if shares && !fresh && ds.len() == 1 {
+            hs.len().saturating_sub(height.stride)
+        } else {
+            0
+        };
+        let alike = if !interior.contains(&y) || shares && fresh {
+            1
+        } else if seamless {
+            left
+        } else {
+            left.min(interior.end - y)
+        };
         let counted = match geometry.divisor() {
             Divisor::Constant(_) => 1,
             Divisor::Present => ds.len() * hs.len(),
             by => depth.count(z, by) * height.count(y, by),
         };
+        let run = Run {
+            at: done * geometry.row_len(),
+            rows: alike,
+            advance: height.stride.wrapping_mul(geometry.line_len()),
+            counted,
+        };
         let start = origin
             .wrapping_add(hs.start.wrapping_mul(strides[2]))
             .wrapping_add(ds.start.wrapping_mul(strides[1]));
-        // A line that the output row before had as its last was looked at there.
-        let shared = !fresh && ds.len() == 1 && height.dilation == 1;
-        let unseen = if shared { hs.len().saturating_sub(height.stride) } else { 0 };
         let second = start.wrapping_add(strides[2]);
         let third = second.wrapping_add(strides[2]);
-        // Of three lines that do not start at an even tap, the last two belong together.
+        let deep = start.wrapping_add(strides[1]);
+        // Of three or four lines that do not start at an even tap, the middle two belong together.
         let in_order = !R::ORDERED || hs.start % 2 == 0;
         match (ds.len(), hs.len()) {
             (1, 1) if W::FEWEST <= 1 => {
                 let lines = Lines { starts: [start], unseen };
-                seen = walk.reduce::<R, S>(simd, &lines, counted, at, output, seen);
+                seen = walk.reduce::<R, S>(simd, &lines, run, output, seen);
             }
             (1, 2) if W::FEWEST <= 2 => {
                 let lines = Lines { starts: [start, second], unseen };
-                seen = walk.reduce::<R, S>(simd, &lines, counted, at, output, seen);
+                seen = walk.reduce::<R, S>(simd, &lines, run, output, seen);
             }
             (1, 3) if in_order => {
                 let lines = Lines { starts: [start, second, third], unseen };
-                seen = walk.reduce::<R, S>(simd, &lines, counted, at, output, seen);
+                seen = walk.reduce::<R, S>(simd, &lines, run, output, seen);
+            }
+            (1, 4) if in_order && W::FEWEST <= 2 => {
+                let fourth = third.wrapping_add(strides[2]);
+                let lines = Lines { starts: [start, second, third, fourth], unseen };
+                seen = walk.reduce::<R, S>(simd, &lines, run, output, seen);
+            }
+            (2, 2) if W::FEWEST <= 2 => {
+                let fourth = deep.wrapping_add(strides[2]);
+                let lines = Lines { starts: [start, second, deep, fourth], unseen };
+                seen = walk.reduce::<R, S>(simd, &lines, run, output, seen);
             }
             _ => {
-                let lines = ManyLines { origin, taps: Taps::new([0..1, ds, hs], strides) };
-                seen = walk.reduce::<R, S>(simd, &lines, counted, at, output, seen);
+                let lines = ManyLines::new(origin, Taps::new([0..1, ds, hs], strides));
+                seen = walk.reduce::<R, S>(simd, &lines, run, output, seen);
             }
         }
+        done += alike;
         fresh = false;
-        at += geometry.row_len();
-        y += 1;
-        if y == height.output {
+        y += alike;
+        if y >= height.output {
             (y, z, fresh) = (0, z + 1, true);
             if z == depth.output {
                 (z, plane) = (0, plane + 1);
@@ -117,8 +164,8 @@ impl<T: Element, const N: usize> Columns<T> for Lines<N> {
         seen: &mut S::Seen,
         load: impl Fn(usize, usize) -> S::Vector,
     ) -> [S::Vector; B] {
-        let mut merged = [simd.splat(R::IDENTITY); B];
-        let mut line = merged;
+        let identity = [simd.splat(R::IDENTITY); B];
+        let (mut merged, mut line, mut pair) = (identity, identity, identity);
         for (j, &start) in self.starts.iter().enumerate() {
             for (i, v) in line.iter_mut().enumerate() {
                 *v = load(start, i);
@@ -128,8 +175,22 @@ impl<T: Element, const N: usize> Columns<T> for Lines<N> {
                     *seen = R::look(simd, *seen, line[i], line[(i + 1).min(B - 1)]);
                 }
             }
-            for (merged, v) in merged.iter_mut().zip(line) {
-                *merged = if j == 0 { R::lift(simd, v) } else { R::push(simd, *merged, v) };
+            for (i, &v) in line.iter().enumerate() {
+                match (N, j) {
+                    (_, 0) => merged[i] = R::lift(simd, v),
+                    (4, 2) => pair[i] = R::lift(simd, v),
+                    (4, 3) => {
+                        pair[i] = R::push(simd, pair[i], v);
+                        merged[i] = R::merge(simd, merged[i], pair[i]);
+                    }
+                    _ => merged[i] = R::push(simd, merged[i], v),
+                }
+            }
+            // Of four lines, what the first two became is lost in the end.
+            if N == 4 && j == 1 {
+                for i in (0..B).step_by(2) {
+                    *seen = R::look(simd, *seen, merged[i], merged[(i + 1).min(B - 1)]);
+                }
             }
         }
         merged
@@ -141,10 +202,53 @@ impl<T: Element, const N: usize> Columns<T> for Lines<N> {
     }
 }
 
+/// Lines that are listed, so that their places are not computed for every vector.
+const LISTED: usize = 32;
+
 /// Any number of lines.
 struct ManyLines {
     origin: usize,
     taps: Taps,
+    list: [Step; LISTED],
+    len: usize,
+}
+
+impl ManyLines {
+    #[inline(always)]
+    fn new(origin: usize, taps: Taps) -> Self {
+        let mut list = [Step::default(); LISTED];
+        let len = taps.len();
+        if len <= LISTED {
+            for (slot, step) in list.iter_mut().zip(taps.clone()) {
+                *slot = step;
+            }
+        }
+        Self { origin, taps, list, len }
+    }
+
+    #[inline(always)]
+    fn merge<R: Reduction<T>, T: Element, S: Lanes<T>, const B: usize>(
+        &self,
+        simd: S,
+        seen: &mut S::Seen,
+        steps: impl Iterator<Item = Step>,
+        load: impl Fn(usize, usize) -> S::Vector,
+    ) -> [S::Vector; B] {
+        if R::ORDERED {
+            return fold::<R, T, S, B>(simd, steps, |offset, i| {
+                load(self.origin.wrapping_add(offset), i)
+            });
+        }
+        let mut merged = [simd.splat(R::IDENTITY); B];
+        for step in steps {
+            for (i, merged) in merged.iter_mut().enumerate() {
+                let v = load(self.origin.wrapping_add(step.offset), i);
+                *seen = R::look(simd, *seen, v, v);
+                *merged = R::push(simd, *merged, v);
+            }
+        }
+        merged
+    }
 }
 
 impl<T: Element> Columns<T> for ManyLines {
@@ -155,20 +259,12 @@ impl<T: Element> Columns<T> for ManyLines {
         seen: &mut S::Seen,
         load: impl Fn(usize, usize) -> S::Vector,
     ) -> [S::Vector; B] {
-        if R::ORDERED {
-            return fold::<R, T, S, B>(simd, self.taps.clone(), |offset, i| {
-                load(self.origin.wrapping_add(offset), i)
-            });
+        if self.len <= LISTED {
+            let steps = self.list[..self.len].iter().copied();
+            self.merge::<R, T, S, B>(simd, seen, steps, load)
+        } else {
+            self.merge::<R, T, S, B>(simd, seen, self.taps.clone(), load)
         }
-        let mut merged = [simd.splat(R::IDENTITY); B];
-        for step in self.taps.clone() {
-            for (i, merged) in merged.iter_mut().enumerate() {
-                let v = load(self.origin.wrapping_add(step.offset), i);
-                *seen = R::look(simd, *seen, v, v);
-                *merged = R::push(simd, *merged, v);
-            }
-        }
-        merged
     }
 
     #[inline(always)]

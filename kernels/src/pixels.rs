@@ -4,12 +4,11 @@
 //! A row is walked pixel by pixel for a few vectors of channels at a time. Each column is merged down
 //! once and carried in registers to the windows that share it.
 
-use crate::lines::{Columns, RowWalk, reduce};
+use crate::lines::{Columns, RowWalk, Run, reduce};
 use crate::reduction::{Divide, Element, Reduction};
 use crate::simd::{Lanes, load_first, store_first};
 use crate::walk::FastWalk;
 use crate::{Axis, Divisor, Geometry};
-use core::array::from_fn;
 use core::ops::Range;
 
 /// Vectors of channels that are walked along a row together.
@@ -51,62 +50,92 @@ impl<T: Element, const K: usize, const STRIDE: usize> RowWalk<T> for Row<'_, T, 
         &self,
         simd: S,
         lines: &impl Columns<T>,
-        counted: usize,
-        at: usize,
+        run: Run,
         output: &mut [T],
         mut seen: S::Seen,
     ) -> S::Seen {
         let inner = self.geometry.inner();
-        let mut c = 0;
-        while c + B * S::N <= inner {
-            let channels = c..c + S::N;
-            seen = self.along::<R, S, B>(simd, lines, counted, channels, at, output, seen);
-            c += B * S::N;
-        }
-        while c < inner {
-            // The last vector is flush with the last channel, where there is room.
-            let start = c.min(inner.saturating_sub(S::N));
-            let channels = start..inner.min(start + S::N);
-            seen = self.along::<R, S, 1>(simd, lines, counted, channels, at, output, seen);
-            c += S::N;
+        let mut part = Part { shift: 0, at: run.at, counted: run.counted, channels: 0..0 };
+        for _ in 0..run.rows {
+            let mut c = 0;
+            while c + B * S::N <= inner {
+                part.channels = c..c + S::N;
+                seen = self.along::<R, S, B>(simd, lines, &part, output, seen);
+                c += B * S::N;
+            }
+            while c < inner {
+                // The last vector is flush with the last channel, where there is room.
+                let start = c.min(inner.saturating_sub(S::N));
+                part.channels = start..inner.min(start + S::N);
+                seen = self.along::<R, S, 1>(simd, lines, &part, output, seen);
+                c += S::N;
+            }
+            part.shift = part.shift.wrapping_add(run.advance);
+            part.at += self.geometry.row_len();
         }
         seen
     }
 }
 
+/// What of a row is reduced at a time.
+struct Part {
+    /// Elements of the input from the lines of the first row of a run to those of this one.
+    shift: usize,
+    /// Where the row starts in the output.
+    at: usize,
+    /// Lines that count towards an average.
+    counted: usize,
+    /// The channels in the first vector.
+    channels: Range<usize>,
+}
+
 impl<T: Element, const K: usize, const STRIDE: usize> Row<'_, T, K, STRIDE> {
-    /// Reduces all windows of a row for `channels`, and for as many in each of `V - 1` vectors
-    /// after them.
+    /// Reduces all windows of a row for the channels of `part`, and for as many in each of `V - 1`
+    /// vectors after them.
     #[inline(always)]
-    #[allow(clippy::too_many_arguments, reason = "all of them differ from call to call")]
     fn along<R: Reduction<T>, S: Lanes<T>, const V: usize>(
         &self,
         simd: S,
         lines: &impl Columns<T>,
-        counted: usize,
-        channels: Range<usize>,
-        at: usize,
+        part: &Part,
         output: &mut [T],
         mut seen: S::Seen,
     ) -> S::Seen {
         let (width, by) = (&self.geometry.axes()[2], self.geometry.divisor());
-        let (inner, n) = (self.geometry.inner(), channels.len());
+        let (inner, n, counted) = (self.geometry.inner(), part.channels.len(), part.counted);
         let whole = match by {
             Divisor::Constant(n) => Divide::by::<T, S>(simd, n),
             _ => Divide::by::<T, S>(simd, (counted * K).max(1) as i64),
+        };
+        let edge = |x: usize| match by {
+            Divisor::Constant(_) => whole,
+            _ => Divide::by::<T, S>(simd, (counted * width.count(x, by)).max(1) as i64),
         };
         let interior = width.interior();
         // Columns of a window that the one before it has as well.
         let mut carried = [[simd.splat(R::IDENTITY); V]; 2];
         for (j, carried) in carried.iter_mut().enumerate().take(K - STRIDE) {
-            *carried = self.column::<R, S, V>(simd, lines, j, &channels, &mut seen);
+            let column = j.wrapping_sub(width.pad_begin);
+            *carried = self.column_if_any::<R, S, V>(simd, lines, part, column, &mut seen);
             for v in *carried {
                 seen = R::look(simd, seen, v, v);
             }
         }
+        let mut to = part.at + part.channels.start;
+        // The column after those carried; before the input, it wraps.
+        let mut column = (K - STRIDE).wrapping_sub(width.pad_begin);
         for x in 0..width.output {
-            let first = x * STRIDE + K - STRIDE;
-            let a = self.column::<R, S, V>(simd, lines, first, &channels, &mut seen);
+            let inside = interior.contains(&x);
+            let mut new = [[simd.splat(R::IDENTITY); V]; 2];
+            for (j, new) in new.iter_mut().enumerate().take(STRIDE) {
+                let column = column.wrapping_add(j);
+                *new = if inside {
+                    self.column::<R, S, V>(simd, lines, part, column, &mut seen)
+                } else {
+                    self.column_if_any::<R, S, V>(simd, lines, part, column, &mut seen)
+                };
+            }
+            let [a, b] = new;
             let merged = match (K, STRIDE) {
                 (2, _) => {
                     let merged = merge::<R, T, S, V>(simd, carried[0], a);
@@ -119,54 +148,66 @@ impl<T: Element, const K: usize, const STRIDE: usize> Row<'_, T, K, STRIDE> {
                     merge::<R, T, S, V>(simd, left, a)
                 }
                 _ => {
-                    let b = self.column::<R, S, V>(simd, lines, first + 1, &channels, &mut seen);
                     seen = R::look(simd, seen, a[0], a[V - 1]);
                     let left = merge::<R, T, S, V>(simd, carried[0], a);
                     carried[0] = b;
                     merge::<R, T, S, V>(simd, left, b)
                 }
             };
-            seen = R::look(simd, seen, merged[0], merged[V - 1]);
-            let divide = match by {
-                Divisor::Present | Divisor::Padded if !interior.contains(&x) => {
-                    Divide::by::<T, S>(simd, (counted * width.count(x, by)).max(1) as i64)
-                }
-                _ => whole,
-            };
+            for i in (0..V).step_by(2) {
+                seen = R::look(simd, seen, merged[i], merged[(i + 1).min(V - 1)]);
+            }
+            let divide = if inside || !R::DIVIDES { whole } else { edge(x) };
             for (i, v) in merged.into_iter().enumerate() {
                 let v = R::finish(simd, v, divide);
-                let at = at + x * inner + channels.start + i * S::N;
+                let at = to + i * S::N;
                 // What a vector of few channels writes too much is the next pixel, which comes
                 // after it.
-                let room = if at + S::N <= output.len() && inner == n { S::N } else { n };
+                let room = if n == S::N || at + S::N <= output.len() && inner == n { S::N } else { n };
                 // SAFETY: `n` channels of a pixel, or as many as the output has.
                 unsafe { store_first(simd, v, output, at, room) }
             }
+            to += inner;
+            column = column.wrapping_add(STRIDE);
         }
         seen
     }
 
-    /// Merges a column, counted from the first one of the first window, down the lines.
+    /// Merges a column of the input down the lines; if there is no such column, the identity.
+    #[inline(always)]
+    fn column_if_any<R: Reduction<T>, S: Lanes<T>, const V: usize>(
+        &self,
+        simd: S,
+        lines: &impl Columns<T>,
+        part: &Part,
+        column: usize,
+        seen: &mut S::Seen,
+    ) -> [S::Vector; V] {
+        if column < self.geometry.axes()[2].input {
+            self.column::<R, S, V>(simd, lines, part, column, seen)
+        } else {
+            [simd.splat(R::IDENTITY); V]
+        }
+    }
+
+    /// Merges a column of the input down the lines.
     #[inline(always)]
     fn column<R: Reduction<T>, S: Lanes<T>, const V: usize>(
         &self,
         simd: S,
         lines: &impl Columns<T>,
+        part: &Part,
         column: usize,
-        channels: &Range<usize>,
         seen: &mut S::Seen,
     ) -> [S::Vector; V] {
-        let width = &self.geometry.axes()[2];
-        let column = column.wrapping_sub(width.pad_begin);
-        if column >= width.input {
-            return [simd.splat(R::IDENTITY); V];
-        }
-        let offset = column * self.geometry.inner() + channels.start;
-        let all = lines.last() + offset + S::N <= self.input.len();
-        let n = if all { S::N } else { channels.len() };
+        let offset = part.shift.wrapping_add(column * self.geometry.inner() + part.channels.start);
+        let n = part.channels.len();
+        let all = n == S::N || lines.last().wrapping_add(offset) + S::N <= self.input.len();
+        let n = if all { S::N } else { n };
         lines.merge::<R, S, V>(simd, seen, |line, i| {
+            let at = line.wrapping_add(offset).wrapping_add(i * S::N);
             // SAFETY: channels of a pixel, or as many elements as the input has after its last line.
-            unsafe { load_first(simd, self.input, line + offset + i * S::N, n) }
+            unsafe { load_first(simd, self.input, at, n) }
         })
     }
 }
@@ -178,5 +219,9 @@ fn merge<R: Reduction<T>, T: Element, S: Lanes<T>, const V: usize>(
     a: [S::Vector; V],
     b: [S::Vector; V],
 ) -> [S::Vector; V] {
-    from_fn(|i| R::merge(simd, a[i], b[i]))
+    let mut merged = a;
+    for (merged, b) in merged.iter_mut().zip(b) {
+        *merged = R::merge(simd, *merged, b);
+    }
+    merged
 }

@@ -59,6 +59,9 @@ pub(crate) trait Reduction<T: Element> {
     /// Whether the order of merging shows in the result.
     const ORDERED: bool;
 
+    /// Whether [`finish`](Self::finish) divides.
+    const DIVIDES: bool = false;
+
     /// The reduction that gives the result where this one has [`missed`](Self::missed) something;
     /// itself if it never does.
     type Exact: Reduction<T>;
@@ -183,6 +186,7 @@ pub(crate) struct Mean;
 impl Reduction<f32> for Mean {
     const IDENTITY: f32 = 0.0;
     const ORDERED: bool = true;
+    const DIVIDES: bool = true;
     type Exact = Self;
 
     #[inline(always)]
@@ -205,6 +209,7 @@ pub(crate) struct Again<R>(PhantomData<R>);
 impl<T: Element, R: Reduction<T>> Reduction<T> for Again<R> {
     const IDENTITY: T = R::IDENTITY;
     const ORDERED: bool = R::ORDERED;
+    const DIVIDES: bool = R::DIVIDES;
     type Exact = Again<R::Exact>;
 
     #[inline(always)]

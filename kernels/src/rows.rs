@@ -7,9 +7,9 @@
 //! at the right edge: the last vector of a row reads on into the next row, where that is not outside
 //! the input, and writes on into the next row, which is written after it.
 
-use crate::lines::{Columns, RowWalk, reduce};
+use crate::lines::{Columns, RowWalk, Run, reduce};
 use crate::reduction::{Divide, Element, Reduction};
-use crate::simd::{Lanes, load, store_first};
+use crate::simd::{Lanes, load, store, store_first};
 use crate::walk::FastWalk;
 use crate::{Axis, Divisor, Geometry};
 use core::array::from_fn;
@@ -48,6 +48,9 @@ impl<const K: usize, const STRIDE: usize> FastWalk for Rows<K, STRIDE> {
         let last = (width.output - 1) / S::N * S::N;
         let mut counts = [[T::zeroed(); WIDEST]; 2];
         for (counts, x) in counts.iter_mut().zip([0, last]) {
+            if !R::DIVIDES {
+                break;
+            }
             for (i, count) in counts[..S::N].iter_mut().enumerate() {
                 let counted = width.count((x + i).min(width.output - 1), by);
                 *count = T::nearest(counted.max(1) as i64);
@@ -75,58 +78,72 @@ impl<T: Element, const K: usize, const STRIDE: usize> RowWalk<T> for Row<'_, T, 
         &self,
         simd: S,
         lines: &impl Columns<T>,
-        counted: usize,
-        at: usize,
+        run: Run,
         output: &mut [T],
         mut seen: S::Seen,
     ) -> S::Seen {
         let width = self.width;
-        let divides = self.divides(simd, counted);
+        let [divide_first, divide, divide_last] = self.divides::<R, S>(simd, run.counted);
         let identity = simd.splat(R::IDENTITY);
         // The last column of window 0 is the last of a group of `STRIDE`.
         let first = K - STRIDE - width.pad_begin;
-        // Columns before `first`, in the last lanes of vectors before.
-        let mut before = [identity; STRIDE];
-        if K > STRIDE && first > 0 {
-            let columns = STRIDE * S::N;
-            let linear = lines.merge::<R, S, STRIDE>(simd, &mut seen, |line, i| {
-                let lane_0 = (i * S::N).wrapping_add(first).wrapping_sub(columns);
-                let lanes = (columns - first).saturating_sub(i * S::N).min(S::N)..S::N;
-                // SAFETY: the lanes are columns 0 to `first` of a line.
-                unsafe { self.load_between(simd, line.wrapping_add(lane_0), lanes, identity) }
-            });
-            seen = R::look(simd, seen, linear[0], linear[STRIDE - 1]);
-            before = split::<T, S, STRIDE>(simd, linear);
-        }
         let absent = (width.output - 1) * STRIDE + K > width.input + width.pad_begin;
-        let mut x = 0;
-        while x < width.output {
-            let column = x * STRIDE + first;
-            let windows = (width.output - x).min(S::N);
-            let last = windows + x == width.output;
-            let end = lines.last() + column + STRIDE * S::N;
-            let linear = if last && (absent || end > self.input.len()) {
+        let last = (width.output - 1) / S::N * S::N;
+        let windows = width.output - last;
+        let (mut shift, mut at) = (0usize, run.at);
+        for _ in 0..run.rows {
+            // Columns before `first`, in the last lanes of what comes before the first vector: the
+            // last of `STRIDE` vectors has all that are looked at.
+            let mut before = [identity; STRIDE];
+            if K > STRIDE && first > 0 {
+                let [columns] = lines.merge::<R, S, 1>(simd, &mut seen, |line, _| {
+                    let lane_0 = line.wrapping_add(shift).wrapping_add(first).wrapping_sub(S::N);
+                    // SAFETY: the lanes are columns 0 to `first` of a line.
+                    unsafe { self.load_between(simd, lane_0, S::N - first..S::N, identity) }
+                });
+                seen = R::look(simd, seen, columns, columns);
+                before[STRIDE - 1] = columns;
+            }
+            for x in (0..last).step_by(S::N) {
+                let column = x * STRIDE + first;
+                let linear = lines.merge::<R, S, STRIDE>(simd, &mut seen, |line, i| {
+                    let at = line.wrapping_add(shift).wrapping_add(column + i * S::N);
+                    // SAFETY: columns of a line.
+                    unsafe { load(simd, self.input, at) }
+                });
+                let columns = split::<T, S, STRIDE>(simd, linear);
+                let merged = self.across::<R, S>(simd, before, columns, &mut seen);
+                before = columns;
+                let v = R::finish(simd, merged, if x > 0 { divide } else { divide_first });
+                // SAFETY: the row has more windows.
+                unsafe { store(simd, v, output, at + x) }
+            }
+            let column = last * STRIDE + first;
+            let end = lines.last().wrapping_add(shift).wrapping_add(column + STRIDE * S::N);
+            let linear = if absent || end > self.input.len() {
                 lines.merge::<R, S, STRIDE>(simd, &mut seen, |line, i| {
                     let column = column + i * S::N;
                     let lanes = 0..width.input.saturating_sub(column).min(S::N);
+                    let at = line.wrapping_add(shift).wrapping_add(column);
                     // SAFETY: the lanes are columns of a line.
-                    unsafe { self.load_between(simd, line.wrapping_add(column), lanes, identity) }
+                    unsafe { self.load_between(simd, at, lanes, identity) }
                 })
             } else {
                 lines.merge::<R, S, STRIDE>(simd, &mut seen, |line, i| {
-                    // SAFETY: columns of a line, or at the end of one what comes after it, which
-                    // was seen to be inside the input.
-                    unsafe { load(simd, self.input, line + column + i * S::N) }
+                    let at = line.wrapping_add(shift).wrapping_add(column + i * S::N);
+                    // SAFETY: columns of a line and what comes after it, which was seen to be inside
+                    // the input.
+                    unsafe { load(simd, self.input, at) }
                 })
             };
             let columns = split::<T, S, STRIDE>(simd, linear);
             let merged = self.across::<R, S>(simd, before, columns, &mut seen);
-            before = columns;
-            let v = R::finish(simd, merged, divides[if last { 2 } else { usize::from(x > 0) }]);
-            let room = if at + x + S::N <= output.len() { S::N } else { windows };
+            let v = R::finish(simd, merged, divide_last);
+            let room = if at + last + S::N <= output.len() { S::N } else { windows };
             // SAFETY: the row has `windows` more elements, and the output has `room`.
-            unsafe { store_first(simd, v, output, at + x, room) }
-            x += S::N;
+            unsafe { store_first(simd, v, output, at + last, room) }
+            shift = shift.wrapping_add(run.advance);
+            at += width.output;
         }
         seen
     }
@@ -182,22 +199,32 @@ impl<T: Element, const K: usize, const STRIDE: usize> Row<'_, T, K, STRIDE> {
 
     /// How sums become averages in the first vector, in those between, and in the last.
     #[inline(always)]
-    fn divides<S: Lanes<T>>(&self, simd: S, counted: usize) -> [Divide<S::Vector>; 3] {
+    fn divides<R: Reduction<T>, S: Lanes<T>>(
+        &self,
+        simd: S,
+        counted: usize,
+    ) -> [Divide<S::Vector>; 3] {
+        if !R::DIVIDES {
+            return [Divide::by::<T, S>(simd, 1); 3];
+        }
         let counted = counted.max(1);
         if let Divisor::Constant(n) = self.by {
             return [Divide::by::<T, S>(simd, n); 3];
         }
+        let whole = Divide::by::<T, S>(simd, (counted * K) as i64);
         let lines = simd.splat(T::nearest(counted as i64));
+        let (end, by) = (self.width.output - 1, self.by);
+        let of = |x: usize, counts: &[T; WIDEST]| {
+            // Of all windows, only the first and the last ones may lack columns.
+            if self.width.count(x, by) == K && self.width.count((x + S::N).min(end), by) == K {
+                return whole;
+            }
+            // SAFETY: there are as many counts as the widest vector has lanes.
+            let counts = unsafe { load(simd, counts, 0) };
+            Divide::By(simd.mul(lines, counts))
+        };
         let [first, last] = self.counts;
-        // SAFETY: there are as many counts as the widest vector has lanes.
-        let first = unsafe { load(simd, first, 0) };
-        // SAFETY: as above.
-        let last = unsafe { load(simd, last, 0) };
-        [
-            Divide::By(simd.mul(lines, first)),
-            Divide::by::<T, S>(simd, (counted * K) as i64),
-            Divide::By(simd.mul(lines, last)),
-        ]
+        [of(0, first), whole, of(end / S::N * S::N, last)]
     }
 
     /// Loads `lanes` of the vector at `at`, which may begin before the input.
