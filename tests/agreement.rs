@@ -118,7 +118,7 @@ fn random_cases_get_everywhere() {
         let missing: Vec<_> = wanted.iter().filter(|words| count(words) == 0).collect();
         assert!(missing.is_empty(), "no case has {missing:#?}");
     };
-    let walks = &["Strips", "Down", "Pixels", "Rows", "Across", "Each"];
+    let walks = &["Strips", "Down", "Pixels", "Rows", "Across", "Whole", "Each"];
     let ranks = &["1 axes", "2 axes", "3 axes"];
     let layouts = &["ChannelsFirst", "ChannelsLast"];
     let ops = &[
@@ -136,9 +136,12 @@ fn random_cases_get_everywhere() {
     let windows = &["full windows", "empty windows"];
 
     // What each walk may do in a way of its own.
+    expect(|a| vec![&a.walk, &a.op, &a.stride, &a.windows], &[&["Down"], ops, strides, windows]);
+    expect(|a| vec![&a.walk, &a.op, &a.windows], &[&["Whole"], ops, windows]);
+    expect(|a| vec![&a.walk, &a.op, &a.stride], &[&["Whole"], ops, strides]);
     expect(
         |a| vec![&a.walk, &a.op, &a.stride, &a.windows],
-        &[&["Down", "Across"], ops, strides, windows],
+        &[&["Across"], ops, &strides[..2], windows],
     );
     // These two have few empty windows: Rows only where a whole row is padding, Each only where
     // padding is as wide as its windows are.
@@ -147,8 +150,11 @@ fn random_cases_get_everywhere() {
     expect(|a| vec![&a.walk, &a.stride], &[&["Each"], strides]);
     expect(|a| vec![&a.walk, &a.op, &a.windows], &[&["Rows", "Each"], ops, windows]);
     expect(|a| vec![&a.walk, &a.op, &a.values], &[walks, ops, values]);
-    expect(|a| vec![&a.walk, &a.op, &a.layout], &[&["Rows", "Across", "Each"], ops, layouts]);
-    expect(|a| vec![&a.walk, &a.rank], &[&["Down", "Pixels", "Rows", "Across"], ranks]);
+    expect(
+        |a| vec![&a.walk, &a.op, &a.layout],
+        &[&["Rows", "Across", "Whole", "Each"], ops, layouts],
+    );
+    expect(|a| vec![&a.walk, &a.rank], &[&["Down", "Pixels", "Rows", "Across", "Whole"], ranks]);
     expect(|a| vec![&a.walk, &a.op, &a.stride], &[&["Pixels"], ops, &strides[..2]]);
     // And what the geometry has to get right for all of them.
     expect(

@@ -1,5 +1,5 @@
-//! Windows too large for the scratch buffer of [`across`](crate::across): one after the other, each
-//! merged down its columns into a small buffer, and then along it.
+//! Any windows over single elements: one after the other, each merged down its columns into a small
+//! buffer, and then along it.
 
 use crate::Geometry;
 use crate::fold::{Tree, fold};
@@ -45,11 +45,12 @@ pub(crate) fn each<R: Reduction<T>, T: Element, S: Lanes<T>>(
                 // SAFETY: `columns` holds the widest vector.
                 unsafe { store(simd, merged, &mut columns, 0) }
                 for (j, &column) in (first..).zip(&columns[..n]) {
-                    tree.push::<R, _>(Scalar, column, merges_after(j, &taps));
+                    tree.push::<R, T, _>(Scalar, column, merges_after(j, &taps));
                 }
             }
             let divisor = geometry.divide_by([(depth, z), (height, y), (width, x)]);
-            *out = R::finish(Scalar, tree.root::<R>(), Divide::by::<T, _>(Scalar, divisor));
+            let merged = tree.root().unwrap_or(R::IDENTITY);
+            *out = R::finish(Scalar, merged, Divide::by::<T, _>(Scalar, divisor));
         }
     }
 }

@@ -43,25 +43,25 @@ pub(crate) fn fold<R: Reduction<T>, T: Element, S: Lanes<T>, const B: usize>(
 
 /// Subtrees that wait for their right sibling. It is not initialised, since it is made anew for
 /// every window and hardly used by small ones.
-struct Stack<V> {
+pub(crate) struct Stack<V> {
     slots: [MaybeUninit<V>; DEPTH],
     len: usize,
 }
 
 impl<V: Copy> Stack<V> {
     #[inline(always)]
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { slots: [const { MaybeUninit::uninit() }; DEPTH], len: 0 }
     }
 
     #[inline(always)]
-    fn push(&mut self, v: V) {
+    pub(crate) fn push(&mut self, v: V) {
         self.slots[self.len].write(v);
         self.len += 1;
     }
 
     #[inline(always)]
-    fn pop(&mut self) -> V {
+    pub(crate) fn pop(&mut self) -> V {
         self.len -= 1;
         let slot = self.slots[self.len];
         // SAFETY: `push` wrote all slots below `len`.
@@ -69,12 +69,12 @@ impl<V: Copy> Stack<V> {
     }
 }
 
-/// A tree over a list of single results that is not known at once.
+/// A tree over a list that is not known at once.
 pub(crate) struct Tree<V> {
     stack: Stack<V>,
 }
 
-impl<T: Element> Tree<T> {
+impl<V: Copy> Tree<V> {
     /// A tree without leaves.
     #[inline(always)]
     pub(crate) fn new() -> Self {
@@ -83,10 +83,10 @@ impl<T: Element> Tree<T> {
 
     /// Adds a leaf, and merges the newest subtrees `merges` times.
     #[inline(always)]
-    pub(crate) fn push<R: Reduction<T>, S: Lanes<T, Vector = T>>(
+    pub(crate) fn push<R: Reduction<T>, T: Element, S: Lanes<T, Vector = V>>(
         &mut self,
         simd: S,
-        leaf: T,
+        leaf: V,
         merges: u32,
     ) {
         let mut top = leaf;
@@ -96,9 +96,12 @@ impl<T: Element> Tree<T> {
         self.stack.push(top);
     }
 
-    /// The one result, after all leaves and merges; the identity if there were none.
+    /// The one result, after all leaves and merges, if there were any.
     #[inline(always)]
-    pub(crate) fn root<R: Reduction<T>>(&mut self) -> T {
-        if self.stack.len == 0 { R::IDENTITY } else { self.stack.pop() }
+    pub(crate) fn root(&mut self) -> Option<V> {
+        (self.stack.len > 0).then(
+            #[inline(always)]
+            || self.stack.pop(),
+        )
     }
 }

@@ -40,6 +40,7 @@ mod rows;
 mod simd;
 mod strips;
 mod walk;
+mod whole;
 
 pub use backend::{BACKENDS, Backend, Kernel, Kernels, REFERENCE};
 #[cfg(feature = "std")]

@@ -17,23 +17,137 @@ pub(crate) trait RowWalk<T: Element> {
         &self,
         simd: S,
         lines: &impl Columns<T>,
-        run: Run,
+        run: &Run,
         output: &mut [T],
         seen: S::Seen,
     ) -> S::Seen;
 }
 
 /// Output rows, one after the other, that are made alike.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(crate) struct Run {
     /// Where the first one starts in the output.
     pub(crate) at: usize,
     /// How many there are.
     pub(crate) rows: usize,
+    /// Where the windows of the first one start in the input, along depth and height; before the
+    /// input, it wraps.
+    pub(crate) origin: usize,
     /// Elements of the input from the lines of one to those of the next.
     pub(crate) advance: usize,
+    /// The taps along the depth that are inside the input.
+    pub(crate) depths: Range<usize>,
+    /// The taps along the height that are inside the input.
+    pub(crate) heights: Range<usize>,
     /// Lines that count towards an average.
     pub(crate) counted: usize,
+    /// Whether the row before the first one is of the same plane and depth.
+    follows: bool,
+}
+
+impl Run {
+    /// All lines.
+    #[inline(always)]
+    pub(crate) fn lines(&self, geometry: &Geometry) -> ManyLines {
+        let ranges = [0..1, self.depths.clone(), self.heights.clone()];
+        ManyLines::new(self.origin, Taps::new(ranges, geometry.tap_strides()))
+    }
+}
+
+/// Output rows as runs, as long as can be: what differs from row to row takes longer than some rows.
+pub(crate) struct Runs<'a> {
+    geometry: &'a Geometry,
+    /// The plane, depth and height of the next row.
+    next: (usize, usize, usize),
+    done: usize,
+    rows: usize,
+    /// Whether each plane has one row only.
+    single: bool,
+    /// Whether the first row of a plane is as far from the row before it as all others.
+    seamless: bool,
+    /// The rows that have all lines.
+    interior: Range<usize>,
+    /// Whether the first of these has to be apart from the others.
+    first_apart: bool,
+}
+
+impl<'a> Runs<'a> {
+    /// Runs of output rows `rows`. With `first_apart`, the first one that has all lines is not in a
+    /// run with the others of its plane.
+    #[inline(always)]
+    pub(crate) fn new(geometry: &'a Geometry, rows: Range<usize>, first_apart: bool) -> Self {
+        let [depth, height, _] = geometry.axes();
+        let interior = height.interior();
+        let seamless = interior == (0..height.output)
+            && height.pad_begin == 0
+            && height.input == height.output * height.stride
+            && (depth.kernel, depth.stride, depth.pad_begin) == (1, 1, 0)
+            && depth.input == depth.output;
+        Self {
+            geometry,
+            next: geometry.position(rows.start),
+            done: 0,
+            rows: rows.len(),
+            single: (depth.output, height.output) == (1, 1),
+            seamless,
+            interior,
+            first_apart,
+        }
+    }
+}
+
+impl Iterator for Runs<'_> {
+    type Item = Run;
+
+    #[inline(always)]
+    fn next(&mut self) -> Option<Run> {
+        let left = self.rows - self.done;
+        if left == 0 {
+            return None;
+        }
+        let (plane, z, y) = self.next;
+        let [depth, height, _] = self.geometry.axes();
+        let (depths, heights) = (depth.taps(z), height.taps(y));
+        let follows = self.done > 0 && y > 0;
+        let rows = if self.single {
+            left
+        } else if !self.interior.contains(&y) || self.first_apart && !follows {
+            1
+        } else if self.seamless {
+            left
+        } else {
+            left.min(self.interior.end - y)
+        };
+        let run = Run {
+            at: self.done * self.geometry.row_len(),
+            rows,
+            origin: self.geometry.origin(plane, z, y),
+            advance: if self.single {
+                self.geometry.plane_len()
+            } else {
+                height.stride.wrapping_mul(self.geometry.line_len())
+            },
+            counted: match self.geometry.divisor() {
+                Divisor::Constant(_) => 1,
+                Divisor::Present => depths.len() * heights.len(),
+                by => depth.count(z, by) * height.count(y, by),
+            },
+            depths,
+            heights,
+            follows,
+        };
+        self.done += rows;
+        self.next = if self.single {
+            (plane + rows, 0, 0)
+        } else if y + rows < height.output {
+            (plane, z, y + rows)
+        } else if z + 1 < depth.output {
+            (plane, z + 1, 0)
+        } else {
+            (plane + 1, 0, 0)
+        };
+        Some(run)
+    }
 }
 
 /// Reduces output rows, and says what was seen that may have been missed.
@@ -45,90 +159,53 @@ pub(crate) fn reduce<R: Reduction<T>, T: Element, S: Lanes<T>, W: RowWalk<T>>(
     output: &mut [T],
     walk: &W,
 ) -> S::Seen {
-    let [depth, height, _] = geometry.axes();
-    let strides = geometry.tap_strides();
-    let mut seen = simd.unseen();
-    let (mut plane, mut z, mut y) = geometry.position(rows.start);
-    // Whether the first row of a plane is as far from the row before it as all others.
-    let interior = height.interior();
-    let seamless = interior == (0..height.output)
-        && height.pad_begin == 0
-        && height.input == height.output * height.stride
-        && (depth.kernel, depth.stride, depth.pad_begin) == (1, 1, 0)
-        && depth.input == depth.output;
+    let height = &geometry.axes()[1];
+    let [_, deep, high] = geometry.tap_strides();
     let shares = height.stride < height.kernel && height.dilation == 1;
-    let (mut fresh, mut done) = (true, 0);
-    while done < rows.len() {
-        let (ds, hs) = (depth.taps(z), height.taps(y));
-        let origin = geometry.origin(plane, z, y);
-        let left = rows.len() - done;
+    let mut seen = simd.unseen();
+    for run in Runs::new(geometry, rows, shares) {
+        let (ds, hs) = (&run.depths, &run.heights);
         // A line that the output row before had as its last was looked at there.
-        let unseen = if shares && !fresh && ds.len() == 1 {
+        let unseen = if shares && run.follows && ds.len() == 1 {
             hs.len().saturating_sub(height.stride)
         } else {
             0
         };
-        let alike = if !interior.contains(&y) || shares && fresh {
-            1
-        } else if seamless {
-            left
-        } else {
-            left.min(interior.end - y)
-        };
-        let counted = match geometry.divisor() {
-            Divisor::Constant(_) => 1,
-            Divisor::Present => ds.len() * hs.len(),
-            by => depth.count(z, by) * height.count(y, by),
-        };
-        let run = Run {
-            at: done * geometry.row_len(),
-            rows: alike,
-            advance: height.stride.wrapping_mul(geometry.line_len()),
-            counted,
-        };
-        let start = origin
-            .wrapping_add(hs.start.wrapping_mul(strides[2]))
-            .wrapping_add(ds.start.wrapping_mul(strides[1]));
-        let second = start.wrapping_add(strides[2]);
-        let third = second.wrapping_add(strides[2]);
-        let deep = start.wrapping_add(strides[1]);
+        let start = run
+            .origin
+            .wrapping_add(hs.start.wrapping_mul(high))
+            .wrapping_add(ds.start.wrapping_mul(deep));
+        let second = start.wrapping_add(high);
+        let third = second.wrapping_add(high);
         // Of three or four lines that do not start at an even tap, the middle two belong together.
         let in_order = !R::ORDERED || hs.start % 2 == 0;
         match (ds.len(), hs.len()) {
             (1, 1) if W::FEWEST <= 1 => {
                 let lines = Lines { starts: [start], unseen };
-                seen = walk.reduce::<R, S>(simd, &lines, run, output, seen);
+                seen = walk.reduce::<R, S>(simd, &lines, &run, output, seen);
             }
             (1, 2) if W::FEWEST <= 2 => {
                 let lines = Lines { starts: [start, second], unseen };
-                seen = walk.reduce::<R, S>(simd, &lines, run, output, seen);
+                seen = walk.reduce::<R, S>(simd, &lines, &run, output, seen);
             }
             (1, 3) if in_order => {
                 let lines = Lines { starts: [start, second, third], unseen };
-                seen = walk.reduce::<R, S>(simd, &lines, run, output, seen);
+                seen = walk.reduce::<R, S>(simd, &lines, &run, output, seen);
             }
             (1, 4) if in_order && W::FEWEST <= 2 => {
-                let fourth = third.wrapping_add(strides[2]);
-                let lines = Lines { starts: [start, second, third, fourth], unseen };
-                seen = walk.reduce::<R, S>(simd, &lines, run, output, seen);
+                let starts = [start, second, third, third.wrapping_add(high)];
+                let lines = Lines { starts, unseen };
+                seen = walk.reduce::<R, S>(simd, &lines, &run, output, seen);
             }
             (2, 2) if W::FEWEST <= 2 => {
-                let fourth = deep.wrapping_add(strides[2]);
-                let lines = Lines { starts: [start, second, deep, fourth], unseen };
-                seen = walk.reduce::<R, S>(simd, &lines, run, output, seen);
+                let other = start.wrapping_add(deep);
+                let lines =
+                    Lines { starts: [start, second, other, other.wrapping_add(high)], unseen };
+                seen = walk.reduce::<R, S>(simd, &lines, &run, output, seen);
             }
             _ => {
-                let lines = ManyLines::new(origin, Taps::new([0..1, ds, hs], strides));
-                seen = walk.reduce::<R, S>(simd, &lines, run, output, seen);
-            }
-        }
-        done += alike;
-        fresh = false;
-        y += alike;
-        if y >= height.output {
-            (y, z, fresh) = (0, z + 1, true);
-            if z == depth.output {
-                (z, plane) = (0, plane + 1);
+                let lines = run.lines(geometry);
+                seen = walk.reduce::<R, S>(simd, &lines, &run, output, seen);
             }
         }
     }
@@ -206,7 +283,7 @@ impl<T: Element, const N: usize> Columns<T> for Lines<N> {
 const LISTED: usize = 32;
 
 /// Any number of lines.
-struct ManyLines {
+pub(crate) struct ManyLines {
     origin: usize,
     taps: Taps,
     list: [Step; LISTED],
@@ -240,10 +317,15 @@ impl ManyLines {
             });
         }
         let mut merged = [simd.splat(R::IDENTITY); B];
+        let mut line = merged;
         for step in steps {
-            for (i, merged) in merged.iter_mut().enumerate() {
-                let v = load(self.origin.wrapping_add(step.offset), i);
-                *seen = R::look(simd, *seen, v, v);
+            for (i, v) in line.iter_mut().enumerate() {
+                *v = load(self.origin.wrapping_add(step.offset), i);
+            }
+            for i in (0..B).step_by(2) {
+                *seen = R::look(simd, *seen, line[i], line[(i + 1).min(B - 1)]);
+            }
+            for (merged, v) in merged.iter_mut().zip(line) {
                 *merged = R::push(simd, *merged, v);
             }
         }

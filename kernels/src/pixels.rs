@@ -50,7 +50,7 @@ impl<T: Element, const K: usize, const STRIDE: usize> RowWalk<T> for Row<'_, T, 
         &self,
         simd: S,
         lines: &impl Columns<T>,
-        run: Run,
+        run: &Run,
         output: &mut [T],
         mut seen: S::Seen,
     ) -> S::Seen {
@@ -163,7 +163,8 @@ impl<T: Element, const K: usize, const STRIDE: usize> Row<'_, T, K, STRIDE> {
                 let at = to + i * S::N;
                 // What a vector of few channels writes too much is the next pixel, which comes
                 // after it.
-                let room = if n == S::N || at + S::N <= output.len() && inner == n { S::N } else { n };
+                let room =
+                    if n == S::N || at + S::N <= output.len() && inner == n { S::N } else { n };
                 // SAFETY: `n` channels of a pixel, or as many as the output has.
                 unsafe { store_first(simd, v, output, at, room) }
             }

@@ -78,7 +78,7 @@ impl<T: Element, const K: usize, const STRIDE: usize> RowWalk<T> for Row<'_, T, 
         &self,
         simd: S,
         lines: &impl Columns<T>,
-        run: Run,
+        run: &Run,
         output: &mut [T],
         mut seen: S::Seen,
     ) -> S::Seen {

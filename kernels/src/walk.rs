@@ -1,7 +1,7 @@
 //! Which walk takes which windows.
 
 use crate::Geometry;
-use crate::across::{self, across};
+use crate::across::{self, Across};
 use crate::down::down;
 use crate::each::each;
 use crate::pixels::{self, Pixels};
@@ -9,6 +9,7 @@ use crate::reduction::{Element, Reduction};
 use crate::rows::{self, Rows};
 use crate::simd::{Lanes, scalar::Scalar};
 use crate::strips::{self, Strips};
+use crate::whole::{self, Whole};
 use core::ops::Range;
 
 /// A way over the windows of a tensor.
@@ -24,6 +25,8 @@ pub enum Walk {
     Rows,
     /// Rows of single elements, merged down the columns and then across.
     Across,
+    /// Windows far apart over single elements, several at a time.
+    Whole,
     /// One window after the other.
     Each,
 }
@@ -52,9 +55,12 @@ impl Walk {
     /// The walk that would take a geometry if it were not special.
     fn general(geometry: &Geometry) -> Self {
         let taps = geometry.axes().iter().map(|axis| axis.kernel).product::<usize>();
+        let width = &geometry.axes()[2];
         if geometry.inner() > 1 {
             Self::Down
-        } else if across::fits(&geometry.axes()[2]) && taps <= EXACT {
+        } else if whole::fits(width) {
+            Self::Whole
+        } else if across::fits(width) && taps <= EXACT {
             Self::Across
         } else {
             Self::Each
@@ -101,7 +107,9 @@ pub(crate) fn pool<R: Reduction<T>, T: Element, S: Lanes<T>>(
             (Walk::Rows, _, 1) => return job.run::<R, Rows<3, 1>>(output),
             (Walk::Rows, _, 2) => return job.run::<R, Rows<3, 2>>(output),
             (Walk::Rows, _, _) => return job.run::<R, Rows<3, 3>>(output),
-            _ => {}
+            (Walk::Across, _, _) => return job.run::<R, Across>(output),
+            (Walk::Whole, _, _) => return job.run::<R, Whole>(output),
+            (Walk::Down | Walk::Each, _, _) => {}
         }
     }
     general::<R::Exact, T, S>(simd, geometry, rows, input, output);
@@ -172,10 +180,15 @@ fn general<R: Reduction<T>, T: Element, S: Lanes<T>>(
             || down::<R, T, S>(simd, geometry, rows, input, output),
         ),
         Walk::Across => {
-            let mut scratch = across::Scratch::new();
             simd.vectorize(
                 #[inline(always)]
-                || across::<R, T, S>(simd, geometry, rows, input, output, &mut scratch),
+                || Across::reduce::<R, T, S>(simd, geometry, rows, input, output),
+            );
+        }
+        Walk::Whole if S::N >= whole::FEWEST => {
+            simd.vectorize(
+                #[inline(always)]
+                || Whole::reduce::<R, T, S>(simd, geometry, rows, input, output),
             );
         }
         _ => simd.vectorize(
