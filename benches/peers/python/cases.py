@@ -94,8 +94,6 @@ def prepare(case):
     import torch
     import torch.nn.functional as F
 
-    if case.path("output").exists():
-        return
     CACHE.mkdir(exist_ok=True)
     shape = case.shape(case.size, "first")
     x = np.random.default_rng(1).standard_normal(shape, dtype=np.float32)

@@ -1,4 +1,4 @@
-"""The results as text, as Markdown with RESULTS.md, and as chart.svg."""
+"""The results as text, and as RESULTS.md and chart.svg."""
 
 import io
 import math
@@ -6,7 +6,7 @@ import re
 
 from cases import CASES, HERE
 
-# Channels first and last, each peer with a colour and a mark of its own.
+# Kinsmen have a colour in common.
 STYLES = {
     "lanepool-avx2": ("#1f6feb", "|"),
     "floor": ("#808080", "."),
@@ -115,7 +115,8 @@ def svg(done):
                   frameon=False)
     out = io.StringIO()
     figure.savefig(out, transparent=True, metadata={"Date": None})
-    return re.sub(r" +$", "", out.getvalue(), flags=re.MULTILINE)
+    short = re.sub(r"(\d\.\d\d)\d+", r"\1", out.getvalue())
+    return re.sub(r" +$", "", short, flags=re.MULTILINE)
 
 
 def draw(done):

@@ -21,6 +21,7 @@ class Worker:
 
     def __init__(self, peer, threads):
         self.peer, self.threads = peer, threads
+        self.failed = False
         self.log = CACHE / f"{peer}-{threads}.log"
         self.process = subprocess.Popen(
             [sys.executable, Path(__file__).with_name("worker.py"), peer, str(threads)],
@@ -38,6 +39,7 @@ class Worker:
         return answer
 
     def fail(self, question, why):
+        self.failed = True
         print(f"\n{self.peer}, {self.threads} threads, {question}: {why}; see {self.log}")
         return None
 
@@ -72,7 +74,7 @@ def main():
                         default=[*peers.RUST, *peers.PYTHON])
     parser.add_argument("--cases", nargs="+", metavar="NAME", help="such as vgg1")
     parser.add_argument("--threads", nargs="+", type=int, default=[1, 2])
-    parser.add_argument("--rounds", type=int, default=3, help="sweeps over all cases")
+    parser.add_argument("--rounds", type=int, default=4, help="sweeps over all cases")
     parser.add_argument("--turns", type=int, default=3, help="of each peer at a case in a round")
     parser.add_argument("--micros", type=int, default=15_000, help="of a peer's turn")
     options = parser.parse_args()
@@ -86,6 +88,9 @@ def main():
         options.micros = 0
     for case in cases:
         prepare(case)
+    load = os.getloadavg()[0]
+    if load > 0.5:
+        print(f"load average {load:.2f}: something else is running; two threads suffer most")
     workers = [Worker(peer, n) for n in options.threads for peer in options.peers]
     results = {case.key: {str(n): {} for n in options.threads} for case in cases}
     for number in range(options.rounds):
@@ -98,6 +103,7 @@ def main():
         "date": datetime.date.today().isoformat(),
         "cpu": cpu(),
         "cores": os.cpu_count(),
+        "load": round(load, 2),
         "rustc": subprocess.run(["rustc", "-V"], capture_output=True, text=True).stdout.split()[1],
         "versions": peers.versions(),
         # By case, threads and peer: the least nanoseconds, and the peer's way that took them.
@@ -107,6 +113,7 @@ def main():
     if not options.check:
         RESULTS.write_text(json.dumps(done, indent=1, ensure_ascii=False) + "\n")
         chart.draw(done)
+    sys.exit(any(worker.failed for worker in workers))
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ use std::ffi::{CStr, c_char, c_int, c_void};
 use std::slice;
 use std::time::{Duration, Instant};
 
-/// A pooling of one tensor; `worker.py` has the same fields.
+/// A pooling of one tensor; `cases.py` has the same fields.
 ///
 /// Axes are depth, height and width, and those that are not there are 1 (their padding 0).
 #[repr(C)]
@@ -69,6 +69,7 @@ fn prepare(name: &str, case: &Case, input: &[f32]) -> Made {
         "lanepool-avx2" => lanepool::prepare(case, Some("avx2")),
         "floor" => lanepool::floor(case),
         "burn-ndarray" => burn::prepare::<burn_ndarray::NdArray>(case, input),
+        "burn-flex" if case.channels_last => Ok(None), // it makes a copy, channels first
         "burn-flex" => burn::prepare::<burn_flex::Flex>(case, input),
         "candle" => candle::prepare(case, input),
         "rten" => rten::prepare(case),
