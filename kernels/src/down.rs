@@ -26,7 +26,7 @@ pub(crate) fn down<R: Reduction<T>, T: Element, S: Lanes<T>>(
     let inner = geometry.inner();
     let strides = geometry.tap_strides();
     let interior = width.interior();
-    for (row, output) in rows.zip(output.chunks_exact_mut(geometry.row_len())) {
+    for (i, row) in rows.enumerate() {
         let (plane, z, y) = geometry.position(row);
         let (ds, hs) = (depth.taps(z), height.taps(y));
         let origin = geometry.origin(plane, z, y);
@@ -36,13 +36,17 @@ pub(crate) fn down<R: Reduction<T>, T: Element, S: Lanes<T>>(
             let count = if interior.contains(&x) { interior.end - x } else { 1 };
             let taps = Taps::new([width.taps(x), ds.clone(), hs.clone()], strides);
             let divisor = geometry.divide_by([(depth, z), (height, y), (width, x)]);
+            let stride = width.stride.wrapping_mul(inner);
+            let seamless = stride == inner;
             let windows = Windows {
                 origin: origin.wrapping_add(width.start(x).wrapping_mul(inner)),
-                stride: width.stride.wrapping_mul(inner),
-                inner,
+                stride,
+                reach: taps.last_offset().unwrap_or(0),
+                to: i * geometry.row_len() + x * inner,
+                runs: if seamless { 1 } else { count },
+                len: if seamless { count * inner } else { inner },
                 divide: Divide::by::<T, S>(simd, divisor),
             };
-            let output = &mut output[x * inner..][..count * inner];
             if taps.len() <= LISTED {
                 let mut list = [Step::default(); LISTED];
                 let mut len = 0;
@@ -50,92 +54,91 @@ pub(crate) fn down<R: Reduction<T>, T: Element, S: Lanes<T>>(
                     list[len] = step;
                     len += 1;
                 }
-                windows.reduce::<R, T>(simd, list[..len].iter().copied(), input, output);
+                windows.reduce::<R, T, S>(simd, list[..len].iter().copied(), input, output);
             } else {
-                windows.reduce::<R, T>(simd, taps, input, output);
+                windows.reduce::<R, T, S>(simd, taps, input, output);
             }
             x += count;
         }
     }
 }
 
-/// Neighbouring windows with the same taps.
+/// Neighbouring windows with the same taps, in runs that are as far apart.
 struct Windows<V> {
     /// Where the first one starts.
     origin: usize,
-    /// Elements from one to the next.
+    /// Elements from a run to the next.
     stride: usize,
-    inner: usize,
+    /// Elements from the start of a window to its last tap.
+    reach: usize,
+    /// Where the first one goes.
+    to: usize,
+    runs: usize,
+    /// Elements of a run.
+    len: usize,
     divide: Divide<V>,
 }
 
 impl<V: Copy> Windows<V> {
+    /// Reduces all of them, a few vectors at a time.
     #[inline(always)]
-    fn reduce<R: Reduction<T>, T: Element>(
-        &self,
-        simd: impl Lanes<T, Vector = V>,
-        taps: impl Iterator<Item = Step> + Clone,
-        input: &[T],
-        output: &mut [T],
-    ) {
-        let len = if self.stride == self.inner { output.len() } else { self.inner };
-        for (i, output) in output.chunks_exact_mut(len).enumerate() {
-            let origin = self.origin.wrapping_add(i.wrapping_mul(self.stride));
-            self.reduce_run::<R, T, _>(simd, taps.clone(), input, origin, output);
-        }
-    }
-
-    /// Reduces one run, a few vectors at a time.
-    #[inline(always)]
-    fn reduce_run<R: Reduction<T>, T: Element, S: Lanes<T, Vector = V>>(
+    fn reduce<R: Reduction<T>, T: Element, S: Lanes<T, Vector = V>>(
         &self,
         simd: S,
         taps: impl Iterator<Item = Step> + Clone,
         input: &[T],
-        origin: usize,
         output: &mut [T],
     ) {
         const B: usize = 4;
-        let len = output.len();
-        let mut i = 0;
-        while i + B * S::N <= len {
-            self.reduce_vectors::<R, T, S, B>(simd, taps.clone(), input, origin, output, i, S::N);
-            i += B * S::N;
-        }
-        while i + S::N <= len {
-            self.reduce_vectors::<R, T, S, 1>(simd, taps.clone(), input, origin, output, i, S::N);
-            i += S::N;
-        }
-        if i < len {
-            // The last vector is flush with the end, where there is room: reducing a window twice
-            // is cheaper than masks.
-            let i = len.saturating_sub(S::N);
-            self.reduce_vectors::<R, T, S, 1>(simd, taps, input, origin, output, i, len.min(S::N));
+        let (mut from, mut to, len) = (self.origin, self.to, self.len);
+        for _ in 0..self.runs {
+            let mut i = 0;
+            while i + B * S::N <= len {
+                let at = (from.wrapping_add(i), to + i, S::N);
+                self.reduce_vectors::<R, T, S, B>(simd, taps.clone(), input, output, at);
+                i += B * S::N;
+            }
+            while i + S::N <= len {
+                let at = (from.wrapping_add(i), to + i, S::N);
+                self.reduce_vectors::<R, T, S, 1>(simd, taps.clone(), input, output, at);
+                i += S::N;
+            }
+            if i < len {
+                // The last vector is flush with the end, where there is room: reducing a window
+                // twice is cheaper than masks. So is, of a run shorter than a vector, to read what
+                // comes after it, and to write what is written after it.
+                let i = len.saturating_sub(S::N);
+                let (from, to) = (from.wrapping_add(i), to + i);
+                let end = from.wrapping_add(self.reach).wrapping_add(S::N);
+                let room = end <= input.len() && to + S::N <= output.len();
+                let at = (from, to, if room { S::N } else { len.min(S::N) });
+                self.reduce_vectors::<R, T, S, 1>(simd, taps.clone(), input, output, at);
+            }
+            from = from.wrapping_add(self.stride);
+            to += len;
         }
     }
 
-    /// Reduces `B` vectors from element `i` of a run on; `n` elements of each are there.
+    /// Reduces `B` vectors, given where they start in the input and in the output, and how many
+    /// elements of each are there.
     #[inline(always)]
-    #[allow(clippy::too_many_arguments, reason = "all of them differ from call to call")]
     fn reduce_vectors<R: Reduction<T>, T: Element, S: Lanes<T, Vector = V>, const B: usize>(
         &self,
         simd: S,
         taps: impl Iterator<Item = Step>,
         input: &[T],
-        origin: usize,
         output: &mut [T],
-        i: usize,
-        n: usize,
+        (from, to, n): (usize, usize, usize),
     ) {
         let merged = fold::<R, T, S, B>(simd, taps, |offset, b| {
-            let at = origin.wrapping_add(offset).wrapping_add(i + b * S::N);
+            let at = from.wrapping_add(offset).wrapping_add(b * S::N);
             // SAFETY: `Taps` are inside the input, which has the length the geometry says.
             unsafe { load_first(simd, input, at, n) }
         });
         for (b, v) in merged.into_iter().enumerate() {
             let v = R::finish(simd, v, self.divide);
-            // SAFETY: the caller saw that `B` vectors from `i` on are inside `output`.
-            unsafe { store_first(simd, v, output, i + b * S::N, n) }
+            // SAFETY: the caller saw that `B` vectors are inside `output`.
+            unsafe { store_first(simd, v, output, to + b * S::N, n) }
         }
     }
 }

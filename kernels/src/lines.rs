@@ -161,7 +161,8 @@ pub(crate) fn reduce<R: Reduction<T>, T: Element, S: Lanes<T>, W: RowWalk<T>>(
 ) -> S::Seen {
     let height = &geometry.axes()[1];
     let [_, deep, high] = geometry.tap_strides();
-    let shares = height.stride < height.kernel && height.dilation == 1;
+    // On few rows, not looking twice saves less than runs of all rows do.
+    let shares = height.stride < height.kernel && height.dilation == 1 && height.output > 8;
     let mut seen = simd.unseen();
     for run in Runs::new(geometry, rows, shares) {
         let (ds, hs) = (&run.depths, &run.heights);
@@ -294,10 +295,12 @@ impl ManyLines {
     #[inline(always)]
     fn new(origin: usize, taps: Taps) -> Self {
         let mut list = [Step::default(); LISTED];
-        let len = taps.len();
+        let (len, mut listed) = (taps.len(), 0);
         if len <= LISTED {
-            for (slot, step) in list.iter_mut().zip(taps.clone()) {
-                *slot = step;
+            // Zipping them would be a call.
+            for step in taps.clone() {
+                list[listed] = step;
+                listed += 1;
             }
         }
         Self { origin, taps, list, len }

@@ -12,11 +12,15 @@ use crate::{Axis, Divisor, Geometry};
 use core::ops::Range;
 
 /// Vectors of channels that are walked along a row together.
-const B: usize = 2;
+const B: usize = 4;
 
-/// Whether this walk takes windows along `width`.
-pub(crate) fn fits(width: &Axis) -> bool {
-    matches!((width.kernel, width.stride), (2, 1) | (3, 1 | 2)) && width.dilation == 1
+/// Whether this walk takes these windows: those that share enough columns of several lines.
+pub(crate) fn fits(axes: &[Axis; 3]) -> bool {
+    let [depth, height, width] = axes;
+    matches!((width.kernel, width.stride), (2, 1) | (3, 1 | 2))
+        && width.dilation == 1
+        && width.output > 5
+        && depth.kernel * height.kernel > 1
 }
 
 /// Windows of `K` columns, `STRIDE` apart.
@@ -111,7 +115,6 @@ impl<T: Element, const K: usize, const STRIDE: usize> Row<'_, T, K, STRIDE> {
             Divisor::Constant(_) => whole,
             _ => Divide::by::<T, S>(simd, (counted * width.count(x, by)).max(1) as i64),
         };
-        let interior = width.interior();
         // Columns of a window that the one before it has as well.
         let mut carried = [[simd.splat(R::IDENTITY); V]; 2];
         for (j, carried) in carried.iter_mut().enumerate().take(K - STRIDE) {
@@ -124,52 +127,37 @@ impl<T: Element, const K: usize, const STRIDE: usize> Row<'_, T, K, STRIDE> {
         let mut to = part.at + part.channels.start;
         // The column after those carried; before the input, it wraps.
         let mut column = (K - STRIDE).wrapping_sub(width.pad_begin);
-        for x in 0..width.output {
+        let interior = width.interior();
+        let mut x = 0;
+        while x < width.output {
             let inside = interior.contains(&x);
-            let mut new = [[simd.splat(R::IDENTITY); V]; 2];
-            for (j, new) in new.iter_mut().enumerate().take(STRIDE) {
-                let column = column.wrapping_add(j);
-                *new = if inside {
-                    self.column::<R, S, V>(simd, lines, part, column, &mut seen)
-                } else {
-                    self.column_if_any::<R, S, V>(simd, lines, part, column, &mut seen)
-                };
-            }
-            let [a, b] = new;
-            let merged = match (K, STRIDE) {
-                (2, _) => {
-                    let merged = merge::<R, T, S, V>(simd, carried[0], a);
-                    carried[0] = a;
-                    merged
-                }
-                (_, 1) => {
-                    let left = merge::<R, T, S, V>(simd, carried[0], carried[1]);
-                    carried = [carried[1], a];
-                    merge::<R, T, S, V>(simd, left, a)
-                }
-                _ => {
-                    seen = R::look(simd, seen, a[0], a[V - 1]);
-                    let left = merge::<R, T, S, V>(simd, carried[0], a);
-                    carried[0] = b;
-                    merge::<R, T, S, V>(simd, left, b)
-                }
-            };
-            for i in (0..V).step_by(2) {
-                seen = R::look(simd, seen, merged[i], merged[(i + 1).min(V - 1)]);
-            }
             let divide = if inside || !R::DIVIDES { whole } else { edge(x) };
-            for (i, v) in merged.into_iter().enumerate() {
-                let v = R::finish(simd, v, divide);
-                let at = to + i * S::N;
-                // What a vector of few channels writes too much is the next pixel, which comes
-                // after it.
-                let room =
-                    if n == S::N || at + S::N <= output.len() && inner == n { S::N } else { n };
-                // SAFETY: `n` channels of a pixel, or as many as the output has.
-                unsafe { store_first(simd, v, output, at, room) }
+            // A loop of its own for those that need not ask whether there are such columns.
+            let end = if inside { interior.end } else { x + 1 };
+            while x < end {
+                let mut new = [[simd.splat(R::IDENTITY); V]; 2];
+                for (j, new) in new.iter_mut().enumerate().take(STRIDE) {
+                    let column = column.wrapping_add(j);
+                    *new = if inside {
+                        self.column::<R, S, V>(simd, lines, part, column, &mut seen)
+                    } else {
+                        self.column_if_any::<R, S, V>(simd, lines, part, column, &mut seen)
+                    };
+                }
+                let merged = across::<R, T, S, K, STRIDE, V>(simd, &mut carried, new, &mut seen);
+                for (i, v) in merged.into_iter().enumerate() {
+                    let v = R::finish(simd, v, divide);
+                    let at = to + i * S::N;
+                    // What a vector of few channels writes too much is the next pixel, which comes
+                    // after it.
+                    let all = n == S::N || at + S::N <= output.len() && inner == n;
+                    // SAFETY: `n` channels of a pixel, or as many as the output has.
+                    unsafe { store_first(simd, v, output, at, if all { S::N } else { n }) }
+                }
+                to += inner;
+                column = column.wrapping_add(STRIDE);
+                x += 1;
             }
-            to += inner;
-            column = column.wrapping_add(STRIDE);
         }
         seen
     }
@@ -211,6 +199,45 @@ impl<T: Element, const K: usize, const STRIDE: usize> Row<'_, T, K, STRIDE> {
             unsafe { load_first(simd, self.input, at, n) }
         })
     }
+}
+
+/// Merges the columns carried and the new ones, and carries on those that the next window has as well.
+#[inline(always)]
+fn across<
+    R: Reduction<T>,
+    T: Element,
+    S: Lanes<T>,
+    const K: usize,
+    const STRIDE: usize,
+    const V: usize,
+>(
+    simd: S,
+    carried: &mut [[S::Vector; V]; 2],
+    [a, b]: [[S::Vector; V]; 2],
+    seen: &mut S::Seen,
+) -> [S::Vector; V] {
+    let merged = match (K, STRIDE) {
+        (2, _) => {
+            let merged = merge::<R, T, S, V>(simd, carried[0], a);
+            carried[0] = a;
+            merged
+        }
+        (_, 1) => {
+            let left = merge::<R, T, S, V>(simd, carried[0], carried[1]);
+            *carried = [carried[1], a];
+            merge::<R, T, S, V>(simd, left, a)
+        }
+        _ => {
+            *seen = R::look(simd, *seen, a[0], a[V - 1]);
+            let left = merge::<R, T, S, V>(simd, carried[0], a);
+            carried[0] = b;
+            merge::<R, T, S, V>(simd, left, b)
+        }
+    };
+    for i in (0..V).step_by(2) {
+        *seen = R::look(simd, *seen, merged[i], merged[(i + 1).min(V - 1)]);
+    }
+    merged
 }
 
 /// Merges vectors of two columns.

@@ -120,7 +120,7 @@ impl<T: Element, const K: usize, const STRIDE: usize> RowWalk<T> for Row<'_, T, 
             }
             let column = last * STRIDE + first;
             let end = lines.last().wrapping_add(shift).wrapping_add(column + STRIDE * S::N);
-            let linear = if absent || end > self.input.len() {
+            let mut linear = if end > self.input.len() {
                 lines.merge::<R, S, STRIDE>(simd, &mut seen, |line, i| {
                     let column = column + i * S::N;
                     let lanes = 0..width.input.saturating_sub(column).min(S::N);
@@ -136,6 +136,12 @@ impl<T: Element, const K: usize, const STRIDE: usize> RowWalk<T> for Row<'_, T, 
                     unsafe { load(simd, self.input, at) }
                 })
             };
+            if absent {
+                for (i, v) in linear.iter_mut().enumerate() {
+                    let lanes = 0..width.input.saturating_sub(column + i * S::N).min(S::N);
+                    *v = simd.keep(*v, lanes, identity);
+                }
+            }
             let columns = split::<T, S, STRIDE>(simd, linear);
             let merged = self.across::<R, S>(simd, before, columns, &mut seen);
             let v = R::finish(simd, merged, divide_last);

@@ -13,6 +13,10 @@ use crate::walk::FastWalk;
 use crate::{Axis, Divisor, Geometry};
 use core::ops::Range;
 
+/// The widest planes that are walked in strips: on wider ones, the lines of a strip crowd each other out
+/// of the first-level cache.
+const WIDEST: usize = 48;
+
 /// Whether this walk takes these windows.
 pub(crate) fn fits(axes: &[Axis; 3]) -> bool {
     let [depth, height, width] = axes;
@@ -25,6 +29,7 @@ pub(crate) fn fits(axes: &[Axis; 3]) -> bool {
         && depth.output.saturating_sub(1) * depth.stride < depth.input
         && same(height)
         && same(width)
+        && width.input <= WIDEST
 }
 
 /// Three by three windows, one apart.
@@ -130,68 +135,101 @@ impl<T: Element> Lines<'_, T> {
         mut seen: S::Seen,
     ) -> S::Seen {
         let n = S::N.min(self.width - x);
-        let [left, inner, right] = self.columns.map(|count| simd.splat(count));
+        let [left, inner, right] = self.columns;
+        let [left, inner, right] = [simd.splat(left), simd.splat(inner), simd.splat(right)];
         let columns = if LEFT { simd.keep(inner, 1..S::N, left) } else { inner };
         let columns = if RIGHT { simd.keep(columns, 0..n - 1, right) } else { columns };
         let [first, inner, last] = self.lines;
-        let divides = [
-            self.divide(simd, first, columns),
-            self.divide(simd, inner, columns),
-            self.divide(simd, last, columns),
-        ];
 
-        let outside = [simd.splat(R::IDENTITY); 3];
-        let above = match rows.start {
-            0 => outside,
-            y => self.line::<R, S, AMID, LEFT, RIGHT>(simd, y - 1, x),
+        let (start, end) = (rows.start, rows.end);
+        let at = self.slice + start * self.width + x;
+        let above = match start {
+            0 => [simd.splat(R::IDENTITY); 3],
+            _ => self.line::<R, S, AMID, LEFT, RIGHT>(simd, at - self.width, n),
         };
-        let mut carried = Carried::new::<R, T, S>(
-            simd,
-            above,
-            self.line::<R, S, AMID, LEFT, RIGHT>(simd, rows.start, x),
-        );
+        let here = self.line::<R, S, AMID, LEFT, RIGHT>(simd, at, n);
+        let mut strip = Strip {
+            carried: Carried::new::<R, T, S>(simd, above, here),
+            below: at + self.width,
+            n,
+            to: x,
+        };
         // Neither the line above nor, at the end, the one below is a centre of these rows.
-        seen = R::look(simd, seen, carried.above_across, carried.above_across);
-        let mut at = x;
-        for y in rows.clone() {
-            let below = if y + 1 < self.height {
-                self.line::<R, S, AMID, LEFT, RIGHT>(simd, y + 1, x)
+        let above = strip.carried.above_across;
+        seen = R::look(simd, seen, above, above);
+        let bottom = self.height - 1;
+        // Only divisors tell the first row from those after it.
+        let top = if R::DIVIDES { bottom.min(1) } else { 0 };
+        let rows = start..top.min(end);
+        let by = self.divisor(simd, first, columns);
+        seen = self.down::<R, S, AMID, LEFT, RIGHT, true>(simd, &mut strip, rows, by, output, seen);
+        let rows = start.max(top)..bottom.min(end);
+        let by = self.divisor(simd, inner, columns);
+        seen = self.down::<R, S, AMID, LEFT, RIGHT, true>(simd, &mut strip, rows, by, output, seen);
+        let rows = start.max(bottom)..end;
+        let by = self.divisor(simd, last, columns);
+        seen =
+            self.down::<R, S, AMID, LEFT, RIGHT, false>(simd, &mut strip, rows, by, output, seen);
+        let here = strip.carried.here_across;
+        R::look(simd, seen, here, here)
+    }
+
+    /// Reduces the windows of some rows of a strip; `BELOW` says whether there are lines below.
+    #[inline(always)]
+    #[allow(clippy::too_many_arguments, reason = "all of them differ from call to call")]
+    fn down<
+        R: Reduction<T>,
+        S: Lanes<T>,
+        const AMID: bool,
+        const LEFT: bool,
+        const RIGHT: bool,
+        const BELOW: bool,
+    >(
+        &self,
+        simd: S,
+        strip: &mut Strip<S::Vector>,
+        rows: Range<usize>,
+        divisor: S::Vector,
+        output: &mut [T],
+        mut seen: S::Seen,
+    ) -> S::Seen {
+        for _ in rows {
+            let below = if BELOW {
+                self.line::<R, S, AMID, LEFT, RIGHT>(simd, strip.below, strip.n)
             } else {
-                outside
+                [simd.splat(R::IDENTITY); 3]
             };
-            let merged = carried.merge::<R, T, S>(simd, below);
+            let merged = strip.carried.merge::<R, T, S>(simd, below);
             seen = R::look(simd, seen, merged, merged);
-            let place = if y + 1 == self.height { 2 } else { usize::from(y > 0) };
-            let v = R::finish(simd, merged, divides[place]);
+            let v = R::finish(simd, merged, Divide::By(divisor));
             // What a strip that is the only one writes too much is the next row, which comes after
             // it.
-            let room = if LEFT && RIGHT && at + S::N > output.len() { n } else { S::N };
-            // SAFETY: the row has `n` elements from `x` on, and the output has `room`.
-            unsafe { store_first(simd, v, output, at, room) }
-            at += self.width;
+            let room = if LEFT && RIGHT && strip.to + S::N > output.len() { strip.n } else { S::N };
+            // SAFETY: the row has `n` elements from there on, and the output has `room`.
+            unsafe { store_first(simd, v, output, strip.to, room) }
+            strip.to += self.width;
+            strip.below += self.width;
         }
-        R::look(simd, seen, carried.here_across, carried.here_across)
+        seen
     }
 
-    /// How sums become averages, for windows with so many counted lines and columns.
+    /// By what the sums of windows with so many counted lines and columns are divided.
     #[inline(always)]
-    fn divide<S: Lanes<T>>(&self, simd: S, lines: T, columns: S::Vector) -> Divide<S::Vector> {
+    fn divisor<S: Lanes<T>>(&self, simd: S, lines: T, columns: S::Vector) -> S::Vector {
         match self.by {
-            Divisor::Constant(n) => Divide::by::<T, S>(simd, n),
-            _ => Divide::By(simd.mul(simd.splat(lines), columns)),
+            Divisor::Constant(n) => simd.splat(T::nearest(n)),
+            _ => simd.mul(simd.splat(lines), columns),
         }
     }
 
-    /// The left, central and right columns of the windows from `x` on, of a line.
+    /// The left, central and right columns of the `n` windows of a line whose first is at `at`.
     #[inline(always)]
     fn line<R: Reduction<T>, S: Lanes<T>, const AMID: bool, const LEFT: bool, const RIGHT: bool>(
         &self,
         simd: S,
-        y: usize,
-        x: usize,
+        at: usize,
+        n: usize,
     ) -> [S::Vector; 3] {
-        let n = S::N.min(self.width - x);
-        let at = self.slice + y * self.width + x;
         let identity = simd.splat(R::IDENTITY);
         let lanes = |at: usize, masked: bool, lanes: Range<usize>| {
             if masked && !AMID {
@@ -210,6 +248,17 @@ impl<T: Element> Lines<'_, T> {
         let right = if RIGHT { simd.keep(right, 0..n - 1, identity) } else { right };
         [R::lift(simd, left), R::lift(simd, centre), R::lift(simd, right)]
     }
+}
+
+/// How far a strip has come.
+struct Strip<V> {
+    carried: Carried<V>,
+    /// Where the line below is in the input.
+    below: usize,
+    /// Windows of a row.
+    n: usize,
+    /// Where the next row goes in the output.
+    to: usize,
 }
 
 /// What the windows of the next row share with those above.

@@ -39,7 +39,7 @@ impl Walk {
     pub fn of(geometry: &Geometry) -> Self {
         let taps = geometry.axes().iter().map(|axis| axis.kernel).product::<usize>();
         let width = &geometry.axes()[2];
-        if geometry.inner() > 1 && pixels::fits(width) {
+        if geometry.inner() > 1 && pixels::fits(geometry.axes()) {
             Self::Pixels
         } else if geometry.inner() > 1 {
             Self::Down
@@ -117,7 +117,7 @@ pub(crate) fn pool<R: Reduction<T>, T: Element, S: Lanes<T>>(
 
 /// Output elements after which a fast walk is asked whether it missed something: few enough that
 /// doing them again does not matter much, many enough that asking does not.
-const PART: usize = 4096;
+const PART: usize = 16384;
 
 /// What a fast walk is to do.
 struct Job<'a, T, S> {
