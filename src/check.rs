@@ -107,25 +107,30 @@ const CANARY: f32 = f32::from_bits(0xdead_beef);
 /// Canaries on each side: more than the widest vector.
 const MARGIN: usize = 64;
 
+/// Geometries that are drawn for a case before it is given up.
+const TRIES: usize = 1000;
+
 impl Case {
     /// The case of this seed: any geometry that is in order, any values.
+    ///
+    /// # Panics
+    ///
+    /// If many geometries in a row cannot be planned. That takes a fault in planning: of those that
+    /// are drawn, most can.
     pub fn random(seed: u64) -> Self {
         let mut random = Random(seed);
         let layout = random.one_of([Layout::ChannelsFirst, Layout::ChannelsLast]);
         let values =
             random.one_of([Values::Numbers, Values::Ties, Values::Traps, Values::OnlyTraps]);
         // Most seeds give a valid pooling at once; the others are tried again.
-        let pooling = loop {
-            let pooling = match random.below(8) {
-                0 | 1 => random.pooling(layout, &[1, 2, 7, 16, 33, 70, 150, 400]).map(Pooling::one),
-                2..6 => random.pooling(layout, &[1, 3, 8, 17, 34]).map(Pooling::two),
-                6 => random.pooling(layout, &[1, 2, 5, 11]).map(Pooling::three),
-                _ => random.wide(layout).map(Pooling::one),
-            };
-            if let Some(pooling) = pooling {
-                break pooling;
-            }
-        };
+        let pooling = (0..TRIES).find_map(|_| match random.below(8) {
+            0 | 1 => random.pooling(layout, &[1, 2, 7, 16, 33, 70, 150, 400]).map(Pooling::one),
+            2..6 => random.pooling(layout, &[1, 3, 8, 17, 34]).map(Pooling::two),
+            6 => random.pooling(layout, &[1, 2, 5, 11]).map(Pooling::three),
+            _ => random.wide(layout).map(Pooling::one),
+        });
+        let pooling = pooling
+            .unwrap_or_else(|| panic!("seed {seed}: none of {TRIES} geometries can be planned"));
         Self { pooling, layout, seed, values }
     }
 
