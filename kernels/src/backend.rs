@@ -211,3 +211,22 @@ pub const REFERENCE: Backend = Backend {
     floor: floor::<f32, Scalar>,
     f32: Kernels { max: reference::max, max_number: reference::max_number, mean: reference::mean },
 };
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_backend_is_supported_where_no_feature_is_missing() {
+        const FEATURES: &[Feature] = &[
+            Feature { name: "there", is_there: || true },
+            Feature { name: "not there", is_there: || false },
+        ];
+        let supported = |features| Backend { features, ..AUTOVEC }.is_supported();
+        assert!(Backend { features: FEATURES, ..AUTOVEC }.missing().eq(["not there"]));
+        assert!(supported(&[]));
+        assert!(supported(&FEATURES[..1]));
+        assert!(!supported(&FEATURES[1..]));
+        assert!(!supported(FEATURES));
+    }
+}
