@@ -7,7 +7,7 @@
 //! that windows at the edges are like all others.
 
 use crate::fold::fold;
-use crate::lines::{Columns, Runs};
+use crate::lines::{self, Columns, Runs};
 use crate::order::{Step, merges_after};
 use crate::reduction::{Again, Divide, Element, Reduction};
 use crate::simd::{Lanes, load, store, store_first};
@@ -72,8 +72,9 @@ impl FastWalk for Across {
                 }
                 *count = T::nearest(width.count(x + i, by).max(1) as i64);
             }
+            let mut lines = [Step::default(); lines::LISTED];
             for run in Runs::new(geometry, rows.clone(), false) {
-                let lines = run.lines(geometry);
+                let lines = run.lines(geometry, &mut lines);
                 let divide = match by {
                     Divisor::Constant(n) => Divide::by::<T, S>(simd, n),
                     _ => Divide::By(simd.splat(T::nearest(run.counted.max(1) as i64))),

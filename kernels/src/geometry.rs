@@ -53,6 +53,7 @@ impl Axis {
     }
 
     /// The windows all of whose taps lie inside the input.
+    #[inline(always)]
     pub(crate) fn interior(&self) -> Range<usize> {
         let first = self.pad_begin.div_ceil(self.stride);
         let end = match (self.input + self.pad_begin).checked_sub(self.span()) {
@@ -64,6 +65,7 @@ impl Axis {
     }
 
     /// Elements from the first tap of a window to its last, both included.
+    #[inline(always)]
     pub(crate) fn span(&self) -> usize {
         (self.kernel - 1) * self.dilation + 1
     }

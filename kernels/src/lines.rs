@@ -46,11 +46,23 @@ pub(crate) struct Run {
 }
 
 impl Run {
-    /// All lines.
+    /// All lines, in `list` if they fit.
     #[inline(always)]
-    pub(crate) fn lines(&self, geometry: &Geometry) -> ManyLines {
+    pub(crate) fn lines<'a>(
+        &self,
+        geometry: &Geometry,
+        list: &'a mut [Step; LISTED],
+    ) -> ManyLines<'a> {
         let ranges = [0..1, self.depths.clone(), self.heights.clone()];
-        ManyLines::new(self.origin, Taps::new(ranges, geometry.tap_strides()))
+        let taps = Taps::new(ranges, geometry.tap_strides());
+        let mut listed = 0;
+        if taps.len() <= LISTED {
+            for step in taps.clone() {
+                list[listed] = step;
+                listed += 1;
+            }
+        }
+        ManyLines { origin: self.origin, taps, list: &list[..listed] }
     }
 }
 
@@ -164,6 +176,7 @@ pub(crate) fn reduce<R: Reduction<T>, T: Element, S: Lanes<T>, W: RowWalk<T>>(
     // On few rows, not looking twice saves less than runs of all rows do.
     let shares = height.stride < height.kernel && height.dilation == 1 && height.output > 8;
     let mut seen = simd.unseen();
+    let mut list = [Step::default(); LISTED];
     for run in Runs::new(geometry, rows, shares) {
         let (ds, hs) = (&run.depths, &run.heights);
         // A line that the output row before had as its last was looked at there.
@@ -205,7 +218,7 @@ pub(crate) fn reduce<R: Reduction<T>, T: Element, S: Lanes<T>, W: RowWalk<T>>(
                 seen = walk.reduce::<R, S>(simd, &lines, &run, output, seen);
             }
             _ => {
-                let lines = run.lines(geometry);
+                let lines = run.lines(geometry, &mut list);
                 seen = walk.reduce::<R, S>(simd, &lines, &run, output, seen);
             }
         }
@@ -281,31 +294,17 @@ impl<T: Element, const N: usize> Columns<T> for Lines<N> {
 }
 
 /// Lines that are listed, so that their places are not computed for every vector.
-const LISTED: usize = 32;
+pub(crate) const LISTED: usize = 32;
 
 /// Any number of lines.
-pub(crate) struct ManyLines {
+pub(crate) struct ManyLines<'a> {
     origin: usize,
     taps: Taps,
-    list: [Step; LISTED],
-    len: usize,
+    /// The same, unless they are too many. Not an array: moving it would be a call.
+    list: &'a [Step],
 }
 
-impl ManyLines {
-    #[inline(always)]
-    fn new(origin: usize, taps: Taps) -> Self {
-        let mut list = [Step::default(); LISTED];
-        let (len, mut listed) = (taps.len(), 0);
-        if len <= LISTED {
-            // Zipping them would be a call.
-            for step in taps.clone() {
-                list[listed] = step;
-                listed += 1;
-            }
-        }
-        Self { origin, taps, list, len }
-    }
-
+impl ManyLines<'_> {
     #[inline(always)]
     fn merge<R: Reduction<T>, T: Element, S: Lanes<T>, const B: usize>(
         &self,
@@ -336,7 +335,7 @@ impl ManyLines {
     }
 }
 
-impl<T: Element> Columns<T> for ManyLines {
+impl<T: Element> Columns<T> for ManyLines<'_> {
     #[inline(always)]
     fn merge<R: Reduction<T>, S: Lanes<T>, const B: usize>(
         &self,
@@ -344,9 +343,8 @@ impl<T: Element> Columns<T> for ManyLines {
         seen: &mut S::Seen,
         load: impl Fn(usize, usize) -> S::Vector,
     ) -> [S::Vector; B] {
-        if self.len <= LISTED {
-            let steps = self.list[..self.len].iter().copied();
-            self.merge::<R, T, S, B>(simd, seen, steps, load)
+        if self.taps.len() == self.list.len() {
+            self.merge::<R, T, S, B>(simd, seen, self.list.iter().copied(), load)
         } else {
             self.merge::<R, T, S, B>(simd, seen, self.taps.clone(), load)
         }

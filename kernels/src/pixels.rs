@@ -111,10 +111,6 @@ impl<T: Element, const K: usize, const STRIDE: usize> Row<'_, T, K, STRIDE> {
             Divisor::Constant(n) => Divide::by::<T, S>(simd, n),
             _ => Divide::by::<T, S>(simd, (counted * K).max(1) as i64),
         };
-        let edge = |x: usize| match by {
-            Divisor::Constant(_) => whole,
-            _ => Divide::by::<T, S>(simd, (counted * width.count(x, by)).max(1) as i64),
-        };
         // Columns of a window that the one before it has as well.
         let mut carried = [[simd.splat(R::IDENTITY); V]; 2];
         for (j, carried) in carried.iter_mut().enumerate().take(K - STRIDE) {
@@ -131,7 +127,11 @@ impl<T: Element, const K: usize, const STRIDE: usize> Row<'_, T, K, STRIDE> {
         let mut x = 0;
         while x < width.output {
             let inside = interior.contains(&x);
-            let divide = if inside || !R::DIVIDES { whole } else { edge(x) };
+            let mut divide = whole;
+            if R::DIVIDES && !inside && !matches!(by, Divisor::Constant(_)) {
+                let counted = (counted * width.count(x, by)).max(1);
+                divide = Divide::by::<T, S>(simd, counted as i64);
+            }
             // A loop of its own for those that need not ask whether there are such columns.
             let end = if inside { interior.end } else { x + 1 };
             while x < end {

@@ -217,20 +217,18 @@ impl<T: Element, const K: usize, const STRIDE: usize> Row<'_, T, K, STRIDE> {
         if let Divisor::Constant(n) = self.by {
             return [Divide::by::<T, S>(simd, n); 3];
         }
-        let whole = Divide::by::<T, S>(simd, (counted * K) as i64);
         let lines = simd.splat(T::nearest(counted as i64));
+        let mut divides = [Divide::by::<T, S>(simd, (counted * K) as i64); 3];
         let (end, by) = (self.width.output - 1, self.by);
-        let of = |x: usize, counts: &[T; WIDEST]| {
+        for (i, x) in [(0, 0), (2, end / S::N * S::N)] {
             // Of all windows, only the first and the last ones may lack columns.
-            if self.width.count(x, by) == K && self.width.count((x + S::N).min(end), by) == K {
-                return whole;
+            if self.width.count(x, by) < K || self.width.count((x + S::N).min(end), by) < K {
+                // SAFETY: there are as many counts as the widest vector has lanes.
+                let counts = unsafe { load(simd, &self.counts[i / 2], 0) };
+                divides[i] = Divide::By(simd.mul(lines, counts));
             }
-            // SAFETY: there are as many counts as the widest vector has lanes.
-            let counts = unsafe { load(simd, counts, 0) };
-            Divide::By(simd.mul(lines, counts))
-        };
-        let [first, last] = self.counts;
-        [of(0, first), whole, of(end / S::N * S::N, last)]
+        }
+        divides
     }
 
     /// Loads `lanes` of the vector at `at`, which may begin before the input.

@@ -7,8 +7,8 @@
 //! outside the window are the identity.
 
 use crate::fold::{Stack, Tree};
-use crate::lines::{Columns, ManyLines, Runs};
-use crate::order::merges_after;
+use crate::lines::{self, Columns, ManyLines, Runs};
+use crate::order::{Step, merges_after};
 use crate::reduction::{Divide, Element, Reduction};
 use crate::simd::{Lanes, load, store_first};
 use crate::walk::FastWalk;
@@ -53,8 +53,9 @@ impl FastWalk for Whole {
             len: 0,
             clipped: false,
         };
+        let mut lines = [Step::default(); lines::LISTED];
         for run in Runs::new(geometry, rows, false) {
-            let lines = run.lines(geometry);
+            let lines = run.lines(geometry, &mut lines);
             let divisor = |columns: usize| match by {
                 Divisor::Constant(n) => n,
                 _ => (run.counted * columns).max(1) as i64,
@@ -113,7 +114,7 @@ impl<T: Element> Group<'_, T> {
     fn reduce<R: Reduction<T>, S: Lanes<T>>(
         &mut self,
         simd: S,
-        lines: &ManyLines,
+        lines: &ManyLines<'_>,
         whole: Divide<S::Vector>,
         output: &mut [T],
         seen: &mut S::Seen,
@@ -150,7 +151,7 @@ impl<T: Element> Group<'_, T> {
     fn piece<R: Reduction<T>, S: Lanes<T>>(
         &self,
         simd: S,
-        lines: &ManyLines,
+        lines: &ManyLines<'_>,
         first: usize,
         seen: &mut S::Seen,
     ) -> S::Vector {
