@@ -23,6 +23,11 @@ impl Element for f32 {
     }
 }
 
+/// Bytes of input and output that make it worth waking another thread, which takes some 20 µs: with less
+/// than two of these, two threads were slower than one in all of the benches.
+#[cfg(feature = "rayon")]
+const GRAIN: usize = 3 << 19;
+
 /// A pooling of tensors of one shape and layout, made by [`Pool::plan`](crate::Pool::plan).
 ///
 /// It holds no memory of its own and is never changed by running, so that one plan serves any
@@ -135,7 +140,8 @@ impl<T: Element> Plan<T> {
         Ok(())
     }
 
-    /// Pools on the threads of the current [rayon] pool.
+    /// Pools on the threads of the current [rayon] pool; less than 3 MiB of input and output in this
+    /// thread, since it would take longer to wake another.
     ///
     /// # Errors
     ///
@@ -146,8 +152,14 @@ impl<T: Element> Plan<T> {
 
         check_len("input", self.input_len(), input.len())?;
         check_len("output", self.output_len(), output.len())?;
-        // Some parts for each thread, so that one that is held up does not hold up all.
-        let parts = 4 * rayon::current_num_threads();
+        let threads = rayon::current_num_threads();
+        let grains = (size_of_val(input) + size_of_val(output)) / GRAIN;
+        if grains.min(threads) < 2 {
+            return self.run(input, output);
+        }
+        // As many parts for each thread, some if there is enough to do: so one that is held up does
+        // not hold up all.
+        let parts = threads * (grains / threads).clamp(1, 4);
         let rows = self.rows().div_ceil(parts).max(1);
         if output.is_empty() {
             return Ok(());

@@ -119,6 +119,28 @@ fn any_number_of_threads_gives_the_same() {
     assert!(empty > 0, "an output without elements is one of the cases");
 }
 
+/// Large enough to be split, in rows that do not come out even.
+#[cfg(feature = "rayon")]
+#[test]
+fn any_number_of_threads_gives_the_same_of_large_tensors() {
+    let pools = [2, 3, 8].map(|n| rayon::ThreadPoolBuilder::new().num_threads(n).build().unwrap());
+    for layout in [Layout::ChannelsFirst, Layout::ChannelsLast] {
+        for pool in [Pool2d::max([3, 3]).stride([2, 2]), Pool2d::average([2, 2])] {
+            let plan: Plan<f32> = pool.plan(layout, Shape::new(1, 13, [1025, 97])).unwrap();
+            let input: Vec<f32> = (0..plan.input_len()).map(|i| (i % 1009) as f32).collect();
+            let mut want = vec![UNTOUCHED; plan.output_len()];
+            plan.run(&input, &mut want).unwrap();
+            assert!(size_of_val(&*input) + size_of_val(&*want) > 5 << 20, "enough for two threads");
+            for threads in &pools {
+                let mut got = vec![UNTOUCHED; plan.output_len()];
+                threads.install(|| plan.run_parallel(&input, &mut got)).unwrap();
+                let n = threads.current_num_threads();
+                assert_same_bits(&got, &want, format_args!("{pool:?}, {layout:?}, {n} threads"));
+            }
+        }
+    }
+}
+
 #[cfg(feature = "rayon")]
 #[test]
 fn a_plan_serves_many_threads_at_once() {
