@@ -125,7 +125,17 @@ impl<T: Element> Group<'_, T> {
             self.columns[i] = self.columns[self.len - 1];
             self.divisors[i] = self.divisors[self.len - 1];
         }
-        let pieces = 0..self.width.kernel.div_ceil(S::N);
+        // A window may have many more columns than the input: only those inside it count.
+        let mut columns = 0..self.width.kernel;
+        if self.clipped {
+            columns = self.width.kernel..0;
+            for &(start, end) in &self.columns[..S::N] {
+                if start < end {
+                    columns = columns.start.min(start)..columns.end.max(end);
+                }
+            }
+        }
+        let pieces = columns.start / S::N..columns.end.div_ceil(S::N);
         let mut tree = Tree::new();
         for piece in pieces.clone() {
             let v = self.piece::<R, S>(simd, lines, piece * S::N, seen);
