@@ -157,7 +157,7 @@ impl Piece {
         let Range { start: mut i, end } = self.inside.clone();
         while i < end {
             let at = start.wrapping_add(i);
-            let room = i < end && lines.last().wrapping_add(at) + 2 * S::N <= input.len();
+            let room = lines.last().wrapping_add(at) + 2 * S::N <= input.len();
             let mut merged = if room {
                 lines.merge::<R, S, 2>(simd, seen, |line, b| {
                     let at = line.wrapping_add(at).wrapping_add(b * S::N);
