@@ -174,9 +174,14 @@ impl<T: Element> Group<'_, T> {
         };
         let all = 0..(self.width.kernel - first).min(S::N);
         // Whether whole vectors are inside the input for all windows and all lines.
-        let [lowest, highest] = [self.starts[0], self.starts[S::N - 1]];
+        // A window that starts before the input has a huge start; one that starts after the end of its
+        // line may start after those of the next.
+        let mut highest = 0;
+        for &start in &self.starts[..S::N] {
+            highest = start.max(highest);
+        }
         let end = Columns::<T>::last(lines).wrapping_add(highest).wrapping_add(first + S::N);
-        let amid = lowest <= highest && highest < self.input.len() && end <= self.input.len();
+        let amid = highest < self.input.len() && end <= self.input.len();
         for i in (0..S::N).step_by(B) {
             let mut merged = if amid {
                 Columns::merge::<R, S, B>(lines, simd, seen, |line, b| {
