@@ -2,9 +2,9 @@
 
 mod common;
 
-use common::cases;
+use common::{assert_same_bits, cases, supported};
 use lanepool::check::Case;
-use lanepool::{BACKENDS, Backend, REFERENCE};
+use lanepool::{BACKENDS, Backend, Layout, Plan, Pool2d, REFERENCE, Shape, Walk};
 use std::collections::BTreeMap;
 
 #[test]
@@ -32,6 +32,41 @@ fn backends_agree_with_the_reference() {
     }
     for backend in supported {
         println!("agreement: {} {} cases, 0 failed", backend.name(), cases());
+    }
+}
+
+/// Channels last, a pass takes several vectors of channels, and a NaN in any of them has to be seen
+/// wherever it is in a window. Sixty-seven channels are more than a pass of any backend has; every
+/// fourth one is in each of its vectors.
+#[test]
+fn a_nan_in_any_channel_is_seen() {
+    const SPATIAL: [usize; 2] = [4, 12];
+    const CHANNELS: usize = 67;
+    let max = |kernel, stride, padding| {
+        Pool2d::max([kernel; 2]).stride([stride; 2]).padding([padding; 2])
+    };
+    for pool in [max(2, 1, 0), max(3, 1, 1), max(3, 2, 1)] {
+        let plan = |backend| -> Plan<f32> {
+            let shape = Shape::new(1, CHANNELS, SPATIAL);
+            pool.plan_on(backend, Layout::ChannelsLast, shape).unwrap()
+        };
+        let plans: Vec<_> = supported().map(plan).collect();
+        let reference = plan(&REFERENCE);
+        assert_eq!(reference.walk(), Walk::Pixels);
+        for at in (0..SPATIAL[0] * SPATIAL[1]).flat_map(|pixel| {
+            (0..CHANNELS).step_by(4).map(move |channel| pixel * CHANNELS + channel)
+        }) {
+            let mut input: Vec<f32> = (0..reference.input_len()).map(|i| i as f32).collect();
+            input[at] = f32::NAN;
+            let mut want = vec![0.0; reference.output_len()];
+            reference.run(&input, &mut want).unwrap();
+            for plan in &plans {
+                let mut got = vec![0.0; want.len()];
+                plan.run(&input, &mut got).unwrap();
+                let backend = plan.backend();
+                assert_same_bits(&got, &want, format_args!("{pool:?} on {backend:?}, NaN at {at}"));
+            }
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::fold::fold;
 use crate::order::{Step, Taps};
-use crate::reduction::{Element, Reduction};
+use crate::reduction::{Element, Reduction, look_at};
 use crate::simd::Lanes;
 use crate::{Divisor, Geometry};
 use core::ops::Range;
@@ -262,9 +262,7 @@ impl<T: Element, const N: usize> Columns<T> for Lines<N> {
                 *v = load(start, i);
             }
             if j + 1 < N && j >= self.unseen {
-                for i in (0..B).step_by(2) {
-                    *seen = R::look(simd, *seen, line[i], line[(i + 1).min(B - 1)]);
-                }
+                *seen = look_at::<R, T, S, B>(simd, *seen, &line);
             }
             for (i, &v) in line.iter().enumerate() {
                 match (N, j) {
@@ -279,9 +277,7 @@ impl<T: Element, const N: usize> Columns<T> for Lines<N> {
             }
             // Of four lines, what the first two became is lost in the end.
             if N == 4 && j == 1 {
-                for i in (0..B).step_by(2) {
-                    *seen = R::look(simd, *seen, merged[i], merged[(i + 1).min(B - 1)]);
-                }
+                *seen = look_at::<R, T, S, B>(simd, *seen, &merged);
             }
         }
         merged
@@ -324,9 +320,7 @@ impl ManyLines<'_> {
             for (i, v) in line.iter_mut().enumerate() {
                 *v = load(self.origin.wrapping_add(step.offset), i);
             }
-            for i in (0..B).step_by(2) {
-                *seen = R::look(simd, *seen, line[i], line[(i + 1).min(B - 1)]);
-            }
+            *seen = look_at::<R, T, S, B>(simd, *seen, &line);
             for (merged, v) in merged.iter_mut().zip(line) {
                 *merged = R::push(simd, *merged, v);
             }

@@ -5,7 +5,7 @@
 //! once and carried in registers to the windows that share it.
 
 use crate::lines::{Columns, RowWalk, Run, reduce};
-use crate::reduction::{Divide, Element, Reduction};
+use crate::reduction::{Divide, Element, Reduction, look_at};
 use crate::simd::{Lanes, load_first, store_first};
 use crate::walk::FastWalk;
 use crate::{Axis, Divisor, Geometry};
@@ -116,9 +116,7 @@ impl<T: Element, const K: usize, const STRIDE: usize> Row<'_, T, K, STRIDE> {
         for (j, carried) in carried.iter_mut().enumerate().take(K - STRIDE) {
             let column = j.wrapping_sub(width.pad_begin);
             *carried = self.column_if_any::<R, S, V>(simd, lines, part, column, &mut seen);
-            for v in *carried {
-                seen = R::look(simd, seen, v, v);
-            }
+            seen = look_at::<R, T, S, V>(simd, seen, carried);
         }
         let mut to = part.at + part.channels.start;
         // The column after those carried; before the input, it wraps.
@@ -228,15 +226,13 @@ fn across<
             merge::<R, T, S, V>(simd, left, a)
         }
         _ => {
-            *seen = R::look(simd, *seen, a[0], a[V - 1]);
+            *seen = look_at::<R, T, S, V>(simd, *seen, &a);
             let left = merge::<R, T, S, V>(simd, carried[0], a);
             carried[0] = b;
             merge::<R, T, S, V>(simd, left, b)
         }
     };
-    for i in (0..V).step_by(2) {
-        *seen = R::look(simd, *seen, merged[i], merged[(i + 1).min(V - 1)]);
-    }
+    *seen = look_at::<R, T, S, V>(simd, *seen, &merged);
     merged
 }
 

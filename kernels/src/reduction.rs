@@ -97,6 +97,19 @@ pub(crate) trait Reduction<T: Element> {
     }
 }
 
+/// Looks at operands that merging may lose, two at a time.
+#[inline(always)]
+pub(crate) fn look_at<R: Reduction<T>, T: Element, S: Lanes<T>, const B: usize>(
+    simd: S,
+    mut seen: S::Seen,
+    operands: &[S::Vector; B],
+) -> S::Seen {
+    for i in (0..B).step_by(2) {
+        seen = R::look(simd, seen, operands[i], operands[(i + 1).min(B - 1)]);
+    }
+    seen
+}
+
 /// The largest element, or NaN if there is one.
 pub(crate) struct Max;
 
