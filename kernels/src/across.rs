@@ -7,19 +7,16 @@
 //! that windows at the edges are like all others.
 
 use crate::fold::fold;
-use crate::lines::{self, Columns, Runs};
+use crate::lines::{self, Columns, Runs, keep_first, merge_columns};
 use crate::order::{Step, merges_after};
 use crate::reduction::{Again, Divide, Element, Reduction};
-use crate::simd::{Lanes, load, store, store_first};
+use crate::simd::{Lanes, WIDEST, load, store, store_first};
 use crate::walk::FastWalk;
 use crate::{Axis, Divisor, Geometry};
 use core::ops::Range;
 
 /// Elements of the scratch buffer: with f32, half of a first-level cache of 32 KiB.
 const SCRATCH: usize = 4096;
-
-/// Lanes of the widest vector there is: 64 bytes of bytes.
-const WIDEST: usize = 64;
 
 /// Windows that a piece of a row has at most.
 const PIECE: usize = 512;
@@ -66,18 +63,17 @@ impl FastWalk for Across {
             let windows = piece.min(width.output - x);
             let columns = Piece::of(width, x, windows, phase);
             columns.clear::<R, T, S>(simd, &mut scratch);
-            for (i, count) in counts[..windows].iter_mut().enumerate() {
-                if !R::DIVIDES {
-                    break;
+            if R::DIVIDES {
+                for (i, count) in counts[..windows].iter_mut().enumerate() {
+                    *count = T::nearest(width.count(x + i, by).max(1) as i64);
                 }
-                *count = T::nearest(width.count(x + i, by).max(1) as i64);
             }
             let mut lines = [Step::default(); lines::LISTED];
             for run in Runs::new(geometry, rows.clone(), false) {
                 let lines = run.lines(geometry, &mut lines);
                 let divide = match by {
                     Divisor::Constant(n) => Divide::by::<T, S>(simd, n),
-                    _ => Divide::By(simd.splat(T::nearest(run.counted.max(1) as i64))),
+                    _ => Divide::By(simd.splat(T::nearest(run.divisor(by, 1)))),
                 };
                 let mut row = Row {
                     divide,
@@ -152,32 +148,14 @@ impl Piece {
         scratch: &mut [T; SCRATCH],
         seen: &mut S::Seen,
     ) {
-        let identity = simd.splat(R::IDENTITY);
         let start = self.first.wrapping_add(shift);
         let Range { start: mut i, end } = self.inside.clone();
         while i < end {
-            let at = start.wrapping_add(i);
-            let room = lines.last().wrapping_add(at) + 2 * S::N <= input.len();
-            let mut merged = if room {
-                lines.merge::<R, S, 2>(simd, seen, |line, b| {
-                    let at = line.wrapping_add(at).wrapping_add(b * S::N);
-                    // SAFETY: columns inside the input or what comes after them, seen to be there.
-                    unsafe { load(simd, input, at) }
-                })
-            } else {
-                lines.merge::<R, S, 2>(simd, seen, |line, b| {
-                    let lanes = 0..(end - i).saturating_sub(b * S::N).min(S::N);
-                    let at = line.wrapping_add(at).wrapping_add(b * S::N);
-                    // SAFETY: columns inside the input.
-                    unsafe { simd.load_between(input.as_ptr().wrapping_add(at), lanes, identity) }
-                })
-            };
+            let (at, len) = (start.wrapping_add(i), end - i);
+            let mut merged = merge_columns::<R, T, S, 2>(simd, lines, input, at, len, seen);
             // What has no column is the identity, as it was.
-            if end - i < 2 * S::N {
-                for (b, v) in merged.iter_mut().enumerate() {
-                    let lanes = 0..(end - i).saturating_sub(b * S::N).min(S::N);
-                    *v = simd.keep(*v, lanes, identity);
-                }
+            if len < 2 * S::N {
+                keep_first::<R, T, S, 2>(simd, &mut merged, len);
             }
             let (places, vectors) = if self.stride == 1 {
                 ([i, i + S::N], merged)

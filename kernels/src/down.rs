@@ -47,14 +47,10 @@ pub(crate) fn down<R: Reduction<T>, T: Element, S: Lanes<T>>(
                 len: if seamless { count * inner } else { inner },
                 divide: Divide::by::<T, S>(simd, divisor),
             };
-            if taps.len() <= LISTED {
-                let mut list = [Step::default(); LISTED];
-                let mut len = 0;
-                for step in taps {
-                    list[len] = step;
-                    len += 1;
-                }
-                windows.reduce::<R, T, S>(simd, list[..len].iter().copied(), input, output);
+            let mut list = [Step::default(); LISTED];
+            let list = taps.list(&mut list);
+            if list.len() == taps.len() {
+                windows.reduce::<R, T, S>(simd, list.iter().copied(), input, output);
             } else {
                 windows.reduce::<R, T, S>(simd, taps, input, output);
             }

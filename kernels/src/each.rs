@@ -5,11 +5,8 @@ use crate::Geometry;
 use crate::fold::{Tree, fold};
 use crate::order::{Taps, merges_after};
 use crate::reduction::{Divide, Element, Reduction};
-use crate::simd::{Lanes, load_first, scalar::Scalar, store};
+use crate::simd::{Lanes, WIDEST, load_first, scalar::Scalar, store};
 use core::ops::Range;
-
-/// Columns merged at a time: the lanes of the widest vector, 64 bytes of bytes.
-const COLUMNS: usize = 64;
 
 /// Reduces the windows of output rows `rows`.
 #[inline(always)]
@@ -26,7 +23,7 @@ pub(crate) fn each<R: Reduction<T>, T: Element, S: Lanes<T>>(
     let strides = geometry.tap_strides();
     // Dilated columns are not neighbours: one at a time.
     let step = if width.dilation == 1 { S::N } else { 1 };
-    let mut columns = [R::IDENTITY; COLUMNS];
+    let mut columns = [R::IDENTITY; WIDEST];
     for (row, output) in rows.zip(output.chunks_exact_mut(width.output)) {
         let (plane, z, y) = geometry.position(row);
         let rows = Taps::new([0..1, depth.taps(z), height.taps(y)], strides);

@@ -3,7 +3,7 @@
 use crate::fold::fold;
 use crate::order::{Step, Taps};
 use crate::reduction::{Element, Reduction, look_at};
-use crate::simd::Lanes;
+use crate::simd::{Lanes, load, load_between};
 use crate::{Divisor, Geometry};
 use core::ops::Range;
 
@@ -24,7 +24,6 @@ pub(crate) trait RowWalk<T: Element> {
 }
 
 /// Output rows, one after the other, that are made alike.
-#[derive(Clone)]
 pub(crate) struct Run {
     /// Where the first one starts in the output.
     pub(crate) at: usize,
@@ -55,14 +54,17 @@ impl Run {
     ) -> ManyLines<'a> {
         let ranges = [0..1, self.depths.clone(), self.heights.clone()];
         let taps = Taps::new(ranges, geometry.tap_strides());
-        let mut listed = 0;
-        if taps.len() <= LISTED {
-            for step in taps.clone() {
-                list[listed] = step;
-                listed += 1;
-            }
+        let list = taps.list(list);
+        ManyLines { origin: self.origin, taps, list }
+    }
+
+    /// By what the sums of windows with so many counted columns are divided.
+    #[inline(always)]
+    pub(crate) fn divisor(&self, by: Divisor, columns: usize) -> i64 {
+        match by {
+            Divisor::Constant(n) => n,
+            _ => (self.counted * columns).max(1) as i64,
         }
-        ManyLines { origin: self.origin, taps, list: &list[..listed] }
     }
 }
 
@@ -241,6 +243,53 @@ pub(crate) trait Columns<T: Element> {
     fn last(&self) -> usize;
 }
 
+/// Merges down the lines `B` vectors of columns side by side, from `at` after where each line starts. The
+/// input has the first `len` of them; whole vectors are loaded where it goes on after the last line, so
+/// that the other lanes hold anything.
+#[inline(always)]
+pub(crate) fn merge_columns<R: Reduction<T>, T: Element, S: Lanes<T>, const B: usize>(
+    simd: S,
+    lines: &impl Columns<T>,
+    input: &[T],
+    at: usize,
+    len: usize,
+    seen: &mut S::Seen,
+) -> [S::Vector; B] {
+    let end = lines.last().wrapping_add(at).wrapping_add(B * S::N);
+    if end <= input.len() {
+        lines.merge::<R, S, B>(simd, seen, |line, i| {
+            let at = line.wrapping_add(at).wrapping_add(i * S::N);
+            // SAFETY: columns of a line and what comes after it, which was seen to be inside.
+            unsafe { load(simd, input, at) }
+        })
+    } else {
+        let identity = simd.splat(R::IDENTITY);
+        lines.merge::<R, S, B>(simd, seen, |line, i| {
+            let at = line.wrapping_add(at).wrapping_add(i * S::N);
+            // SAFETY: columns of a line.
+            unsafe { load_between(simd, input, at, lanes_within::<T, S>(len, i), identity) }
+        })
+    }
+}
+
+/// Of vectors side by side, replaces all lanes after the first `len` by the identity.
+#[inline(always)]
+pub(crate) fn keep_first<R: Reduction<T>, T: Element, S: Lanes<T>, const B: usize>(
+    simd: S,
+    vectors: &mut [S::Vector; B],
+    len: usize,
+) {
+    for (i, v) in vectors.iter_mut().enumerate() {
+        *v = simd.keep(*v, lanes_within::<T, S>(len, i), simd.splat(R::IDENTITY));
+    }
+}
+
+/// The lanes of the `i`-th of vectors side by side that are among the first `len` of all.
+#[inline(always)]
+fn lanes_within<T: Element, S: Lanes<T>>(len: usize, i: usize) -> Range<usize> {
+    0..len.saturating_sub(i * S::N).min(S::N)
+}
+
 /// A few lines; those from `unseen` on have not been looked at, but for the last.
 struct Lines<const N: usize> {
     starts: [usize; N],
@@ -275,10 +324,6 @@ impl<T: Element, const N: usize> Columns<T> for Lines<N> {
                     _ => merged[i] = R::push(simd, merged[i], v),
                 }
             }
-            // Of four lines, what the first two became is lost in the end.
-            if N == 4 && j == 1 {
-                *seen = look_at::<R, T, S, B>(simd, *seen, &merged);
-            }
         }
         merged
     }
@@ -302,7 +347,7 @@ pub(crate) struct ManyLines<'a> {
 
 impl ManyLines<'_> {
     #[inline(always)]
-    fn merge<R: Reduction<T>, T: Element, S: Lanes<T>, const B: usize>(
+    fn merge_steps<R: Reduction<T>, T: Element, S: Lanes<T>, const B: usize>(
         &self,
         simd: S,
         seen: &mut S::Seen,
@@ -338,9 +383,9 @@ impl<T: Element> Columns<T> for ManyLines<'_> {
         load: impl Fn(usize, usize) -> S::Vector,
     ) -> [S::Vector; B] {
         if self.taps.len() == self.list.len() {
-            self.merge::<R, T, S, B>(simd, seen, self.list.iter().copied(), load)
+            self.merge_steps::<R, T, S, B>(simd, seen, self.list.iter().copied(), load)
         } else {
-            self.merge::<R, T, S, B>(simd, seen, self.taps.clone(), load)
+            self.merge_steps::<R, T, S, B>(simd, seen, self.taps.clone(), load)
         }
     }
 

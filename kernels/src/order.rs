@@ -59,7 +59,22 @@ impl Taps {
         Some(offset)
     }
 
+    /// Writes them to `list`, all or, if they are too many, none, and returns what was written.
+    #[inline(always)]
+    pub(crate) fn list<'a>(&self, list: &'a mut [Step]) -> &'a [Step] {
+        let mut listed = 0;
+        if self.len() <= list.len() {
+            // Zipping them would be a call.
+            for step in self.clone() {
+                list[listed] = step;
+                listed += 1;
+            }
+        }
+        &list[..listed]
+    }
+
     /// How many there are.
+    #[inline(always)]
     pub(crate) fn len(&self) -> usize {
         self.ranges.iter().map(|range| range.len()).product()
     }

@@ -8,7 +8,7 @@ use crate::lines::{Columns, RowWalk, Run, reduce};
 use crate::reduction::{Divide, Element, Reduction, look_at};
 use crate::simd::{Lanes, load_first, store_first};
 use crate::walk::FastWalk;
-use crate::{Axis, Divisor, Geometry};
+use crate::{Axis, Geometry};
 use core::ops::Range;
 
 /// Vectors of channels that are walked along a row together.
@@ -59,7 +59,7 @@ impl<T: Element, const K: usize, const STRIDE: usize> RowWalk<T> for Row<'_, T, 
         mut seen: S::Seen,
     ) -> S::Seen {
         let inner = self.geometry.inner();
-        let mut part = Part { shift: 0, at: run.at, counted: run.counted, channels: 0..0 };
+        let mut part = Part { run, shift: 0, at: run.at, channels: 0..0 };
         for _ in 0..run.rows {
             let mut c = 0;
             while c + B * S::N <= inner {
@@ -82,13 +82,12 @@ impl<T: Element, const K: usize, const STRIDE: usize> RowWalk<T> for Row<'_, T, 
 }
 
 /// What of a row is reduced at a time.
-struct Part {
+struct Part<'a> {
+    run: &'a Run,
     /// Elements of the input from the lines of the first row of a run to those of this one.
     shift: usize,
     /// Where the row starts in the output.
     at: usize,
-    /// Lines that count towards an average.
-    counted: usize,
     /// The channels in the first vector.
     channels: Range<usize>,
 }
@@ -101,16 +100,13 @@ impl<T: Element, const K: usize, const STRIDE: usize> Row<'_, T, K, STRIDE> {
         &self,
         simd: S,
         lines: &impl Columns<T>,
-        part: &Part,
+        part: &Part<'_>,
         output: &mut [T],
         mut seen: S::Seen,
     ) -> S::Seen {
         let (width, by) = (&self.geometry.axes()[2], self.geometry.divisor());
-        let (inner, n, counted) = (self.geometry.inner(), part.channels.len(), part.counted);
-        let whole = match by {
-            Divisor::Constant(n) => Divide::by::<T, S>(simd, n),
-            _ => Divide::by::<T, S>(simd, (counted * K).max(1) as i64),
-        };
+        let (inner, n) = (self.geometry.inner(), part.channels.len());
+        let whole = Divide::by::<T, S>(simd, part.run.divisor(by, K));
         // Columns of a window that the one before it has as well.
         let mut carried = [[simd.splat(R::IDENTITY); V]; 2];
         for (j, carried) in carried.iter_mut().enumerate().take(K - STRIDE) {
@@ -126,9 +122,8 @@ impl<T: Element, const K: usize, const STRIDE: usize> Row<'_, T, K, STRIDE> {
         while x < width.output {
             let inside = interior.contains(&x);
             let mut divide = whole;
-            if R::DIVIDES && !inside && !matches!(by, Divisor::Constant(_)) {
-                let counted = (counted * width.count(x, by)).max(1);
-                divide = Divide::by::<T, S>(simd, counted as i64);
+            if R::DIVIDES && !inside {
+                divide = Divide::by::<T, S>(simd, part.run.divisor(by, width.count(x, by)));
             }
             // A loop of its own for those that need not ask whether there are such columns.
             let end = if inside { interior.end } else { x + 1 };
@@ -166,7 +161,7 @@ impl<T: Element, const K: usize, const STRIDE: usize> Row<'_, T, K, STRIDE> {
         &self,
         simd: S,
         lines: &impl Columns<T>,
-        part: &Part,
+        part: &Part<'_>,
         column: usize,
         seen: &mut S::Seen,
     ) -> [S::Vector; V] {
@@ -183,7 +178,7 @@ impl<T: Element, const K: usize, const STRIDE: usize> Row<'_, T, K, STRIDE> {
         &self,
         simd: S,
         lines: &impl Columns<T>,
-        part: &Part,
+        part: &Part<'_>,
         column: usize,
         seen: &mut S::Seen,
     ) -> [S::Vector; V] {

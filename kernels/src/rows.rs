@@ -7,16 +7,13 @@
 //! at the right edge: the last vector of a row reads on into the next row, where that is not outside
 //! the input, and writes on into the next row, which is written after it.
 
-use crate::lines::{Columns, RowWalk, Run, reduce};
+use crate::lines::{Columns, RowWalk, Run, keep_first, merge_columns, reduce};
 use crate::reduction::{Divide, Element, Reduction};
-use crate::simd::{Lanes, load, store, store_first};
+use crate::simd::{Lanes, WIDEST, load, load_between, store, store_first};
 use crate::walk::FastWalk;
 use crate::{Axis, Divisor, Geometry};
 use core::array::from_fn;
 use core::ops::Range;
-
-/// Lanes of the widest vector there is: 64 bytes of bytes.
-const WIDEST: usize = 64;
 
 /// Whether this walk takes windows along `width`.
 pub(crate) fn fits(width: &Axis) -> bool {
@@ -47,13 +44,12 @@ impl<const K: usize, const STRIDE: usize> FastWalk for Rows<K, STRIDE> {
         let (width, by) = (&geometry.axes()[2], geometry.divisor());
         let last = (width.output - 1) / S::N * S::N;
         let mut counts = [[T::zeroed(); WIDEST]; 2];
-        for (counts, x) in counts.iter_mut().zip([0, last]) {
-            if !R::DIVIDES {
-                break;
-            }
-            for (i, count) in counts[..S::N].iter_mut().enumerate() {
-                let counted = width.count((x + i).min(width.output - 1), by);
-                *count = T::nearest(counted.max(1) as i64);
+        if R::DIVIDES {
+            for (counts, x) in counts.iter_mut().zip([0, last]) {
+                for (i, count) in counts[..S::N].iter_mut().enumerate() {
+                    let counted = width.count((x + i).min(width.output - 1), by);
+                    *count = T::nearest(counted.max(1) as i64);
+                }
             }
         }
         let row = Row::<T, K, STRIDE> { width, by, input, counts: &counts };
@@ -99,7 +95,7 @@ impl<T: Element, const K: usize, const STRIDE: usize> RowWalk<T> for Row<'_, T, 
                 let [columns] = lines.merge::<R, S, 1>(simd, &mut seen, |line, _| {
                     let lane_0 = line.wrapping_add(shift).wrapping_add(first).wrapping_sub(S::N);
                     // SAFETY: the lanes are columns 0 to `first` of a line.
-                    unsafe { self.load_between(simd, lane_0, S::N - first..S::N, identity) }
+                    unsafe { load_between(simd, self.input, lane_0, S::N - first..S::N, identity) }
                 });
                 seen = R::look(simd, seen, columns, columns);
                 before[STRIDE - 1] = columns;
@@ -119,28 +115,12 @@ impl<T: Element, const K: usize, const STRIDE: usize> RowWalk<T> for Row<'_, T, 
                 unsafe { store(simd, v, output, at + x) }
             }
             let column = last * STRIDE + first;
-            let end = lines.last().wrapping_add(shift).wrapping_add(column + STRIDE * S::N);
-            let mut linear = if end > self.input.len() {
-                lines.merge::<R, S, STRIDE>(simd, &mut seen, |line, i| {
-                    let column = column + i * S::N;
-                    let lanes = 0..width.input.saturating_sub(column).min(S::N);
-                    let at = line.wrapping_add(shift).wrapping_add(column);
-                    // SAFETY: the lanes are columns of a line.
-                    unsafe { self.load_between(simd, at, lanes, identity) }
-                })
-            } else {
-                lines.merge::<R, S, STRIDE>(simd, &mut seen, |line, i| {
-                    let at = line.wrapping_add(shift).wrapping_add(column + i * S::N);
-                    // SAFETY: columns of a line and what comes after it, which was seen to be inside
-                    // the input.
-                    unsafe { load(simd, self.input, at) }
-                })
-            };
+            let (at_column, len) = (column.wrapping_add(shift), width.input.saturating_sub(column));
+            let mut linear = merge_columns::<R, T, S, STRIDE>(
+                simd, lines, self.input, at_column, len, &mut seen,
+            );
             if absent {
-                for (i, v) in linear.iter_mut().enumerate() {
-                    let lanes = 0..width.input.saturating_sub(column + i * S::N).min(S::N);
-                    *v = simd.keep(*v, lanes, identity);
-                }
+                keep_first::<R, T, S, STRIDE>(simd, &mut linear, len);
             }
             let columns = split::<T, S, STRIDE>(simd, linear);
             let merged = self.across::<R, S>(simd, before, columns, &mut seen);
@@ -229,29 +209,6 @@ impl<T: Element, const K: usize, const STRIDE: usize> Row<'_, T, K, STRIDE> {
             }
         }
         divides
-    }
-
-    /// Loads `lanes` of the vector at `at`, which may begin before the input.
-    ///
-    /// # Safety
-    ///
-    /// These lanes are inside the input.
-    #[inline(always)]
-    unsafe fn load_between<S: Lanes<T>>(
-        &self,
-        simd: S,
-        at: usize,
-        lanes: Range<usize>,
-        rest: S::Vector,
-    ) -> S::Vector {
-        debug_assert!(
-            lanes.is_empty()
-                || at.wrapping_add(lanes.start) < self.input.len()
-                    && at.wrapping_add(lanes.end) <= self.input.len(),
-            "a load out of bounds"
-        );
-        // SAFETY: as the caller promises.
-        unsafe { simd.load_between(self.input.as_ptr().wrapping_add(at), lanes, rest) }
     }
 }
 

@@ -17,6 +17,9 @@ pub(crate) mod scalar;
 use bytemuck::Pod;
 use core::ops::Range;
 
+/// Lanes of the widest vector there is: 64 bytes of bytes.
+pub(crate) const WIDEST: usize = 64;
+
 /// A feature of CPUs.
 #[derive(Clone, Copy)]
 pub(crate) struct Feature {
@@ -183,6 +186,30 @@ pub(crate) unsafe fn load_first<T: Pod, S: Lanes<T>>(
         // SAFETY: as the caller promises.
         unsafe { simd.load_first(src, n) }
     }
+}
+
+/// Loads the elements in `lanes` of the `N` of `slice` from `at` on, which may lie before it; the other
+/// lanes are those of `rest`.
+///
+/// # Safety
+///
+/// The elements in `lanes` lie inside it.
+#[inline(always)]
+pub(crate) unsafe fn load_between<T: Pod, S: Lanes<T>>(
+    simd: S,
+    slice: &[T],
+    at: usize,
+    lanes: Range<usize>,
+    rest: S::Vector,
+) -> S::Vector {
+    debug_assert!(
+        lanes.is_empty()
+            || at.wrapping_add(lanes.start) < slice.len()
+                && at.wrapping_add(lanes.end) <= slice.len(),
+        "a load out of bounds"
+    );
+    // SAFETY: as the caller promises.
+    unsafe { simd.load_between(slice.as_ptr().wrapping_add(at), lanes, rest) }
 }
 
 /// Stores `v` to the first `n` elements of `slice` from `at` on, all `N` at most.

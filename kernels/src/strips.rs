@@ -8,14 +8,14 @@
 //! lines of each of the three columns.
 
 use crate::reduction::{Divide, Element, Reduction};
-use crate::simd::{Lanes, load, store_first};
+use crate::simd::{Lanes, load, load_between, store_first};
 use crate::walk::FastWalk;
 use crate::{Axis, Divisor, Geometry};
 use core::ops::Range;
 
 /// The widest planes that are walked in strips: on wider ones, the lines of a strip crowd each other out
 /// of the first-level cache.
-const WIDEST: usize = 48;
+const MAX_WIDTH: usize = 48;
 
 /// Whether this walk takes these windows.
 pub(crate) fn fits(axes: &[Axis; 3]) -> bool {
@@ -29,7 +29,7 @@ pub(crate) fn fits(axes: &[Axis; 3]) -> bool {
         && depth.output.saturating_sub(1) * depth.stride < depth.input
         && same(height)
         && same(width)
-        && width.input <= WIDEST
+        && width.input <= MAX_WIDTH
 }
 
 /// Three by three windows, one apart.
@@ -234,7 +234,7 @@ impl<T: Element> Lines<'_, T> {
         let lanes = |at: usize, masked: bool, lanes: Range<usize>| {
             if masked && !AMID {
                 // SAFETY: the lanes are columns of the line.
-                unsafe { simd.load_between(self.input.as_ptr().wrapping_add(at), lanes, identity) }
+                unsafe { load_between(simd, self.input, at, lanes, identity) }
             } else {
                 // SAFETY: columns of the line, or around a plane that has something around it.
                 unsafe { load(simd, self.input, at) }

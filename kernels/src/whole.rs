@@ -3,20 +3,17 @@
 //! A window is merged down its columns into a vector. Then neighbouring lanes are merged across as
 //! many windows as there are lanes: what one window leaves of a vector after each step is half as
 //! long, and another window's fits beside it. In the end there is one vector with a lane for each
-//! window, for one split a window. A window wider than a vector is a list of such pieces; lanes
-//! outside the window are the identity.
+//! window. A window wider than a vector is a list of such pieces; lanes outside the window are the
+//! identity.
 
 use crate::fold::{Stack, Tree};
-use crate::lines::{self, Columns, ManyLines, Runs};
+use crate::lines::{self, Columns, Runs};
 use crate::order::{Step, merges_after};
 use crate::reduction::{Divide, Element, Reduction};
-use crate::simd::{Lanes, load, store_first};
+use crate::simd::{Lanes, WIDEST, load, load_between, store_first};
 use crate::walk::FastWalk;
-use crate::{Axis, Divisor, Geometry};
+use crate::{Axis, Geometry};
 use core::ops::Range;
-
-/// Lanes of the widest vector there is: 64 bytes of bytes.
-const WIDEST: usize = 64;
 
 /// Windows that are merged down at a time.
 const B: usize = 4;
@@ -56,12 +53,8 @@ impl FastWalk for Whole {
         let mut lines = [Step::default(); lines::LISTED];
         for run in Runs::new(geometry, rows, false) {
             let lines = run.lines(geometry, &mut lines);
-            let divisor = |columns: usize| match by {
-                Divisor::Constant(n) => n,
-                _ => (run.counted * columns).max(1) as i64,
-            };
-            let divide = Divide::by::<T, S>(simd, divisor(width.kernel));
-            let whole = T::nearest(divisor(width.kernel));
+            let divisor = run.divisor(by, width.kernel);
+            let (divide, whole) = (Divide::by::<T, S>(simd, divisor), T::nearest(divisor));
             let (mut start, mut at) = (width.start(0), run.at);
             for _ in 0..run.rows {
                 for x in 0..width.output {
@@ -69,8 +62,9 @@ impl FastWalk for Whole {
                     if interior.contains(&x) {
                         group.push(start, 0..width.kernel, whole);
                     } else {
+                        let divisor = run.divisor(by, width.count(x, by));
                         group.clipped = true;
-                        group.push(start, width.taps(x), T::nearest(divisor(width.count(x, by))));
+                        group.push(start, width.taps(x), T::nearest(divisor));
                     }
                     if group.len == S::N {
                         group.reduce::<R, S>(simd, &lines, divide, &mut output[at..], &mut seen);
@@ -114,7 +108,7 @@ impl<T: Element> Group<'_, T> {
     fn reduce<R: Reduction<T>, S: Lanes<T>>(
         &mut self,
         simd: S,
-        lines: &ManyLines<'_>,
+        lines: &impl Columns<T>,
         whole: Divide<S::Vector>,
         output: &mut [T],
         seen: &mut S::Seen,
@@ -136,9 +130,15 @@ impl<T: Element> Group<'_, T> {
             }
         }
         let pieces = columns.start / S::N..columns.end.div_ceil(S::N);
+        // A window that starts before the input has a huge start; one that starts after the end of its
+        // line may start after those of the next.
+        let mut highest = 0;
+        for &start in &self.starts[..S::N] {
+            highest = start.max(highest);
+        }
         let mut tree = Tree::new();
         for piece in pieces.clone() {
-            let v = self.piece::<R, S>(simd, lines, piece * S::N, seen);
+            let v = self.piece::<R, S>(simd, lines, piece * S::N, highest, seen);
             tree.push::<R, T, S>(simd, v, merges_after(piece, &pieces));
         }
         let merged = tree.root().unwrap_or(simd.splat(R::IDENTITY));
@@ -156,17 +156,19 @@ impl<T: Element> Group<'_, T> {
         (self.len, self.clipped) = (0, false);
     }
 
-    /// Reduces the columns of all windows from `first` on, as many as a vector has lanes.
+    /// Reduces the columns of all windows from `first` on, as many as a vector has lanes; `highest` is
+    /// the last place where one of them starts.
     #[inline(always)]
     fn piece<R: Reduction<T>, S: Lanes<T>>(
         &self,
         simd: S,
-        lines: &ManyLines<'_>,
+        lines: &impl Columns<T>,
         first: usize,
+        highest: usize,
         seen: &mut S::Seen,
     ) -> S::Vector {
         let identity = simd.splat(R::IDENTITY);
-        let mut halves = Stack::new();
+        let mut waiting = Stack::new();
         let lanes = |i: usize| {
             let (start, end) = self.columns[i];
             let end = end.saturating_sub(first).min(S::N);
@@ -174,27 +176,20 @@ impl<T: Element> Group<'_, T> {
         };
         let all = 0..(self.width.kernel - first).min(S::N);
         // Whether whole vectors are inside the input for all windows and all lines.
-        // A window that starts before the input has a huge start; one that starts after the end of its
-        // line may start after those of the next.
-        let mut highest = 0;
-        for &start in &self.starts[..S::N] {
-            highest = start.max(highest);
-        }
-        let end = Columns::<T>::last(lines).wrapping_add(highest).wrapping_add(first + S::N);
+        let end = lines.last().wrapping_add(highest).wrapping_add(first + S::N);
         let amid = highest < self.input.len() && end <= self.input.len();
         for i in (0..S::N).step_by(B) {
             let mut merged = if amid {
-                Columns::merge::<R, S, B>(lines, simd, seen, |line, b| {
+                lines.merge::<R, S, B>(simd, seen, |line, b| {
                     let at = line.wrapping_add(self.starts[i + b]).wrapping_add(first);
                     // SAFETY: seen above.
                     unsafe { load(simd, self.input, at) }
                 })
             } else {
-                Columns::merge::<R, S, B>(lines, simd, seen, |line, b| {
+                lines.merge::<R, S, B>(simd, seen, |line, b| {
                     let at = line.wrapping_add(self.starts[i + b]).wrapping_add(first);
-                    let src = self.input.as_ptr().wrapping_add(at);
                     // SAFETY: these lanes are columns of a line.
-                    unsafe { simd.load_between(src, lanes(i + b), identity) }
+                    unsafe { load_between(simd, self.input, at, lanes(i + b), identity) }
                 })
             };
             for (b, v) in merged.iter_mut().enumerate() {
@@ -208,11 +203,11 @@ impl<T: Element> Group<'_, T> {
                 beside::<R, T, S>(simd, c, d),
             );
             for _ in 0..(i / B).trailing_ones() {
-                quarter = beside::<R, T, S>(simd, halves.pop(), quarter);
+                quarter = beside::<R, T, S>(simd, waiting.pop(), quarter);
             }
-            halves.push(quarter);
+            waiting.push(quarter);
         }
-        halves.pop()
+        waiting.pop()
     }
 }
 
