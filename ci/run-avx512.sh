@@ -42,7 +42,7 @@ cleanup() {
 trap cleanup EXIT
 trap 'exit 130' INT TERM
 chmod 755 "$w"
-mkdir -p "$w"/root/{dev,proc,sys,tmp} "$w/iso"
+mkdir -p "$w"/guest/{dev,proc,sys,tmp} "$w/iso"
 
 # 1. Kernel: Debian's cloud kernel (LZ4, serial console built in), unpacked from its .deb, not installed.
 kernel=${AVX512_KERNEL:-$kernels/vmlinuz}
@@ -156,33 +156,33 @@ int main(void) {
     return 0; /* not reached; else the kernel panics, which ends the run too */
 }
 INIT_C
-gcc -O1 -static -w -o "$w/root/init" "$w/init.c" || die "cannot build /init"
+gcc -O1 -static -w -o "$w/guest/init" "$w/init.c" || die "cannot build /init"
 
 # 3. initramfs (programs, the shared libraries of dynamic ones, arguments, environment) and boot ISO.
 copy_in() { # into the guest, at the same path
     local d
     d=$(realpath -s "$1")
-    mkdir -p "$w/root${d%/*}"
-    cp -rL "$1" "$w/root$d"
+    mkdir -p "$w/guest${d%/*}"
+    cp -rL "$1" "$w/guest$d"
 }
 i=0
 while [ $# -gt 0 ]; do
     bin=$(readlink -f -- "$1") && [ -f "$bin" ] && [ -x "$bin" ] || die "no such program: $1"
     shift
-    strip --strip-debug -o "$w/root/prog.$i" "$bin" 2>/dev/null || cp -L "$bin" "$w/root/prog.$i"
-    chmod 755 "$w/root/prog.$i"
-    printf '%s\0' "$bin" >"$w/root/run.args.$i"
-    while [ $# -gt 0 ] && [ "$1" != ++ ]; do printf '%s\0' "$1" >>"$w/root/run.args.$i"; shift; done
+    strip --strip-debug -o "$w/guest/prog.$i" "$bin" 2>/dev/null || cp -L "$bin" "$w/guest/prog.$i"
+    chmod 755 "$w/guest/prog.$i"
+    printf '%s\0' "$bin" >"$w/guest/run.args.$i"
+    while [ $# -gt 0 ] && [ "$1" != ++ ]; do printf '%s\0' "$1" >>"$w/guest/run.args.$i"; shift; done
     [ $# = 0 ] || shift
-    while read -r f; do [ -e "$w/root$f" ] || copy_in "$f"; done < <(ldd "$bin" 2>/dev/null | grep -oE '/[^ ]+' || :)
+    while read -r f; do [ -e "$w/guest$f" ] || copy_in "$f"; done < <(ldd "$bin" 2>/dev/null | grep -oE '/[^ ]+' || :)
     i=$((i + 1))
 done
 for f in ${AVX512_FILES:-}; do copy_in "$f"; done
-printf '%s\0' HOME=/tmp PATH=/bin:/usr/bin TMPDIR=/tmp >"$w/root/run.env"
+printf '%s\0' HOME=/tmp PATH=/bin:/usr/bin TMPDIR=/tmp >"$w/guest/run.env"
 for v in RUST_BACKTRACE RUST_TEST_THREADS RUST_LOG LANEPOOL_CASES LANEPOOL_BACKEND LANEPOOL_BACKENDS ${AVX512_ENV:-}; do
-    [ -z "${!v+x}" ] || printf '%s\0' "$v=${!v}" >>"$w/root/run.env"
+    [ -z "${!v+x}" ] || printf '%s\0' "$v=${!v}" >>"$w/guest/run.env"
 done
-(cd "$w/root" && find . | cpio -o -H newc --quiet -R 0:0) >"$w/iso/initrd"
+(cd "$w/guest" && find . | cpio -o -H newc --quiet -R 0:0) >"$w/iso/initrd"
 cp "$kernel" "$w/iso/vmlinuz"
 cp /usr/lib/ISOLINUX/isolinux.bin /usr/lib/syslinux/modules/bios/ldlinux.c32 "$w/iso/"
 append="quiet console=ttyS0,115200 acpi=off mitigations=off nokaslr tsc=reliable nopcid cryptomgr.notests edd=off"
