@@ -8,9 +8,10 @@
 
 use crate::fold::fold;
 use crate::lines::{self, Columns, Runs, keep_first, merge_columns};
+use crate::number::{Element, Number};
 use crate::order::{Step, merges_after};
-use crate::reduction::{Again, Divide, Element, Reduction};
-use crate::simd::{Lanes, WIDEST, load, store, store_first};
+use crate::reduction::{Again, Divide, Reduction};
+use crate::simd::{Memory, WIDEST, load_lanes, store_first, store_lanes};
 use crate::walk::FastWalk;
 use crate::{Axis, Divisor, Geometry};
 use core::ops::Range;
@@ -35,7 +36,7 @@ pub(crate) struct Across;
 
 impl FastWalk for Across {
     #[inline(always)]
-    fn reduce<R: Reduction<T>, T: Element, S: Lanes<T>>(
+    fn reduce<R: Reduction<T::Acc>, T: Element, S: Memory<T>>(
         simd: S,
         geometry: &Geometry,
         rows: Range<usize>,
@@ -43,10 +44,10 @@ impl FastWalk for Across {
         output: &mut [T],
     ) -> S::Seen {
         let width = &geometry.axes()[2];
-        let by = geometry.divisor();
+        let (by, rounding) = (geometry.divisor(), geometry.rounding());
         let mut seen = simd.unseen();
-        let mut scratch = [T::zeroed(); SCRATCH];
-        let mut counts = [T::zeroed(); PIECE];
+        let mut scratch = [T::Acc::ZERO; SCRATCH];
+        let mut counts = [T::Acc::ZERO; PIECE];
         let phase = SCRATCH / width.stride;
         // A last pair of vectors may begin at the last window.
         let piece = PIECE.min(phase - width.span() / width.stride - 2 * WIDEST);
@@ -65,15 +66,15 @@ impl FastWalk for Across {
             columns.clear::<R, T, S>(simd, &mut scratch);
             if R::DIVIDES {
                 for (i, count) in counts[..windows].iter_mut().enumerate() {
-                    *count = T::nearest(width.count(x + i, by).max(1) as i64);
+                    *count = T::Acc::nearest(width.count(x + i, by).max(1) as i64);
                 }
             }
             let mut lines = [Step::default(); lines::LISTED];
             for run in Runs::new(geometry, rows.clone(), false) {
                 let lines = run.lines(geometry, &mut lines);
                 let divide = match by {
-                    Divisor::Constant(n) => Divide::by::<T, S>(simd, n),
-                    _ => Divide::By(simd.splat(T::nearest(run.divisor(by, 1)))),
+                    Divisor::Constant(n) => Divide::by::<T::Acc, S>(simd, n, rounding),
+                    _ => Divide::By(simd.splat(T::Acc::nearest(run.divisor(by, 1))), rounding),
                 };
                 let mut row = Row {
                     divide,
@@ -87,9 +88,9 @@ impl FastWalk for Across {
                     columns.merge::<R, T, S>(simd, &lines, shift, input, &mut scratch, &mut seen);
                     if width.kernel <= LISTED {
                         let taps = list[..width.kernel].iter().copied();
-                        row.reduce::<R, S>(simd, taps, &scratch, output);
+                        row.reduce::<R, T, S>(simd, taps, &scratch, output);
                     } else {
-                        row.reduce::<R, S>(simd, (0..width.kernel).map(place), &scratch, output);
+                        row.reduce::<R, T, S>(simd, (0..width.kernel).map(place), &scratch, output);
                     }
                     row.at += width.output;
                     shift = shift.wrapping_add(run.advance);
@@ -126,12 +127,16 @@ impl Piece {
 
     /// Makes all columns the identity, and what a pair of vectors has after them.
     #[inline(always)]
-    fn clear<R: Reduction<T>, T: Element, S: Lanes<T>>(&self, simd: S, scratch: &mut [T; SCRATCH]) {
+    fn clear<R: Reduction<T::Acc>, T: Element, S: Memory<T>>(
+        &self,
+        simd: S,
+        scratch: &mut [T::Acc; SCRATCH],
+    ) {
         let len = (self.len.div_ceil(self.stride) + WIDEST).min(self.phase);
         for start in (0..self.stride).map(|residue| residue * self.phase) {
             for i in (0..len).step_by(S::N) {
                 // SAFETY: a phase is a multiple of the widest vector.
-                unsafe { store(simd, simd.splat(R::IDENTITY), scratch, start + i) }
+                unsafe { store_lanes(simd, simd.splat(R::IDENTITY), scratch, start + i) }
             }
         }
     }
@@ -139,13 +144,13 @@ impl Piece {
     /// Merges each column inside the input down the lines, `shift` after where they start, into its
     /// place in the scratch buffer.
     #[inline(always)]
-    fn merge<R: Reduction<T>, T: Element, S: Lanes<T>>(
+    fn merge<R: Reduction<T::Acc>, T: Element, S: Memory<T>>(
         &self,
         simd: S,
         lines: &impl Columns<T>,
         shift: usize,
         input: &[T],
-        scratch: &mut [T; SCRATCH],
+        scratch: &mut [T::Acc; SCRATCH],
         seen: &mut S::Seen,
     ) {
         let start = self.first.wrapping_add(shift);
@@ -166,7 +171,7 @@ impl Piece {
             };
             for (place, v) in places.into_iter().zip(vectors) {
                 // SAFETY: a phase has room for two vectors behind its last column.
-                unsafe { store(simd, v, scratch, place) }
+                unsafe { store_lanes(simd, v, scratch, place) }
             }
             i += 2 * S::N;
         }
@@ -174,10 +179,10 @@ impl Piece {
 }
 
 /// A piece of an output row.
-struct Row<'a, T, V> {
+struct Row<'a, A, V> {
     divide: Divide<V>,
     /// The counts of each column, by which the divisor is to be multiplied.
-    counts: Option<&'a [T; PIECE]>,
+    counts: Option<&'a [A; PIECE]>,
     /// Where it starts in the output.
     at: usize,
     windows: usize,
@@ -185,20 +190,20 @@ struct Row<'a, T, V> {
     alone: bool,
 }
 
-impl<T: Element, V: Copy> Row<'_, T, V> {
+impl<A: Number, V: Copy> Row<'_, A, V> {
     /// Reduces columns already merged.
     #[inline(always)]
-    fn reduce<R: Reduction<T>, S: Lanes<T, Vector = V>>(
+    fn reduce<R: Reduction<A>, T: Element<Acc = A>, S: Memory<T, Vector = V>>(
         &self,
         simd: S,
         taps: impl Iterator<Item = Step> + Clone,
-        scratch: &[T; SCRATCH],
+        scratch: &[A; SCRATCH],
         output: &mut [T],
     ) {
         for x in (0..self.windows).step_by(2 * S::N) {
-            let merged = fold::<Again<R>, T, S, 2>(simd, taps.clone(), |offset, b| {
+            let merged = fold::<Again<R>, T::Acc, S, 2>(simd, taps.clone(), |offset, b| {
                 // SAFETY: a phase has room for two vectors from the last window on.
-                unsafe { load(simd, scratch, offset + x + b * S::N) }
+                unsafe { load_lanes(simd, scratch, offset + x + b * S::N) }
             });
             for (b, v) in merged.into_iter().enumerate() {
                 let x = x + b * S::N;
@@ -206,11 +211,11 @@ impl<T: Element, V: Copy> Row<'_, T, V> {
                     break;
                 }
                 let divide = match (self.divide, self.counts) {
-                    (Divide::By(rows), Some(counts)) if R::DIVIDES => {
+                    (Divide::By(rows, rounding), Some(counts)) if R::DIVIDES => {
                         // SAFETY: a piece has no more windows than counts, and those have a multiple
                         // of the widest vector.
-                        let columns = unsafe { load(simd, counts, x) };
-                        Divide::By(simd.mul(rows, columns))
+                        let columns = unsafe { load_lanes(simd, counts, x) };
+                        Divide::By(simd.mul(rows, columns), rounding)
                     }
                     (divide, _) => divide,
                 };

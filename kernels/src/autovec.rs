@@ -3,52 +3,148 @@
 #![forbid(unsafe_code)]
 
 use crate::Geometry;
+use crate::number::{Element, Number, SummedLong};
 use crate::order::{DEPTH, Taps};
+use bytemuck::{Pod, TransparentWrapper};
 use core::ops::Range;
 use multiversion::multiversion;
 
 /// See [`Kernels::max`](crate::Kernels::max).
 #[multiversion(targets(
     "x86_64+avx512f+avx512bw+avx512dq+avx512vl",
-    "x86_64+avx2",
+    "x86_64+avx2+f16c",
     "aarch64+neon"
 ))]
-pub(crate) fn max(geometry: &Geometry, rows: Range<usize>, input: &[f32], output: &mut [f32]) {
-    let max = |a: f32, b: f32| if a > b || a.is_nan() { a } else { b };
-    let ops = Ops { identity: f32::NEG_INFINITY, lift: |x| x, merge: max, divide: |x, _| x };
+pub(crate) fn max<T: Element>(
+    geometry: &Geometry,
+    rows: Range<usize>,
+    input: &[T],
+    output: &mut [T],
+) {
+    let merge = |a: T::Acc, b: T::Acc| if a > b || a.is_nan() { a } else { b };
+    let ops = Ops { identity: T::Acc::LOWEST, lift: |x| x, merge, divide: |x, _| x };
     pool(geometry, rows, input, output, ops);
 }
 
 /// See [`Kernels::max_number`](crate::Kernels::max_number).
 #[multiversion(targets(
     "x86_64+avx512f+avx512bw+avx512dq+avx512vl",
-    "x86_64+avx2",
+    "x86_64+avx2+f16c",
     "aarch64+neon"
 ))]
-pub(crate) fn max_number(
+pub(crate) fn max_number<T: Element>(
     geometry: &Geometry,
     rows: Range<usize>,
-    input: &[f32],
-    output: &mut [f32],
+    input: &[T],
+    output: &mut [T],
 ) {
-    let max = |a: f32, b: f32| if b > a { b } else { a };
-    let lift = |x: f32| {
+    let merge = |a: T::Acc, b: T::Acc| if b > a { b } else { a };
+    let lift = |x: T::Acc| {
         // See `Neon::max`.
-        let x = if cfg!(target_arch = "aarch64") { x + 0.0 } else { x };
-        max(f32::NEG_INFINITY, x)
+        let x = if cfg!(target_arch = "aarch64") { x.plus(T::Acc::ZERO) } else { x };
+        merge(T::Acc::LOWEST, x)
     };
-    let ops = Ops { identity: f32::NEG_INFINITY, lift, merge: max, divide: |x, _| x };
+    let ops = Ops { identity: T::Acc::LOWEST, lift, merge, divide: |x, _| x };
+    pool(geometry, rows, input, output, ops);
+}
+
+/// See [`Kernels::min`](crate::Kernels::min).
+pub(crate) fn min<T: Element>(
+    geometry: &Geometry,
+    rows: Range<usize>,
+    input: &[T],
+    output: &mut [T],
+) {
+    let merge = |a: T::Acc, b: T::Acc| if a < b || a.is_nan() { a } else { b };
+    let ops = Ops { identity: T::Acc::HIGHEST, lift: |x| x, merge, divide: |x, _| x };
+    pool(geometry, rows, input, output, ops);
+}
+
+/// See [`Kernels::min_number`](crate::Kernels::min_number).
+pub(crate) fn min_number<T: Element>(
+    geometry: &Geometry,
+    rows: Range<usize>,
+    input: &[T],
+    output: &mut [T],
+) {
+    let merge = |a: T::Acc, b: T::Acc| if b < a { b } else { a };
+    let lift = |x: T::Acc| {
+        // See `Neon::max`.
+        let x = if cfg!(target_arch = "aarch64") { x.plus(T::Acc::ZERO) } else { x };
+        merge(T::Acc::HIGHEST, x)
+    };
+    let ops = Ops { identity: T::Acc::HIGHEST, lift, merge, divide: |x, _| x };
     pool(geometry, rows, input, output, ops);
 }
 
 /// See [`Kernels::mean`](crate::Kernels::mean).
 #[multiversion(targets(
     "x86_64+avx512f+avx512bw+avx512dq+avx512vl",
-    "x86_64+avx2",
+    "x86_64+avx2+f16c",
     "aarch64+neon"
 ))]
-pub(crate) fn mean(geometry: &Geometry, rows: Range<usize>, input: &[f32], output: &mut [f32]) {
-    let ops = Ops { identity: 0.0, lift: |x| x, merge: |a, b| a + b, divide: |x, n| x / n };
+pub(crate) fn mean<T: Element>(
+    geometry: &Geometry,
+    rows: Range<usize>,
+    input: &[T],
+    output: &mut [T],
+) {
+    let rounding = geometry.rounding();
+    let divide = |x: T::Acc, n: T::Acc| x.over(n, rounding);
+    let ops = Ops { identity: T::Acc::ZERO, lift: |x| x, merge: T::Acc::plus, divide };
+    pool(geometry, rows, input, output, ops);
+}
+
+/// See [`Kernels::mean`](crate::Kernels::mean).
+pub(crate) fn mean_of_integers<T: Pod>(
+    geometry: &Geometry,
+    rows: Range<usize>,
+    input: &[T],
+    output: &mut [T],
+) where
+    SummedLong<T>: Element,
+{
+    let (input, output) = (SummedLong::wrap_slice(input), SummedLong::wrap_slice_mut(output));
+    mean(geometry, rows, input, output);
+}
+
+pub(crate) use crate::power::norm_p;
+
+/// See [`Norms::norm_1`](crate::Norms::norm_1).
+pub(crate) fn norm_1<T: Element>(
+    geometry: &Geometry,
+    rows: Range<usize>,
+    input: &[T],
+    output: &mut [T],
+) {
+    let (lift, divide) = (T::Acc::magnitude, |x, _| x);
+    let ops = Ops { identity: T::Acc::ZERO, lift, merge: T::Acc::plus, divide };
+    pool(geometry, rows, input, output, ops);
+}
+
+/// See [`Norms::norm_2`](crate::Norms::norm_2).
+pub(crate) fn norm_2<T: Element>(
+    geometry: &Geometry,
+    rows: Range<usize>,
+    input: &[T],
+    output: &mut [T],
+) {
+    let lift = |x: T::Acc| x.times(x);
+    let divide = |x: T::Acc, _| x.root();
+    let ops = Ops { identity: T::Acc::ZERO, lift, merge: T::Acc::plus, divide };
+    pool(geometry, rows, input, output, ops);
+}
+
+/// See [`Norms::norm_max`](crate::Norms::norm_max).
+pub(crate) fn norm_max<T: Element>(
+    geometry: &Geometry,
+    rows: Range<usize>,
+    input: &[T],
+    output: &mut [T],
+) {
+    let merge = |a: T::Acc, b: T::Acc| if a > b || a.is_nan() { a } else { b };
+    let lift = T::Acc::magnitude;
+    let ops = Ops { identity: T::Acc::ZERO, lift, merge, divide: |x, _| x };
     pool(geometry, rows, input, output, ops);
 }
 
@@ -68,20 +164,25 @@ const BLOCK: usize = 64;
 
 /// A reduction, as plain functions.
 #[derive(Clone, Copy)]
-struct Ops<L, M, D> {
-    identity: f32,
+struct Ops<A, L, M, D> {
+    identity: A,
     lift: L,
     merge: M,
     divide: D,
 }
 
 #[inline(always)]
-fn pool(
+fn pool<T: Element>(
     geometry: &Geometry,
     rows: Range<usize>,
-    input: &[f32],
-    output: &mut [f32],
-    ops: Ops<impl Fn(f32) -> f32, impl Fn(f32, f32) -> f32, impl Fn(f32, f32) -> f32>,
+    input: &[T],
+    output: &mut [T],
+    ops: Ops<
+        T::Acc,
+        impl Fn(T::Acc) -> T::Acc,
+        impl Fn(T::Acc, T::Acc) -> T::Acc,
+        impl Fn(T::Acc, T::Acc) -> T::Acc,
+    >,
 ) {
     geometry.assert_fits(&rows, input, output);
     if output.is_empty() {
@@ -91,7 +192,7 @@ fn pool(
     let inner = geometry.inner();
     let strides = geometry.tap_strides();
     let interior = width.interior();
-    let mut stack = [[0.0; BLOCK]; DEPTH];
+    let mut stack = [[T::Acc::ZERO; BLOCK]; DEPTH];
     for (row, output) in rows.zip(output.chunks_exact_mut(geometry.row_len())) {
         let (plane, z, y) = geometry.position(row);
         let (ds, hs) = (depth.taps(z), height.taps(y));
@@ -104,25 +205,28 @@ fn pool(
             let windows = if many { (interior.end - x).min(BLOCK) } else { 1 };
             let start =
                 geometry.origin(plane, z, y).wrapping_add(width.start(x).wrapping_mul(inner));
-            let divisor = geometry.divide_by([(depth, z), (height, y), (width, x)]) as f32;
+            let divisor =
+                T::Acc::nearest(geometry.divide_by([(depth, z), (height, y), (width, x)]));
             let out = &mut output[x * inner..][..windows * inner];
             let row = |j: usize| &input[start + j * strides[2]..];
             match [height.kernel, width.kernel, width.stride] {
-                [2, 2, 2] if many && whole => few::<2, 2, 2>([0, 1].map(row), out, &ops),
-                [3, 3, 1] if many && whole => few::<3, 3, 1>([0, 1, 2].map(row), out, &ops),
-                [3, 3, 2] if many && whole => few::<3, 3, 2>([0, 1, 2].map(row), out, &ops),
+                [2, 2, 2] if many && whole => {
+                    few::<T, 2, 2, 2>([0, 1].map(row), out, divisor, &ops)
+                }
+                [3, 3, 1] if many && whole => {
+                    few::<T, 3, 3, 1>([0, 1, 2].map(row), out, divisor, &ops)
+                }
+                [3, 3, 2] if many && whole => {
+                    few::<T, 3, 3, 2>([0, 1, 2].map(row), out, divisor, &ops)
+                }
                 _ => {
                     let taps = Taps::new([width.taps(x), ds.clone(), hs.clone()], strides);
                     let stride = if many { width.stride } else { 1 };
                     for (i, out) in out.chunks_mut(BLOCK).enumerate() {
                         let start = start.wrapping_add(i * BLOCK);
-                        any(taps.clone(), input, start, stride, out, &mut stack, &ops);
+                        any(taps.clone(), input, start, stride, out, divisor, &mut stack, &ops);
                     }
                 }
-            }
-            for out in out {
-                let v = (ops.divide)(*out, divisor);
-                *out = if v.is_nan() { f32::NAN } else { v + 0.0 };
             }
             x += windows;
         }
@@ -131,33 +235,45 @@ fn pool(
 
 /// Small windows inside the input, as one would write them by hand.
 #[inline(always)]
-fn few<const HEIGHT: usize, const WIDTH: usize, const STRIDE: usize>(
-    rows: [&[f32]; HEIGHT],
-    output: &mut [f32],
-    ops: &Ops<impl Fn(f32) -> f32, impl Fn(f32, f32) -> f32, impl Fn(f32, f32) -> f32>,
+fn few<T: Element, const HEIGHT: usize, const WIDTH: usize, const STRIDE: usize>(
+    rows: [&[T]; HEIGHT],
+    output: &mut [T],
+    divisor: T::Acc,
+    ops: &Ops<
+        T::Acc,
+        impl Fn(T::Acc) -> T::Acc,
+        impl Fn(T::Acc, T::Acc) -> T::Acc,
+        impl Fn(T::Acc, T::Acc) -> T::Acc,
+    >,
 ) {
     let rows = rows.map(|row| &row[..(output.len() - 1) * STRIDE + WIDTH]);
     for (x, out) in output.iter_mut().enumerate() {
         let column = |j: usize| {
-            let column = rows.map(|row| (ops.lift)(row[x * STRIDE + j]));
+            let column = rows.map(|row| (ops.lift)(row[x * STRIDE + j].widen()));
             column.into_iter().reduce(&ops.merge)
         };
         let merged = (0..WIDTH).filter_map(column).reduce(&ops.merge);
-        *out = merged.unwrap_or(ops.identity);
+        *out = finish((ops.divide)(merged.unwrap_or(ops.identity), divisor));
     }
 }
 
 /// Any windows with the same taps, `stride` elements apart, a block of them tap by tap. On the stack
 /// are subtrees that wait for their right sibling: see [`order`](crate::order).
 #[inline(always)]
-fn any(
+fn any<T: Element>(
     taps: Taps,
-    input: &[f32],
+    input: &[T],
     start: usize,
     stride: usize,
-    output: &mut [f32],
-    stack: &mut [[f32; BLOCK]; DEPTH],
-    ops: &Ops<impl Fn(f32) -> f32, impl Fn(f32, f32) -> f32, impl Fn(f32, f32) -> f32>,
+    output: &mut [T],
+    divisor: T::Acc,
+    stack: &mut [[T::Acc; BLOCK]; DEPTH],
+    ops: &Ops<
+        T::Acc,
+        impl Fn(T::Acc) -> T::Acc,
+        impl Fn(T::Acc, T::Acc) -> T::Acc,
+        impl Fn(T::Acc, T::Acc) -> T::Acc,
+    >,
 ) {
     let n = output.len();
     let mut top = 0;
@@ -170,15 +286,15 @@ fn any(
             (0, _) => merged
                 .iter_mut()
                 .zip(leaf.iter().step_by(stride))
-                .for_each(|(merged, &x)| *merged = (ops.lift)(x)),
+                .for_each(|(merged, &x)| *merged = (ops.lift)(x.widen())),
             (_, 1) => merged
                 .iter_mut()
                 .zip(leaf)
-                .for_each(|(merged, &x)| *merged = (ops.merge)(*merged, (ops.lift)(x))),
+                .for_each(|(merged, &x)| *merged = (ops.merge)(*merged, (ops.lift)(x.widen()))),
             _ => merged
                 .iter_mut()
                 .zip(leaf.iter().step_by(stride))
-                .for_each(|(merged, &x)| *merged = (ops.merge)(*merged, (ops.lift)(x))),
+                .for_each(|(merged, &x)| *merged = (ops.merge)(*merged, (ops.lift)(x.widen()))),
         }
         for _ in 1..step.merges {
             let (left, right) = stack.split_at_mut(top);
@@ -187,5 +303,13 @@ fn any(
             top -= 1;
         }
     }
-    output.copy_from_slice(&stack[0][..n]);
+    for (out, &merged) in output.iter_mut().zip(&stack[0]) {
+        *out = finish((ops.divide)(merged, divisor));
+    }
+}
+
+/// A result, with one NaN and one zero.
+#[inline(always)]
+fn finish<T: Element>(result: T::Acc) -> T {
+    T::narrow(if result.is_nan() { T::Acc::NAN } else { result.plus(T::Acc::ZERO) })
 }

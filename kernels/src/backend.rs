@@ -1,12 +1,19 @@
 //! One table of kernels per instruction set, and the choice among them.
 
 use crate::floor::floor;
-use crate::reduction::{Max, MaxNumber, MaxOfNumbers, Mean};
-use crate::simd::{Feature, Isa, Lanes, portable::Portable, scalar::Scalar};
-use crate::walk::pool;
-use crate::{Geometry, autovec, reference};
+use crate::number::{Element, Small, Summed, SummedLong};
+use crate::power::norm_p;
+use crate::reduction::{
+    Largest, LargestMagnitude, Magnitudes, Mean, Most, MostNumber, MostOfNumbers, RootOfSquares,
+    Smallest,
+};
+use crate::simd::{Feature, Lanes, Memory, portable::Portable, scalar::Scalar};
+use crate::walk::{plain, plainest, pool};
+use crate::{Divisor, Geometry, autovec, reference};
+use bytemuck::{Pod, TransparentWrapper};
 use core::fmt;
 use core::ops::Range;
+use half::{bf16, f16};
 
 /// The kernels of one instruction set.
 ///
@@ -19,14 +26,14 @@ use core::ops::Range;
 /// let geometry = Geometry::new(1, [Axis::UNIT, Axis::UNIT, axis], 1, Divisor::Present).unwrap();
 /// let mut output = [0.0; 2];
 /// let kernels = Backend::best().unwrap().kernels();
-/// (kernels.max)(&geometry, 0..1, &[1.0, 3.0, 2.0, 0.0], &mut output);
+/// (kernels.f32.max)(&geometry, 0..1, &[1.0, 3.0, 2.0, 0.0], &mut output);
 /// assert_eq!(output, [3.0, 2.0]);
 /// ```
 pub struct Backend {
     name: &'static str,
     features: &'static [Feature],
     floor: fn(&[f32], &mut [f32]),
-    f32: Kernels<f32>,
+    kernels: AllKernels,
 }
 
 /// Pools the windows of the given output rows of a geometry; the output has these rows only.
@@ -36,32 +43,133 @@ pub struct Backend {
 /// If a length does not match the geometry, or if the CPU does not support the backend.
 pub type Kernel<T> = fn(&Geometry, Range<usize>, &[T], &mut [T]);
 
+/// The kernels for all element types.
+#[derive(Clone, Copy, Debug)]
+#[allow(missing_docs, reason = "each is what its type says")]
+pub struct AllKernels {
+    pub f32: Kernels<f32>,
+    pub f64: Kernels<f64>,
+    pub f16: Kernels<f16>,
+    pub bf16: Kernels<bf16>,
+    pub i8: Kernels<i8>,
+    pub u8: Kernels<u8>,
+    pub i16: Kernels<i16>,
+    pub u16: Kernels<u16>,
+    pub i32: Kernels<i32>,
+    pub u32: Kernels<u32>,
+    pub i64: Kernels<i64>,
+}
+
 /// The kernels for one element type.
 #[derive(Clone, Copy, Debug)]
 pub struct Kernels<T> {
-    /// The largest element, or NaN if there is one; −∞ of an empty window.
+    /// The largest element, or NaN if there is one; the least value of an empty window.
     pub max: Kernel<T>,
-    /// The largest element that is a number; −∞ if there is none.
+    /// The largest element that is a number; the least value if there is none.
     pub max_number: Kernel<T>,
-    /// The sum over the divisor; 0 of an empty window.
-    pub mean: Kernel<T>,
+    /// The smallest element, or NaN if there is one; the greatest value of an empty window.
+    pub min: Kernel<T>,
+    /// The smallest element that is a number; the greatest value if there is none.
+    pub min_number: Kernel<T>,
+    /// The sum over the divisor; 0 of an empty window. Of integers, the sum is exact, and the quotient
+    /// is rounded as the geometry says and ends at the ends of the type. Not for `u32` and `i64`.
+    pub mean: Option<Kernel<T>>,
+    /// Of floating-point numbers only.
+    pub norms: Option<Norms<T>>,
+}
+
+/// Norms of a window, as of a vector: NaN if there is one, 0 of an empty window.
+#[derive(Clone, Copy, Debug)]
+pub struct Norms<T> {
+    /// The sum of the magnitudes.
+    pub norm_1: Kernel<T>,
+    /// The square root of the sum of the squares.
+    pub norm_2: Kernel<T>,
+    /// The largest magnitude.
+    pub norm_max: Kernel<T>,
+    /// `(Σ|x|^p)^(1/p)` with the geometry's [exponent](Geometry::exponent).
+    pub norm_p: Kernel<T>,
+}
+
+/// The vector types that a backend has.
+trait AllLanes:
+    Memory<f32>
+    + Memory<f64>
+    + Memory<f16>
+    + Memory<bf16>
+    + Memory<i8>
+    + Memory<u8>
+    + Memory<i16>
+    + Memory<u16>
+    + Memory<i32>
+    + Memory<u32>
+    + Memory<i64>
+    + Memory<Summed<i8>>
+    + Memory<Summed<u8>>
+    + Memory<Summed<i16>>
+    + Memory<Summed<u16>>
+    + Memory<SummedLong<i8>>
+    + Memory<SummedLong<u8>>
+    + Memory<SummedLong<i16>>
+    + Memory<SummedLong<u16>>
+    + Memory<SummedLong<i32>>
+{
+}
+
+impl<S> AllLanes for S where
+    S: Memory<f32>
+        + Memory<f64>
+        + Memory<f16>
+        + Memory<bf16>
+        + Memory<i8>
+        + Memory<u8>
+        + Memory<i16>
+        + Memory<u16>
+        + Memory<i32>
+        + Memory<u32>
+        + Memory<i64>
+        + Memory<Summed<i8>>
+        + Memory<Summed<u8>>
+        + Memory<Summed<i16>>
+        + Memory<Summed<u16>>
+        + Memory<SummedLong<i8>>
+        + Memory<SummedLong<u8>>
+        + Memory<SummedLong<i16>>
+        + Memory<SummedLong<u16>>
+        + Memory<SummedLong<i32>>
+{
 }
 
 impl Backend {
     /// The kernels compiled for `S`.
-    const fn of<S: Isa + Lanes<f32>>() -> Self {
+    const fn of<S: AllLanes>() -> Self {
+        let f32 = Kernels {
+            max: if <S as Lanes<f32>>::NAN_IS_FREE {
+                pool::<Most<Largest>, f32, S>
+            } else {
+                pool::<MostOfNumbers<Largest>, f32, S>
+            },
+            max_number: pool::<MostNumber<Largest>, f32, S>,
+            mean: Some(pool::<Mean, f32, S>),
+            min: plain::<Most<Smallest>, f32, S>,
+            ..of_floats::<_, S>()
+        };
         Self {
             name: S::NAME,
             features: S::FEATURES,
             floor: floor::<f32, S>,
-            f32: Kernels {
-                max: if S::NAN_IS_FREE {
-                    pool::<Max, f32, S>
-                } else {
-                    pool::<MaxOfNumbers, f32, S>
-                },
-                max_number: pool::<MaxNumber, f32, S>,
-                mean: pool::<Mean, f32, S>,
+            kernels: AllKernels {
+                f32,
+                f64: of_floats::<_, S>(),
+                f16: of_floats::<_, S>(),
+                bf16: of_floats::<_, S>(),
+                i8: of_integers::<_, S>(Some(mean::<i8, S>)),
+                u8: of_integers::<_, S>(Some(mean::<u8, S>)),
+                i16: of_integers::<_, S>(Some(mean::<i16, S>)),
+                u16: of_integers::<_, S>(Some(mean::<u16, S>)),
+                i32: of_integers::<_, S>(Some(long_mean::<i32, S>)),
+                u32: of_integers::<_, S>(None),
+                i64: of_integers::<_, S>(None),
             },
         }
     }
@@ -82,8 +190,8 @@ impl Backend {
     }
 
     /// The kernels.
-    pub fn kernels(&self) -> &Kernels<f32> {
-        &self.f32
+    pub fn kernels(&self) -> &AllKernels {
+        &self.kernels
     }
 
     /// Reads all of `input` and writes all of `output`, once, with the vectors of this backend: the
@@ -131,6 +239,71 @@ impl Backend {
     pub fn fastest() -> &'static Self {
         BACKENDS.iter().find(|backend| backend.is_supported()).unwrap_or(&REFERENCE)
     }
+}
+
+const fn of_floats<T: Element, S: Memory<T>>() -> Kernels<T>
+where
+    Scalar: Memory<T, Vector = T::Acc>,
+{
+    Kernels {
+        mean: Some(plain::<Mean, T, S>),
+        norms: Some(Norms {
+            norm_1: plainest::<Magnitudes, T, S>,
+            norm_2: plainest::<RootOfSquares, T, S>,
+            norm_max: plainest::<LargestMagnitude, T, S>,
+            norm_p: norm_p::<T>,
+        }),
+        max_number: plainest::<MostNumber<Largest>, T, S>,
+        min_number: plainest::<MostNumber<Smallest>, T, S>,
+        ..of_integers::<T, S>(None)
+    }
+}
+
+const fn of_integers<T: Element, S: Memory<T>>(mean: Option<Kernel<T>>) -> Kernels<T>
+where
+    Scalar: Memory<T, Vector = T::Acc>,
+{
+    let (max, min) = (plain::<Most<Largest>, T, S>, plainest::<Most<Smallest>, T, S>);
+    Kernels { max, max_number: max, min, min_number: min, mean, norms: None }
+}
+
+/// Averages of integers, summed in `i32` if those hold all sums and divisors.
+fn mean<T: Small, S: Memory<Summed<T>> + Memory<SummedLong<T>>>(
+    geometry: &Geometry,
+    rows: Range<usize>,
+    input: &[T],
+    output: &mut [T],
+) where
+    Summed<T>: Element,
+    SummedLong<T>: Element,
+    Scalar: Memory<Summed<T>, Vector = <Summed<T> as Element>::Acc>
+        + Memory<SummedLong<T>, Vector = <SummedLong<T> as Element>::Acc>,
+{
+    let divisor = match geometry.divisor() {
+        Divisor::Constant(n) => n.unsigned_abs(),
+        _ => 0,
+    };
+    let taps = geometry.axes().iter().map(|axis| axis.kernel as u64).product::<u64>();
+    if taps <= T::MOST_SUMMED && divisor <= i32::MAX as u64 {
+        let (input, output) = (Summed::wrap_slice(input), Summed::wrap_slice_mut(output));
+        plain::<Mean, Summed<T>, S>(geometry, rows, input, output);
+    } else {
+        long_mean::<T, S>(geometry, rows, input, output);
+    }
+}
+
+/// Averages of integers, summed in `i64`.
+fn long_mean<T: Pod, S: Memory<SummedLong<T>>>(
+    geometry: &Geometry,
+    rows: Range<usize>,
+    input: &[T],
+    output: &mut [T],
+) where
+    SummedLong<T>: Element,
+    Scalar: Memory<SummedLong<T>, Vector = <SummedLong<T> as Element>::Acc>,
+{
+    let (input, output) = (SummedLong::wrap_slice(input), SummedLong::wrap_slice_mut(output));
+    plainest::<Mean, SummedLong<T>, S>(geometry, rows, input, output);
 }
 
 impl fmt::Debug for Backend {
@@ -196,12 +369,56 @@ pub static BACKENDS: &[Backend] = &[
     REFERENCE,
 ];
 
+/// The kernels of a module of plain loops.
+macro_rules! of_plain_loops {
+    ($module:ident) => {{
+        macro_rules! kernels {
+            ($mean:expr, $norms:expr) => {
+                Kernels {
+                    max: $module::max,
+                    max_number: $module::max_number,
+                    min: $module::min,
+                    min_number: $module::min_number,
+                    mean: $mean,
+                    norms: $norms,
+                }
+            };
+        }
+        macro_rules! floats {
+            () => {
+                kernels!(
+                    Some($module::mean),
+                    Some(Norms {
+                        norm_1: $module::norm_1,
+                        norm_2: $module::norm_2,
+                        norm_max: $module::norm_max,
+                        norm_p: $module::norm_p,
+                    })
+                )
+            };
+        }
+        AllKernels {
+            f32: floats!(),
+            f64: floats!(),
+            f16: floats!(),
+            bf16: floats!(),
+            i8: kernels!(Some($module::mean_of_integers), None),
+            u8: kernels!(Some($module::mean_of_integers), None),
+            i16: kernels!(Some($module::mean_of_integers), None),
+            u16: kernels!(Some($module::mean_of_integers), None),
+            i32: kernels!(Some($module::mean_of_integers), None),
+            u32: kernels!(None, None),
+            i64: kernels!(None, None),
+        }
+    }};
+}
+
 /// The compiler's own vectorisation, dispatched by `multiversion`.
 const AUTOVEC: Backend = Backend {
     name: "autovec",
     features: &[],
     floor: autovec::floor,
-    f32: Kernels { max: autovec::max, max_number: autovec::max_number, mean: autovec::mean },
+    kernels: of_plain_loops!(autovec),
 };
 
 /// The definition, against which the others are checked.
@@ -209,7 +426,7 @@ pub const REFERENCE: Backend = Backend {
     name: "reference",
     features: &[],
     floor: floor::<f32, Scalar>,
-    f32: Kernels { max: reference::max, max_number: reference::max_number, mean: reference::mean },
+    kernels: of_plain_loops!(reference),
 };
 
 #[cfg(test)]

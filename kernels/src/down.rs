@@ -4,9 +4,10 @@
 
 use crate::Geometry;
 use crate::fold::fold;
+use crate::number::Element;
 use crate::order::{Step, Taps};
-use crate::reduction::{Divide, Element, Reduction};
-use crate::simd::{Lanes, load_first, store_first};
+use crate::reduction::{Divide, Reduction};
+use crate::simd::{Memory, load_first, store_first};
 use core::ops::Range;
 
 /// Windows with up to so many taps have them listed; for larger ones, computing the taps costs
@@ -15,7 +16,7 @@ const LISTED: usize = 64;
 
 /// Reduces the windows of output rows `rows`.
 #[inline(always)]
-pub(crate) fn down<R: Reduction<T>, T: Element, S: Lanes<T>>(
+pub(crate) fn down<R: Reduction<T::Acc>, T: Element, S: Memory<T>>(
     simd: S,
     geometry: &Geometry,
     rows: Range<usize>,
@@ -45,7 +46,7 @@ pub(crate) fn down<R: Reduction<T>, T: Element, S: Lanes<T>>(
                 to: i * geometry.row_len() + x * inner,
                 runs: if seamless { 1 } else { count },
                 len: if seamless { count * inner } else { inner },
-                divide: Divide::by::<T, S>(simd, divisor),
+                divide: Divide::by::<T::Acc, S>(simd, divisor, geometry.rounding()),
             };
             let mut list = [Step::default(); LISTED];
             let list = taps.list(&mut list);
@@ -78,7 +79,7 @@ struct Windows<V> {
 impl<V: Copy> Windows<V> {
     /// Reduces all of them, a few vectors at a time.
     #[inline(always)]
-    fn reduce<R: Reduction<T>, T: Element, S: Lanes<T, Vector = V>>(
+    fn reduce<R: Reduction<T::Acc>, T: Element, S: Memory<T, Vector = V>>(
         &self,
         simd: S,
         taps: impl Iterator<Item = Step> + Clone,
@@ -118,7 +119,12 @@ impl<V: Copy> Windows<V> {
     /// Reduces `B` vectors, given where they start in the input and in the output, and how many
     /// elements of each are there.
     #[inline(always)]
-    fn reduce_vectors<R: Reduction<T>, T: Element, S: Lanes<T, Vector = V>, const B: usize>(
+    fn reduce_vectors<
+        R: Reduction<T::Acc>,
+        T: Element,
+        S: Memory<T, Vector = V>,
+        const B: usize,
+    >(
         &self,
         simd: S,
         taps: impl Iterator<Item = Step>,
@@ -126,7 +132,7 @@ impl<V: Copy> Windows<V> {
         output: &mut [T],
         (from, to, n): (usize, usize, usize),
     ) {
-        let merged = fold::<R, T, S, B>(simd, taps, |offset, b| {
+        let merged = fold::<R, T::Acc, S, B>(simd, taps, |offset, b| {
             let at = from.wrapping_add(offset).wrapping_add(b * S::N);
             // SAFETY: `Taps` are inside the input, which has the length the geometry says.
             unsafe { load_first(simd, input, at, n) }

@@ -3,21 +3,22 @@
 
 use crate::Geometry;
 use crate::fold::{Tree, fold};
+use crate::number::Element;
 use crate::order::{Taps, merges_after};
-use crate::reduction::{Divide, Element, Reduction};
-use crate::simd::{Lanes, WIDEST, load_first, scalar::Scalar, store};
+use crate::reduction::{Divide, Reduction};
+use crate::simd::{Memory, WIDEST, load_first, scalar::Scalar, store_lanes};
 use core::ops::Range;
 
 /// Reduces the windows of output rows `rows`.
 #[inline(always)]
-pub(crate) fn each<R: Reduction<T>, T: Element, S: Lanes<T>>(
+pub(crate) fn each<R: Reduction<T::Acc>, T: Element, S: Memory<T>>(
     simd: S,
     geometry: &Geometry,
     rows: Range<usize>,
     input: &[T],
     output: &mut [T],
 ) where
-    Scalar: Lanes<T, Vector = T>,
+    Scalar: Memory<T, Vector = T::Acc>,
 {
     let [depth, height, width] = *geometry.axes();
     let strides = geometry.tap_strides();
@@ -34,20 +35,21 @@ pub(crate) fn each<R: Reduction<T>, T: Element, S: Lanes<T>>(
             let mut tree = Tree::new();
             for first in taps.clone().step_by(step) {
                 let n = step.min(taps.end - first);
-                let [merged] = fold::<R, T, S, 1>(simd, rows.clone(), |offset, _| {
+                let [merged] = fold::<R, T::Acc, S, 1>(simd, rows.clone(), |offset, _| {
                     let at = origin.wrapping_add(offset).wrapping_add(first * width.dilation);
                     // SAFETY: `taps` are inside the input, which has the length the geometry says.
                     unsafe { load_first(simd, input, at, n) }
                 });
                 // SAFETY: `columns` holds the widest vector.
-                unsafe { store(simd, merged, &mut columns, 0) }
+                unsafe { store_lanes(simd, merged, &mut columns, 0) }
                 for (j, &column) in (first..).zip(&columns[..n]) {
-                    tree.push::<R, T, _>(Scalar, column, merges_after(j, &taps));
+                    tree.push::<R, T::Acc, _>(Scalar, column, merges_after(j, &taps));
                 }
             }
             let divisor = geometry.divide_by([(depth, z), (height, y), (width, x)]);
             let merged = tree.root().unwrap_or(R::IDENTITY);
-            *out = R::finish(Scalar, merged, Divide::by::<T, _>(Scalar, divisor));
+            let divide = Divide::by::<T::Acc, _>(Scalar, divisor, geometry.rounding());
+            *out = T::narrow(R::finish(Scalar, merged, divide));
         }
     }
 }

@@ -1,21 +1,21 @@
 //! The yardstick: what no pooling can be faster than, but for luck with caches.
 
-use crate::reduction::Element;
-use crate::simd::{Lanes, load, load_first, store_first};
+use crate::number::{Element, Number};
+use crate::simd::{Memory, load, load_first, store_first};
 
 /// Elements of the input that are read before the output is written to.
 const PIECE: usize = 4096;
 
 /// Reads all of the input and writes all of the output, once, with vectors of `S` and in turns, as
 /// a pooling does. The values written are of no use.
-pub(crate) fn floor<T: Element, S: Lanes<T>>(input: &[T], output: &mut [T]) {
+pub(crate) fn floor<T: Element, S: Memory<T>>(input: &[T], output: &mut [T]) {
     let simd = S::detect().expect("a backend is only run where it is supported");
     simd.vectorize(
         #[inline(always)]
         || {
             let pieces = input.len().div_ceil(PIECE).max(1);
             let mut inputs = input.chunks(PIECE);
-            let mut seen = [simd.splat(T::zeroed()); 4];
+            let mut seen = [simd.splat(T::Acc::ZERO); 4];
             for output in output.chunks_mut(output.len().div_ceil(pieces).max(1)) {
                 read(simd, inputs.next().unwrap_or_default(), &mut seen);
                 let [a, b, c, d] = seen;
@@ -35,7 +35,7 @@ pub(crate) fn floor<T: Element, S: Lanes<T>>(input: &[T], output: &mut [T]) {
 }
 
 #[inline(always)]
-fn read<T: Element, S: Lanes<T>>(simd: S, input: &[T], seen: &mut [S::Vector; 4]) {
+fn read<T: Element, S: Memory<T>>(simd: S, input: &[T], seen: &mut [S::Vector; 4]) {
     let mut i = 0;
     while i + 4 * S::N <= input.len() {
         for (j, seen) in seen.iter_mut().enumerate() {

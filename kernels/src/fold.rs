@@ -1,13 +1,14 @@
 //! Merging the taps of a window in their order, for several vectors of windows at once.
 
+use crate::number::Number;
 use crate::order::{DEPTH, Step};
-use crate::reduction::{Element, Reduction};
+use crate::reduction::Reduction;
 use crate::simd::Lanes;
 use core::mem::MaybeUninit;
 
 /// Merges `taps`, each `B` vectors wide, of which `load` gets the one at an offset.
 #[inline(always)]
-pub(crate) fn fold<R: Reduction<T>, T: Element, S: Lanes<T>, const B: usize>(
+pub(crate) fn fold<R: Reduction<A>, A: Number, S: Lanes<A>, const B: usize>(
     simd: S,
     mut taps: impl Iterator<Item = Step>,
     load: impl Fn(usize, usize) -> S::Vector,
@@ -83,7 +84,7 @@ impl<V: Copy> Tree<V> {
 
     /// Adds a leaf, and merges the newest subtrees `merges` times.
     #[inline(always)]
-    pub(crate) fn push<R: Reduction<T>, T: Element, S: Lanes<T, Vector = V>>(
+    pub(crate) fn push<R: Reduction<A>, A: Number, S: Lanes<A, Vector = V>>(
         &mut self,
         simd: S,
         leaf: V,

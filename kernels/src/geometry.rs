@@ -1,5 +1,6 @@
 //! Which elements belong to which window.
 
+use crate::Rounding;
 use core::ops::Range;
 
 /// One spatial axis: its extent and the windows along it.
@@ -118,6 +119,9 @@ pub struct Geometry {
     axes: [Axis; 3],
     inner: usize,
     divisor: Divisor,
+    rounding: Rounding,
+    /// Its bits: an exponent is compared like the rest, it is never NaN.
+    exponent: u64,
 }
 
 impl Geometry {
@@ -146,7 +150,14 @@ impl Geometry {
         bytes(axes.map(|axis| axis.output))?;
         axes.iter().try_fold(1usize, |n, axis| n.checked_mul(axis.kernel))?;
         let sound = axes.iter().all(Axis::is_sound) && divisor != Divisor::Constant(0);
-        sound.then_some(Self { planes, axes, inner, divisor })
+        sound.then_some(Self {
+            planes,
+            axes,
+            inner,
+            divisor,
+            rounding: Rounding::default(),
+            exponent: 0,
+        })
     }
 
     /// Independent tensors one after the other.
@@ -167,6 +178,28 @@ impl Geometry {
     /// What sums are divided by.
     pub fn divisor(&self) -> Divisor {
         self.divisor
+    }
+
+    /// How averages of integers are rounded.
+    pub fn rounding(&self) -> Rounding {
+        self.rounding
+    }
+
+    /// The exponent `p` of [`norm_p`](crate::Norms::norm_p).
+    pub fn exponent(&self) -> f64 {
+        f64::from_bits(self.exponent)
+    }
+
+    /// The same pooling, with this exponent of norms.
+    #[must_use]
+    pub fn raised(self, exponent: f64) -> Self {
+        Self { exponent: exponent.to_bits(), ..self }
+    }
+
+    /// The same pooling, with averages of integers rounded so.
+    #[must_use]
+    pub fn rounded(self, rounding: Rounding) -> Self {
+        Self { rounding, ..self }
     }
 
     /// Elements of the input.

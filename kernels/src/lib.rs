@@ -32,8 +32,10 @@ mod floor;
 mod fold;
 mod geometry;
 mod lines;
+mod number;
 mod order;
 mod pixels;
+mod power;
 mod reduction;
 mod reference;
 mod rows;
@@ -42,8 +44,10 @@ mod strips;
 mod walk;
 mod whole;
 
-pub use backend::{BACKENDS, Backend, Kernel, Kernels, REFERENCE};
+pub use backend::{AllKernels, BACKENDS, Backend, Kernel, Kernels, Norms, REFERENCE};
 #[cfg(feature = "std")]
 pub use backend::{ENV, NoSuchBackend};
 pub use geometry::{Axis, Divisor, Geometry};
+pub use half::{bf16, f16};
+pub use number::Rounding;
 pub use walk::Walk;

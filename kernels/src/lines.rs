@@ -1,10 +1,11 @@
 //! Output rows made from a few lines of the input: what walks that keep columns in registers share.
 
 use crate::fold::fold;
+use crate::number::Element;
 use crate::order::{Step, Taps};
-use crate::reduction::{Element, Reduction, look_at};
-use crate::simd::{Lanes, load, load_between};
-use crate::{Divisor, Geometry};
+use crate::reduction::{Reduction, look_at};
+use crate::simd::{Memory, load, load_between};
+use crate::{Divisor, Geometry, Rounding};
 use core::ops::Range;
 
 /// How output rows are made.
@@ -13,7 +14,7 @@ pub(crate) trait RowWalk<T: Element> {
     const FEWEST: usize;
 
     /// Reduces the windows of some output rows, whose columns are merged down `lines`.
-    fn reduce<R: Reduction<T>, S: Lanes<T>>(
+    fn reduce<R: Reduction<T::Acc>, S: Memory<T>>(
         &self,
         simd: S,
         lines: &impl Columns<T>,
@@ -40,6 +41,8 @@ pub(crate) struct Run {
     pub(crate) heights: Range<usize>,
     /// Lines that count towards an average.
     pub(crate) counted: usize,
+    /// How averages of integers are rounded.
+    pub(crate) rounding: Rounding,
     /// Whether the row before the first one is of the same plane and depth.
     follows: bool,
 }
@@ -148,6 +151,7 @@ impl Iterator for Runs<'_> {
             },
             depths,
             heights,
+            rounding: self.geometry.rounding(),
             follows,
         };
         self.done += rows;
@@ -166,7 +170,7 @@ impl Iterator for Runs<'_> {
 
 /// Reduces output rows, and says what was seen that may have been missed.
 #[inline(always)]
-pub(crate) fn reduce<R: Reduction<T>, T: Element, S: Lanes<T>, W: RowWalk<T>>(
+pub(crate) fn reduce<R: Reduction<T::Acc>, T: Element, S: Memory<T>, W: RowWalk<T>>(
     simd: S,
     geometry: &Geometry,
     rows: Range<usize>,
@@ -232,7 +236,7 @@ pub(crate) fn reduce<R: Reduction<T>, T: Element, S: Lanes<T>, W: RowWalk<T>>(
 pub(crate) trait Columns<T: Element> {
     /// Merges `B` vectors of columns down the lines, each vector of each line loaded by `load` from
     /// where the line starts.
-    fn merge<R: Reduction<T>, S: Lanes<T>, const B: usize>(
+    fn merge<R: Reduction<T::Acc>, S: Memory<T>, const B: usize>(
         &self,
         simd: S,
         seen: &mut S::Seen,
@@ -247,7 +251,7 @@ pub(crate) trait Columns<T: Element> {
 /// input has the first `len` of them; whole vectors are loaded where it goes on after the last line, so
 /// that the other lanes hold anything.
 #[inline(always)]
-pub(crate) fn merge_columns<R: Reduction<T>, T: Element, S: Lanes<T>, const B: usize>(
+pub(crate) fn merge_columns<R: Reduction<T::Acc>, T: Element, S: Memory<T>, const B: usize>(
     simd: S,
     lines: &impl Columns<T>,
     input: &[T],
@@ -274,7 +278,7 @@ pub(crate) fn merge_columns<R: Reduction<T>, T: Element, S: Lanes<T>, const B: u
 
 /// Of vectors side by side, replaces all lanes after the first `len` by the identity.
 #[inline(always)]
-pub(crate) fn keep_first<R: Reduction<T>, T: Element, S: Lanes<T>, const B: usize>(
+pub(crate) fn keep_first<R: Reduction<T::Acc>, T: Element, S: Memory<T>, const B: usize>(
     simd: S,
     vectors: &mut [S::Vector; B],
     len: usize,
@@ -286,7 +290,7 @@ pub(crate) fn keep_first<R: Reduction<T>, T: Element, S: Lanes<T>, const B: usiz
 
 /// The lanes of the `i`-th of vectors side by side that are among the first `len` of all.
 #[inline(always)]
-fn lanes_within<T: Element, S: Lanes<T>>(len: usize, i: usize) -> Range<usize> {
+fn lanes_within<T: Element, S: Memory<T>>(len: usize, i: usize) -> Range<usize> {
     0..len.saturating_sub(i * S::N).min(S::N)
 }
 
@@ -298,7 +302,7 @@ struct Lines<const N: usize> {
 
 impl<T: Element, const N: usize> Columns<T> for Lines<N> {
     #[inline(always)]
-    fn merge<R: Reduction<T>, S: Lanes<T>, const B: usize>(
+    fn merge<R: Reduction<T::Acc>, S: Memory<T>, const B: usize>(
         &self,
         simd: S,
         seen: &mut S::Seen,
@@ -311,7 +315,7 @@ impl<T: Element, const N: usize> Columns<T> for Lines<N> {
                 *v = load(start, i);
             }
             if j + 1 < N && j >= self.unseen {
-                *seen = look_at::<R, T, S, B>(simd, *seen, &line);
+                *seen = look_at::<R, T::Acc, S, B>(simd, *seen, &line);
             }
             for (i, &v) in line.iter().enumerate() {
                 match (N, j) {
@@ -347,7 +351,7 @@ pub(crate) struct ManyLines<'a> {
 
 impl ManyLines<'_> {
     #[inline(always)]
-    fn merge_steps<R: Reduction<T>, T: Element, S: Lanes<T>, const B: usize>(
+    fn merge_steps<R: Reduction<T::Acc>, T: Element, S: Memory<T>, const B: usize>(
         &self,
         simd: S,
         seen: &mut S::Seen,
@@ -355,7 +359,7 @@ impl ManyLines<'_> {
         load: impl Fn(usize, usize) -> S::Vector,
     ) -> [S::Vector; B] {
         if R::ORDERED {
-            return fold::<R, T, S, B>(simd, steps, |offset, i| {
+            return fold::<R, T::Acc, S, B>(simd, steps, |offset, i| {
                 load(self.origin.wrapping_add(offset), i)
             });
         }
@@ -365,7 +369,7 @@ impl ManyLines<'_> {
             for (i, v) in line.iter_mut().enumerate() {
                 *v = load(self.origin.wrapping_add(step.offset), i);
             }
-            *seen = look_at::<R, T, S, B>(simd, *seen, &line);
+            *seen = look_at::<R, T::Acc, S, B>(simd, *seen, &line);
             for (merged, v) in merged.iter_mut().zip(line) {
                 *merged = R::push(simd, *merged, v);
             }
@@ -376,7 +380,7 @@ impl ManyLines<'_> {
 
 impl<T: Element> Columns<T> for ManyLines<'_> {
     #[inline(always)]
-    fn merge<R: Reduction<T>, S: Lanes<T>, const B: usize>(
+    fn merge<R: Reduction<T::Acc>, S: Memory<T>, const B: usize>(
         &self,
         simd: S,
         seen: &mut S::Seen,

@@ -5,8 +5,9 @@
 //! once and carried in registers to the windows that share it.
 
 use crate::lines::{Columns, RowWalk, Run, reduce};
-use crate::reduction::{Divide, Element, Reduction, look_at};
-use crate::simd::{Lanes, load_first, store_first};
+use crate::number::Element;
+use crate::reduction::{Divide, Reduction, look_at};
+use crate::simd::{Memory, load_first, store_first};
 use crate::walk::FastWalk;
 use crate::{Axis, Geometry};
 use core::ops::Range;
@@ -28,7 +29,7 @@ pub(crate) struct Pixels<const K: usize, const STRIDE: usize>;
 
 impl<const K: usize, const STRIDE: usize> FastWalk for Pixels<K, STRIDE> {
     #[inline(always)]
-    fn reduce<R: Reduction<T>, T: Element, S: Lanes<T>>(
+    fn reduce<R: Reduction<T::Acc>, T: Element, S: Memory<T>>(
         simd: S,
         geometry: &Geometry,
         rows: Range<usize>,
@@ -50,7 +51,7 @@ impl<T: Element, const K: usize, const STRIDE: usize> RowWalk<T> for Row<'_, T, 
     const FEWEST: usize = K;
 
     #[inline(always)]
-    fn reduce<R: Reduction<T>, S: Lanes<T>>(
+    fn reduce<R: Reduction<T::Acc>, S: Memory<T>>(
         &self,
         simd: S,
         lines: &impl Columns<T>,
@@ -96,7 +97,7 @@ impl<T: Element, const K: usize, const STRIDE: usize> Row<'_, T, K, STRIDE> {
     /// Reduces all windows of a row for the channels of `part`, and for as many in each of `V - 1`
     /// vectors after them.
     #[inline(always)]
-    fn along<R: Reduction<T>, S: Lanes<T>, const V: usize>(
+    fn along<R: Reduction<T::Acc>, S: Memory<T>, const V: usize>(
         &self,
         simd: S,
         lines: &impl Columns<T>,
@@ -106,13 +107,13 @@ impl<T: Element, const K: usize, const STRIDE: usize> Row<'_, T, K, STRIDE> {
     ) -> S::Seen {
         let (width, by) = (&self.geometry.axes()[2], self.geometry.divisor());
         let (inner, n) = (self.geometry.inner(), part.channels.len());
-        let whole = Divide::by::<T, S>(simd, part.run.divisor(by, K));
+        let whole = Divide::by::<T::Acc, S>(simd, part.run.divisor(by, K), part.run.rounding);
         // Columns of a window that the one before it has as well.
         let mut carried = [[simd.splat(R::IDENTITY); V]; 2];
         for (j, carried) in carried.iter_mut().enumerate().take(K - STRIDE) {
             let column = j.wrapping_sub(width.pad_begin);
             *carried = self.column_if_any::<R, S, V>(simd, lines, part, column, &mut seen);
-            seen = look_at::<R, T, S, V>(simd, seen, carried);
+            seen = look_at::<R, T::Acc, S, V>(simd, seen, carried);
         }
         let mut to = part.at + part.channels.start;
         // The column after those carried; before the input, it wraps.
@@ -123,7 +124,11 @@ impl<T: Element, const K: usize, const STRIDE: usize> Row<'_, T, K, STRIDE> {
             let inside = interior.contains(&x);
             let mut divide = whole;
             if R::DIVIDES && !inside {
-                divide = Divide::by::<T, S>(simd, part.run.divisor(by, width.count(x, by)));
+                divide = Divide::by::<T::Acc, S>(
+                    simd,
+                    part.run.divisor(by, width.count(x, by)),
+                    part.run.rounding,
+                );
             }
             // A loop of its own for those that need not ask whether there are such columns.
             let end = if inside { interior.end } else { x + 1 };
@@ -157,7 +162,7 @@ impl<T: Element, const K: usize, const STRIDE: usize> Row<'_, T, K, STRIDE> {
 
     /// Merges a column of the input down the lines; if there is no such column, the identity.
     #[inline(always)]
-    fn column_if_any<R: Reduction<T>, S: Lanes<T>, const V: usize>(
+    fn column_if_any<R: Reduction<T::Acc>, S: Memory<T>, const V: usize>(
         &self,
         simd: S,
         lines: &impl Columns<T>,
@@ -174,7 +179,7 @@ impl<T: Element, const K: usize, const STRIDE: usize> Row<'_, T, K, STRIDE> {
 
     /// Merges a column of the input down the lines.
     #[inline(always)]
-    fn column<R: Reduction<T>, S: Lanes<T>, const V: usize>(
+    fn column<R: Reduction<T::Acc>, S: Memory<T>, const V: usize>(
         &self,
         simd: S,
         lines: &impl Columns<T>,
@@ -197,9 +202,9 @@ impl<T: Element, const K: usize, const STRIDE: usize> Row<'_, T, K, STRIDE> {
 /// Merges the columns carried and the new ones, and carries on those that the next window has as well.
 #[inline(always)]
 fn across<
-    R: Reduction<T>,
+    R: Reduction<T::Acc>,
     T: Element,
-    S: Lanes<T>,
+    S: Memory<T>,
     const K: usize,
     const STRIDE: usize,
     const V: usize,
@@ -221,19 +226,19 @@ fn across<
             merge::<R, T, S, V>(simd, left, a)
         }
         _ => {
-            *seen = look_at::<R, T, S, V>(simd, *seen, &a);
+            *seen = look_at::<R, T::Acc, S, V>(simd, *seen, &a);
             let left = merge::<R, T, S, V>(simd, carried[0], a);
             carried[0] = b;
             merge::<R, T, S, V>(simd, left, b)
         }
     };
-    *seen = look_at::<R, T, S, V>(simd, *seen, &merged);
+    *seen = look_at::<R, T::Acc, S, V>(simd, *seen, &merged);
     merged
 }
 
 /// Merges vectors of two columns.
 #[inline(always)]
-fn merge<R: Reduction<T>, T: Element, S: Lanes<T>, const V: usize>(
+fn merge<R: Reduction<T::Acc>, T: Element, S: Memory<T>, const V: usize>(
     simd: S,
     a: [S::Vector; V],
     b: [S::Vector; V],

@@ -1,37 +1,15 @@
 //! What pooling does to the elements of a window.
 
+use crate::Rounding;
+use crate::number::Number;
 use crate::simd::Lanes;
-use bytemuck::Pod;
 use core::marker::PhantomData;
-
-/// An element type that can be pooled.
-pub(crate) trait Element: Pod {
-    /// The nearest value to a divisor.
-    fn nearest(divisor: i64) -> Self;
-
-    /// The number by which to multiply instead of dividing by this one, if there is one that gives
-    /// the same bits whatever is divided: that of a power of two.
-    fn exact_reciprocal(self) -> Option<Self>;
-}
-
-impl Element for f32 {
-    #[inline(always)]
-    fn nearest(divisor: i64) -> Self {
-        divisor as f32
-    }
-
-    #[inline(always)]
-    fn exact_reciprocal(self) -> Option<Self> {
-        let power_of_two = self.to_bits().trailing_zeros() >= f32::MANTISSA_DIGITS - 1;
-        (power_of_two && self.recip().is_normal()).then_some(self.recip())
-    }
-}
 
 /// How a sum becomes an average.
 #[derive(Clone, Copy)]
 pub(crate) enum Divide<V> {
-    /// Divide by this.
-    By(V),
+    /// Divide by this, and round integers so.
+    By(V, Rounding),
     /// Multiply by this, which is exact.
     ByReciprocal(V),
 }
@@ -39,11 +17,15 @@ pub(crate) enum Divide<V> {
 impl<V: Copy> Divide<V> {
     /// By the same divisor in all lanes.
     #[inline(always)]
-    pub(crate) fn by<T: Element, S: Lanes<T, Vector = V>>(simd: S, divisor: i64) -> Self {
-        let divisor = T::nearest(divisor);
+    pub(crate) fn by<A: Number, S: Lanes<A, Vector = V>>(
+        simd: S,
+        divisor: i64,
+        rounding: Rounding,
+    ) -> Self {
+        let divisor = A::nearest(divisor);
         match divisor.exact_reciprocal() {
             Some(reciprocal) => Self::ByReciprocal(simd.splat(reciprocal)),
-            None => Self::By(simd.splat(divisor)),
+            None => Self::By(simd.splat(divisor), rounding),
         }
     }
 }
@@ -52,9 +34,9 @@ impl<V: Copy> Divide<V> {
 ///
 /// Merging is associative up to rounding, and [`IDENTITY`](Self::IDENTITY) merged with anything
 /// changes nothing but the sign of a zero, which [`finish`](Self::finish) erases.
-pub(crate) trait Reduction<T: Element> {
+pub(crate) trait Reduction<A: Number> {
     /// The partial result of no elements.
-    const IDENTITY: T;
+    const IDENTITY: A;
 
     /// Whether the order of merging shows in the result.
     const ORDERED: bool;
@@ -64,42 +46,42 @@ pub(crate) trait Reduction<T: Element> {
 
     /// The reduction that gives the result where this one has [`missed`](Self::missed) something;
     /// itself if it never does.
-    type Exact: Reduction<T>;
+    type Exact: Reduction<A>;
 
     /// Turns elements into partial results.
     #[inline(always)]
-    fn lift<S: Lanes<T>>(_: S, elements: S::Vector) -> S::Vector {
+    fn lift<S: Lanes<A>>(_: S, elements: S::Vector) -> S::Vector {
         elements
     }
 
     /// Merges elements into a partial result.
     #[inline(always)]
-    fn push<S: Lanes<T>>(simd: S, merged: S::Vector, elements: S::Vector) -> S::Vector {
+    fn push<S: Lanes<A>>(simd: S, merged: S::Vector, elements: S::Vector) -> S::Vector {
         Self::merge(simd, merged, Self::lift(simd, elements))
     }
 
     /// Merges two partial results.
-    fn merge<S: Lanes<T>>(simd: S, a: S::Vector, b: S::Vector) -> S::Vector;
+    fn merge<S: Lanes<A>>(simd: S, a: S::Vector, b: S::Vector) -> S::Vector;
 
     /// Turns the merged elements of a window into its result.
-    fn finish<S: Lanes<T>>(simd: S, merged: S::Vector, divide: Divide<S::Vector>) -> S::Vector;
+    fn finish<S: Lanes<A>>(simd: S, merged: S::Vector, divide: Divide<S::Vector>) -> S::Vector;
 
     /// Looks at operands that merging may lose.
     #[inline(always)]
-    fn look<S: Lanes<T>>(_: S, seen: S::Seen, _a: S::Vector, _b: S::Vector) -> S::Seen {
+    fn look<S: Lanes<A>>(_: S, seen: S::Seen, _a: S::Vector, _b: S::Vector) -> S::Seen {
         seen
     }
 
     /// Whether merging may have lost something that was looked at.
     #[inline(always)]
-    fn missed<S: Lanes<T>>(_: S, _seen: S::Seen) -> bool {
+    fn missed<S: Lanes<A>>(_: S, _seen: S::Seen) -> bool {
         false
     }
 }
 
 /// Looks at operands that merging may lose, two at a time.
 #[inline(always)]
-pub(crate) fn look_at<R: Reduction<T>, T: Element, S: Lanes<T>, const B: usize>(
+pub(crate) fn look_at<R: Reduction<A>, A: Number, S: Lanes<A>, const B: usize>(
     simd: S,
     mut seen: S::Seen,
     operands: &[S::Vector; B],
@@ -110,128 +92,246 @@ pub(crate) fn look_at<R: Reduction<T>, T: Element, S: Lanes<T>, const B: usize>(
     seen
 }
 
-/// The largest element, or NaN if there is one.
-pub(crate) struct Max;
+/// Which of two numbers a reduction keeps.
+pub(crate) trait Extreme<A: Number> {
+    /// What loses against any number.
+    const WORST: A;
 
-impl Reduction<f32> for Max {
-    const IDENTITY: f32 = f32::NEG_INFINITY;
+    /// Returns the better of each pair of lanes, and `b` where either is NaN.
+    fn pick<S: Lanes<A>>(simd: S, a: S::Vector, b: S::Vector) -> S::Vector;
+
+    /// Returns the better of each pair of lanes, and a NaN where either is NaN.
+    fn pick_nan<S: Lanes<A>>(simd: S, a: S::Vector, b: S::Vector) -> S::Vector;
+}
+
+/// The larger one.
+pub(crate) struct Largest;
+
+impl<A: Number> Extreme<A> for Largest {
+    const WORST: A = A::LOWEST;
+
+    #[inline(always)]
+    fn pick<S: Lanes<A>>(simd: S, a: S::Vector, b: S::Vector) -> S::Vector {
+        simd.max(a, b)
+    }
+
+    #[inline(always)]
+    fn pick_nan<S: Lanes<A>>(simd: S, a: S::Vector, b: S::Vector) -> S::Vector {
+        simd.max_nan(a, b)
+    }
+}
+
+/// The smaller one.
+pub(crate) struct Smallest;
+
+impl<A: Number> Extreme<A> for Smallest {
+    const WORST: A = A::HIGHEST;
+
+    #[inline(always)]
+    fn pick<S: Lanes<A>>(simd: S, a: S::Vector, b: S::Vector) -> S::Vector {
+        simd.min(a, b)
+    }
+
+    #[inline(always)]
+    fn pick_nan<S: Lanes<A>>(simd: S, a: S::Vector, b: S::Vector) -> S::Vector {
+        simd.min_nan(a, b)
+    }
+}
+
+/// The largest or smallest element, or NaN if there is one.
+pub(crate) struct Most<E>(PhantomData<E>);
+
+impl<A: Number, E: Extreme<A>> Reduction<A> for Most<E> {
+    const IDENTITY: A = E::WORST;
     const ORDERED: bool = false;
     type Exact = Self;
 
     #[inline(always)]
-    fn merge<S: Lanes<f32>>(simd: S, a: S::Vector, b: S::Vector) -> S::Vector {
-        simd.max_nan(a, b)
+    fn merge<S: Lanes<A>>(simd: S, a: S::Vector, b: S::Vector) -> S::Vector {
+        E::pick_nan(simd, a, b)
     }
 
     #[inline(always)]
-    fn finish<S: Lanes<f32>>(simd: S, merged: S::Vector, _: Divide<S::Vector>) -> S::Vector {
+    fn finish<S: Lanes<A>>(simd: S, merged: S::Vector, _: Divide<S::Vector>) -> S::Vector {
         simd.canonical(merged)
     }
 }
 
-/// The largest element, if all are numbers.
+/// The largest or smallest element, if all are numbers.
 ///
 /// A NaN that is the second operand of a merge survives it, and one that is the first is lost.
 /// So a walk has to [`look`](Reduction::look) at first operands only, and at those only once: an
-/// element that windows share may be the last in one of them. Where there was a NaN, [`Max`] does
+/// element that windows share may be the last in one of them. Where there was a NaN, [`Most`] does
 /// the work again.
-pub(crate) struct MaxOfNumbers;
+pub(crate) struct MostOfNumbers<E>(PhantomData<E>);
 
-impl Reduction<f32> for MaxOfNumbers {
-    const IDENTITY: f32 = f32::NEG_INFINITY;
+impl<A: Number, E: Extreme<A>> Reduction<A> for MostOfNumbers<E> {
+    const IDENTITY: A = E::WORST;
     const ORDERED: bool = false;
-    type Exact = Max;
+    type Exact = Most<E>;
 
     #[inline(always)]
-    fn merge<S: Lanes<f32>>(simd: S, a: S::Vector, b: S::Vector) -> S::Vector {
-        simd.max(a, b)
+    fn merge<S: Lanes<A>>(simd: S, a: S::Vector, b: S::Vector) -> S::Vector {
+        E::pick(simd, a, b)
     }
 
     #[inline(always)]
-    fn finish<S: Lanes<f32>>(simd: S, merged: S::Vector, _: Divide<S::Vector>) -> S::Vector {
-        simd.add(merged, simd.splat(0.0))
+    fn finish<S: Lanes<A>>(simd: S, merged: S::Vector, _: Divide<S::Vector>) -> S::Vector {
+        simd.add(merged, simd.splat(A::ZERO))
     }
 
     #[inline(always)]
-    fn look<S: Lanes<f32>>(simd: S, seen: S::Seen, a: S::Vector, b: S::Vector) -> S::Seen {
+    fn look<S: Lanes<A>>(simd: S, seen: S::Seen, a: S::Vector, b: S::Vector) -> S::Seen {
         simd.look(seen, a, b)
     }
 
     #[inline(always)]
-    fn missed<S: Lanes<f32>>(simd: S, seen: S::Seen) -> bool {
+    fn missed<S: Lanes<A>>(simd: S, seen: S::Seen) -> bool {
         simd.has_seen(seen)
     }
 }
 
-/// The largest element that is a number.
-pub(crate) struct MaxNumber;
+/// The largest or smallest element that is a number.
+pub(crate) struct MostNumber<E>(PhantomData<E>);
 
-impl Reduction<f32> for MaxNumber {
-    const IDENTITY: f32 = f32::NEG_INFINITY;
+impl<A: Number, E: Extreme<A>> Reduction<A> for MostNumber<E> {
+    const IDENTITY: A = E::WORST;
     const ORDERED: bool = false;
     type Exact = Self;
 
     #[inline(always)]
-    fn lift<S: Lanes<f32>>(simd: S, elements: S::Vector) -> S::Vector {
-        simd.max(elements, simd.splat(Self::IDENTITY))
+    fn lift<S: Lanes<A>>(simd: S, elements: S::Vector) -> S::Vector {
+        E::pick(simd, elements, simd.splat(E::WORST))
     }
 
     #[inline(always)]
-    fn push<S: Lanes<f32>>(simd: S, merged: S::Vector, elements: S::Vector) -> S::Vector {
-        // `max` yields its second operand where the first is NaN.
-        simd.max(elements, merged)
+    fn push<S: Lanes<A>>(simd: S, merged: S::Vector, elements: S::Vector) -> S::Vector {
+        // The second operand is kept where the first is NaN.
+        E::pick(simd, elements, merged)
     }
 
     #[inline(always)]
-    fn merge<S: Lanes<f32>>(simd: S, a: S::Vector, b: S::Vector) -> S::Vector {
-        simd.max(a, b)
+    fn merge<S: Lanes<A>>(simd: S, a: S::Vector, b: S::Vector) -> S::Vector {
+        E::pick(simd, a, b)
     }
 
     #[inline(always)]
-    fn finish<S: Lanes<f32>>(simd: S, merged: S::Vector, _: Divide<S::Vector>) -> S::Vector {
-        simd.add(merged, simd.splat(0.0))
+    fn finish<S: Lanes<A>>(simd: S, merged: S::Vector, _: Divide<S::Vector>) -> S::Vector {
+        simd.add(merged, simd.splat(A::ZERO))
     }
 }
 
 /// The sum divided by a count.
 pub(crate) struct Mean;
 
-impl Reduction<f32> for Mean {
-    const IDENTITY: f32 = 0.0;
+impl<A: Number> Reduction<A> for Mean {
+    const IDENTITY: A = A::ZERO;
     const ORDERED: bool = true;
     const DIVIDES: bool = true;
     type Exact = Self;
 
     #[inline(always)]
-    fn merge<S: Lanes<f32>>(simd: S, a: S::Vector, b: S::Vector) -> S::Vector {
+    fn merge<S: Lanes<A>>(simd: S, a: S::Vector, b: S::Vector) -> S::Vector {
         simd.add(a, b)
     }
 
     #[inline(always)]
-    fn finish<S: Lanes<f32>>(simd: S, merged: S::Vector, divide: Divide<S::Vector>) -> S::Vector {
+    fn finish<S: Lanes<A>>(simd: S, merged: S::Vector, divide: Divide<S::Vector>) -> S::Vector {
         simd.canonical(match divide {
-            Divide::By(divisor) => simd.div(merged, divisor),
+            Divide::By(divisor, rounding) => simd.div(merged, divisor, rounding),
             Divide::ByReciprocal(factor) => simd.mul(merged, factor),
         })
+    }
+}
+
+/// The sum of the magnitudes, `L¹`: its divisor is 1.
+pub(crate) struct Magnitudes;
+
+impl<A: Number> Reduction<A> for Magnitudes {
+    const IDENTITY: A = A::ZERO;
+    const ORDERED: bool = true;
+    type Exact = Self;
+
+    #[inline(always)]
+    fn lift<S: Lanes<A>>(simd: S, elements: S::Vector) -> S::Vector {
+        simd.magnitude(elements)
+    }
+
+    #[inline(always)]
+    fn merge<S: Lanes<A>>(simd: S, a: S::Vector, b: S::Vector) -> S::Vector {
+        simd.add(a, b)
+    }
+
+    #[inline(always)]
+    fn finish<S: Lanes<A>>(simd: S, merged: S::Vector, _: Divide<S::Vector>) -> S::Vector {
+        simd.canonical(merged)
+    }
+}
+
+/// The root of the sum of the squares, `L²`.
+pub(crate) struct RootOfSquares;
+
+impl<A: Number> Reduction<A> for RootOfSquares {
+    const IDENTITY: A = A::ZERO;
+    const ORDERED: bool = true;
+    type Exact = Self;
+
+    #[inline(always)]
+    fn lift<S: Lanes<A>>(simd: S, elements: S::Vector) -> S::Vector {
+        simd.mul(elements, elements)
+    }
+
+    #[inline(always)]
+    fn merge<S: Lanes<A>>(simd: S, a: S::Vector, b: S::Vector) -> S::Vector {
+        simd.add(a, b)
+    }
+
+    #[inline(always)]
+    fn finish<S: Lanes<A>>(simd: S, merged: S::Vector, _: Divide<S::Vector>) -> S::Vector {
+        simd.canonical(simd.sqrt(merged))
+    }
+}
+
+/// The largest magnitude, `L^∞`, or NaN if there is one.
+pub(crate) struct LargestMagnitude;
+
+impl<A: Number> Reduction<A> for LargestMagnitude {
+    const IDENTITY: A = A::ZERO;
+    const ORDERED: bool = false;
+    type Exact = Self;
+
+    #[inline(always)]
+    fn lift<S: Lanes<A>>(simd: S, elements: S::Vector) -> S::Vector {
+        simd.magnitude(elements)
+    }
+
+    #[inline(always)]
+    fn merge<S: Lanes<A>>(simd: S, a: S::Vector, b: S::Vector) -> S::Vector {
+        simd.max_nan(a, b)
+    }
+
+    #[inline(always)]
+    fn finish<S: Lanes<A>>(simd: S, merged: S::Vector, _: Divide<S::Vector>) -> S::Vector {
+        simd.canonical(merged)
     }
 }
 
 /// `R` over what it has already merged.
 pub(crate) struct Again<R>(PhantomData<R>);
 
-impl<T: Element, R: Reduction<T>> Reduction<T> for Again<R> {
-    const IDENTITY: T = R::IDENTITY;
+impl<A: Number, R: Reduction<A>> Reduction<A> for Again<R> {
+    const IDENTITY: A = R::IDENTITY;
     const ORDERED: bool = R::ORDERED;
     const DIVIDES: bool = R::DIVIDES;
     type Exact = Again<R::Exact>;
 
     #[inline(always)]
-    fn merge<S: Lanes<T>>(simd: S, a: S::Vector, b: S::Vector) -> S::Vector {
+    fn merge<S: Lanes<A>>(simd: S, a: S::Vector, b: S::Vector) -> S::Vector {
         R::merge(simd, a, b)
     }
 
     #[inline(always)]
-    fn finish<S: Lanes<T>>(simd: S, merged: S::Vector, divide: Divide<S::Vector>) -> S::Vector {
+    fn finish<S: Lanes<A>>(simd: S, merged: S::Vector, divide: Divide<S::Vector>) -> S::Vector {
         R::finish(simd, merged, divide)
     }
 }

@@ -1,20 +1,141 @@
 //! Pooling by its definition: the oracle for every other kernel.
 //!
-//! Nothing here may use `simd`, `order`, a helper of [`Geometry`], unsafe code, or cleverness.
+//! Nothing here may use `simd`, `order`, `number`, a helper of [`Geometry`], unsafe code, or cleverness.
 #![forbid(unsafe_code)]
 
-use crate::{Axis, Divisor, Geometry};
+use crate::{Axis, Divisor, Geometry, Rounding};
 use core::ops::Range;
+use half::{bf16, f16};
 
-/// The largest element; a NaN if there is one; −∞ if there is no element.
-pub(crate) fn max(geometry: &Geometry, rows: Range<usize>, input: &[f32], output: &mut [f32]) {
+/// An element that is compared.
+pub(crate) trait Ordered: Copy + PartialOrd {
+    const LEAST: Self;
+    const GREATEST: Self;
+    /// The same value, of which there is one NaN and one zero.
+    fn canonical(self) -> Self;
+}
+
+/// An element that is averaged in `Sum`.
+pub(crate) trait Float: Ordered {
+    type Sum: Sum;
+    fn to_sum(self) -> Self::Sum;
+    fn round(sum: Self::Sum) -> Self;
+}
+
+/// What floating-point numbers are summed in.
+pub(crate) trait Sum: Copy + PartialOrd {
+    const ZERO: Self;
+    fn of(n: i64) -> Self;
+    fn plus(self, other: Self) -> Self;
+    fn times(self, other: Self) -> Self;
+    fn over(self, other: Self) -> Self;
+    fn magnitude(self) -> Self;
+    fn power(self, exponent: f64) -> Self;
+    fn root(self) -> Self;
+}
+
+/// An element that is averaged exactly.
+pub(crate) trait Integer: Ordered + Into<i128> + TryFrom<i128> {}
+
+macro_rules! sums {
+    ($($float:ident: $root:path, $power:path);*) => { $(
+        impl Sum for $float {
+            const ZERO: Self = 0.0;
+            fn of(n: i64) -> Self {
+                n as Self
+            }
+            fn plus(self, other: Self) -> Self {
+                self + other
+            }
+            fn times(self, other: Self) -> Self {
+                self * other
+            }
+            fn over(self, other: Self) -> Self {
+                self / other
+            }
+            fn magnitude(self) -> Self {
+                self.abs()
+            }
+            fn power(self, exponent: f64) -> Self {
+                $power(self, exponent as Self)
+            }
+            fn root(self) -> Self {
+                $root(self)
+            }
+        }
+    )* };
+}
+
+sums!(f32: libm::sqrtf, libm::powf; f64: libm::sqrt, libm::pow);
+
+macro_rules! floats {
+    ($($float:ident in $sum:ident: $zero:expr, $to_sum:expr, $round:expr);* $(;)?) => { $(
+        impl Ordered for $float {
+            const LEAST: Self = Self::NEG_INFINITY;
+            const GREATEST: Self = Self::INFINITY;
+            fn canonical(self) -> Self {
+                match self {
+                    _ if self.is_nan() => Self::NAN,
+                    _ if self == $zero => $zero,
+                    _ => self,
+                }
+            }
+        }
+
+        impl Float for $float {
+            type Sum = $sum;
+            fn to_sum(self) -> $sum {
+                $to_sum(self)
+            }
+            fn round(sum: $sum) -> Self {
+                $round(sum)
+            }
+        }
+    )* };
+}
+
+floats! {
+    f32 in f32: 0.0, |x| x, |x| x;
+    f64 in f64: 0.0, |x| x, |x| x;
+    f16 in f32: f16::ZERO, f16::to_f32, f16::from_f32;
+    bf16 in f32: bf16::ZERO, bf16::to_f32, bf16::from_f32;
+}
+
+macro_rules! integers {
+    ($($integer:ident),*) => { $(
+        impl Ordered for $integer {
+            const LEAST: Self = Self::MIN;
+            const GREATEST: Self = Self::MAX;
+            fn canonical(self) -> Self {
+                self
+            }
+        }
+
+        impl Integer for $integer {}
+    )* };
+}
+
+integers!(i8, u8, i16, u16, i32, u32, i64);
+
+/// A value that is not equal to itself.
+fn is_nan<T: PartialOrd>(value: T) -> bool {
+    value.partial_cmp(&value).is_none()
+}
+
+/// The largest element; a NaN if there is one; the least value if there is no element.
+pub(crate) fn max<T: Ordered>(
+    geometry: &Geometry,
+    rows: Range<usize>,
+    input: &[T],
+    output: &mut [T],
+) {
     pool(geometry, rows, input, output, |window| {
-        let mut max = f32::NEG_INFINITY;
+        let mut max = T::LEAST;
         for value in window.elements() {
-            if value.is_nan() || value > max {
+            if is_nan(value) || value > max {
                 max = value;
             }
-            if max.is_nan() {
+            if is_nan(max) {
                 return max;
             }
         }
@@ -22,15 +143,15 @@ pub(crate) fn max(geometry: &Geometry, rows: Range<usize>, input: &[f32], output
     });
 }
 
-/// The largest element that is a number; −∞ if there is none.
-pub(crate) fn max_number(
+/// The largest element that is a number; the least value if there is none.
+pub(crate) fn max_number<T: Ordered>(
     geometry: &Geometry,
     rows: Range<usize>,
-    input: &[f32],
-    output: &mut [f32],
+    input: &[T],
+    output: &mut [T],
 ) {
     pool(geometry, rows, input, output, |window| {
-        let mut max = f32::NEG_INFINITY;
+        let mut max = T::LEAST;
         for value in window.elements() {
             if value > max {
                 max = value;
@@ -40,38 +161,162 @@ pub(crate) fn max_number(
     });
 }
 
-/// The sum, in the order of [`tree`], over the divisor; 0 if there is no element.
-pub(crate) fn mean(geometry: &Geometry, rows: Range<usize>, input: &[f32], output: &mut [f32]) {
+/// The smallest element; a NaN if there is one; the greatest value if there is no element.
+pub(crate) fn min<T: Ordered>(
+    geometry: &Geometry,
+    rows: Range<usize>,
+    input: &[T],
+    output: &mut [T],
+) {
     pool(geometry, rows, input, output, |window| {
-        let [depth, height, width] = window.geometry.axes().map(|axis| axis.kernel);
-        let sum = tree(width, &|k| tree(depth, &|i| tree(height, &|j| window.element([i, j, k]))));
-        match sum {
-            Some(sum) => sum / window.divisor(),
-            None => 0.0,
+        let mut min = T::GREATEST;
+        for value in window.elements() {
+            if is_nan(value) || value < min {
+                min = value;
+            }
+            if is_nan(min) {
+                return min;
+            }
         }
+        min
+    });
+}
+
+/// The smallest element that is a number; the greatest value if there is none.
+pub(crate) fn min_number<T: Ordered>(
+    geometry: &Geometry,
+    rows: Range<usize>,
+    input: &[T],
+    output: &mut [T],
+) {
+    pool(geometry, rows, input, output, |window| {
+        let mut min = T::GREATEST;
+        for value in window.elements() {
+            if value < min {
+                min = value;
+            }
+        }
+        min
+    });
+}
+
+/// The sum, in the order of [`tree`], over the divisor; 0 if there is no element.
+pub(crate) fn mean<T: Float>(
+    geometry: &Geometry,
+    rows: Range<usize>,
+    input: &[T],
+    output: &mut [T],
+) {
+    pool(geometry, rows, input, output, |window| {
+        let sum = window.sum(|x| x);
+        T::round(sum.over(T::Sum::of(window.divisor() as i64)))
+    });
+}
+
+/// The exact sum over the divisor, rounded as told; 0 if there is no element. What is outside the
+/// range of the type becomes its end.
+pub(crate) fn mean_of_integers<T: Integer>(
+    geometry: &Geometry,
+    rows: Range<usize>,
+    input: &[T],
+    output: &mut [T],
+) {
+    pool(geometry, rows, input, output, |window| {
+        let sum: i128 = window.elements().map(Into::<i128>::into).sum();
+        let mean = divide(sum, window.divisor(), geometry.rounding());
+        mean.clamp(T::LEAST.into(), T::GREATEST.into()).try_into().unwrap_or(T::LEAST)
+    });
+}
+
+/// The quotient, rounded as told.
+fn divide(n: i128, divisor: i128, rounding: Rounding) -> i128 {
+    let (n, divisor) = if divisor < 0 { (-n, -divisor) } else { (n, divisor) };
+    let below = n.div_euclid(divisor);
+    let twice_the_rest = 2 * n.rem_euclid(divisor);
+    let (nearer, tie) = (twice_the_rest > divisor, twice_the_rest == divisor);
+    let up = match rounding {
+        Rounding::HalfAwayFromZero => nearer || tie && n > 0,
+        Rounding::HalfEven => nearer || tie && below % 2 != 0,
+        Rounding::HalfUp => nearer || tie,
+        Rounding::Truncate => n < 0 && twice_the_rest > 0,
+    };
+    if up { below + 1 } else { below }
+}
+
+/// The sum of the magnitudes.
+pub(crate) fn norm_1<T: Float>(
+    geometry: &Geometry,
+    rows: Range<usize>,
+    input: &[T],
+    output: &mut [T],
+) {
+    pool(geometry, rows, input, output, |window| T::round(window.sum(Sum::magnitude)));
+}
+
+/// The square root of the sum of the squares.
+pub(crate) fn norm_2<T: Float>(
+    geometry: &Geometry,
+    rows: Range<usize>,
+    input: &[T],
+    output: &mut [T],
+) {
+    pool(geometry, rows, input, output, |window| T::round(window.sum(|x| x.times(x)).root()));
+}
+
+/// The largest magnitude; a NaN if there is one; 0 if there is no element.
+pub(crate) fn norm_max<T: Float>(
+    geometry: &Geometry,
+    rows: Range<usize>,
+    input: &[T],
+    output: &mut [T],
+) {
+    pool(geometry, rows, input, output, |window| {
+        let mut max = T::Sum::ZERO;
+        for value in window.elements().map(|x| x.to_sum().magnitude()) {
+            if is_nan(value) || value > max {
+                max = value;
+            }
+            if is_nan(max) {
+                break;
+            }
+        }
+        T::round(max)
+    });
+}
+
+/// (Σ|x|^p)^(1/p), by `libm`, which computes the same everywhere.
+pub(crate) fn norm_p<T: Float>(
+    geometry: &Geometry,
+    rows: Range<usize>,
+    input: &[T],
+    output: &mut [T],
+) {
+    let p = geometry.exponent();
+    pool(geometry, rows, input, output, |window| {
+        T::round(window.sum(|x| x.magnitude().power(p)).power(1.0 / p))
     });
 }
 
 /// Sums the leaves that are present by the binary tree whose left part is as large a power of two
 /// as leaves something for the right one.
-fn tree(leaves: usize, leaf: &dyn Fn(usize) -> Option<f32>) -> Option<f32> {
+fn tree<T: Sum>(leaves: usize, leaf: &dyn Fn(usize) -> Option<T>) -> Option<T> {
     if leaves == 1 {
         return leaf(0);
     }
     let half = leaves.next_power_of_two() / 2;
     match (tree(half, leaf), tree(leaves - half, &|i| leaf(half + i))) {
-        (Some(left), Some(right)) => Some(left + right),
+        (Some(left), Some(right)) => Some(left.plus(right)),
         (left, right) => left.or(right),
     }
 }
 
 /// Sets every element of the output to the result of its window, with one NaN and one zero.
-fn pool(
+fn pool<T: Ordered>(
     geometry: &Geometry,
     rows: Range<usize>,
-    input: &[f32],
-    output: &mut [f32],
-    reduce: impl Fn(&Window<'_>) -> f32,
+    input: &[T],
+    output: &mut [T],
+    reduce: impl Fn(&Window<'_, T>) -> T,
 ) {
     let [depth, height, width] = geometry.axes().map(|axis| axis.output);
     let row_len = width * geometry.inner();
@@ -85,28 +330,23 @@ fn pool(
             at: [row / height % depth, row % height, column / geometry.inner()],
             channel: column % geometry.inner(),
         };
-        let value = reduce(&window);
-        *out = match value {
-            _ if value.is_nan() => f32::NAN,
-            0.0 => 0.0,
-            _ => value,
-        };
+        *out = reduce(&window).canonical();
     }
 }
 
 /// One window of the input.
-struct Window<'a> {
+struct Window<'a, T> {
     geometry: &'a Geometry,
-    input: &'a [f32],
+    input: &'a [T],
     plane: usize,
     /// Its place in the output: depth, height, width.
     at: [usize; 3],
     channel: usize,
 }
 
-impl Window<'_> {
+impl<T: Copy> Window<'_, T> {
     /// The element under a tap, unless it is outside the input.
-    fn element(&self, tap: [usize; 3]) -> Option<f32> {
+    fn element(&self, tap: [usize; 3]) -> Option<T> {
         let mut index = self.plane;
         for ((axis, at), tap) in self.geometry.axes().iter().zip(self.at).zip(tap) {
             let padded = at * axis.stride + tap * axis.dilation;
@@ -117,7 +357,7 @@ impl Window<'_> {
     }
 
     /// The elements that are present, in row-major order.
-    fn elements(&self) -> impl Iterator<Item = f32> {
+    fn elements(&self) -> impl Iterator<Item = T> {
         let [depth, height, width] = self.geometry.axes().map(|axis| axis.kernel);
         (0..depth).flat_map(move |i| {
             (0..height).flat_map(move |j| (0..width).filter_map(move |k| self.element([i, j, k])))
@@ -125,18 +365,30 @@ impl Window<'_> {
     }
 
     /// What the sum is divided by.
-    fn divisor(&self) -> f32 {
+    fn divisor(&self) -> i128 {
         let counted = |limit: fn(&Axis) -> Range<usize>| -> usize {
             let along = self.geometry.axes().iter().zip(self.at).map(|(axis, at)| {
                 let taps = (0..axis.kernel).map(|tap| at * axis.stride + tap * axis.dilation);
                 taps.filter(|padded| limit(axis).contains(padded)).count()
             });
-            along.product()
+            along.product::<usize>().max(1)
         };
         match self.geometry.divisor() {
-            Divisor::Constant(n) => n as f32,
-            Divisor::Present => counted(|axis| axis.pad_begin..axis.pad_begin + axis.input) as f32,
-            Divisor::Padded => counted(|axis| 0..axis.pad_begin + axis.input + axis.pad_end) as f32,
+            Divisor::Constant(n) => n.into(),
+            Divisor::Present => counted(|axis| axis.pad_begin..axis.pad_begin + axis.input) as i128,
+            Divisor::Padded => {
+                counted(|axis| 0..axis.pad_begin + axis.input + axis.pad_end) as i128
+            }
         }
+    }
+}
+
+impl<T: Float> Window<'_, T> {
+    /// The sum of what `lift` makes of the elements, in the order of [`tree`].
+    fn sum(&self, lift: impl Fn(T::Sum) -> T::Sum) -> T::Sum {
+        let [depth, height, width] = self.geometry.axes().map(|axis| axis.kernel);
+        let leaf = |tap| self.element(tap).map(|x| lift(x.to_sum()));
+        let sum = tree(width, &|k| tree(depth, &|i| tree(height, &|j| leaf([i, j, k]))));
+        sum.unwrap_or(T::Sum::ZERO)
     }
 }

@@ -8,8 +8,9 @@
 //! the input, and writes on into the next row, which is written after it.
 
 use crate::lines::{Columns, RowWalk, Run, keep_first, merge_columns, reduce};
-use crate::reduction::{Divide, Element, Reduction};
-use crate::simd::{Lanes, WIDEST, load, load_between, store, store_first};
+use crate::number::{Element, Number};
+use crate::reduction::{Divide, Reduction};
+use crate::simd::{Memory, WIDEST, load, load_between, load_lanes, store, store_first};
 use crate::walk::FastWalk;
 use crate::{Axis, Divisor, Geometry};
 use core::array::from_fn;
@@ -34,7 +35,7 @@ pub(crate) struct Rows<const K: usize, const STRIDE: usize>;
 
 impl<const K: usize, const STRIDE: usize> FastWalk for Rows<K, STRIDE> {
     #[inline(always)]
-    fn reduce<R: Reduction<T>, T: Element, S: Lanes<T>>(
+    fn reduce<R: Reduction<T::Acc>, T: Element, S: Memory<T>>(
         simd: S,
         geometry: &Geometry,
         rows: Range<usize>,
@@ -43,12 +44,12 @@ impl<const K: usize, const STRIDE: usize> FastWalk for Rows<K, STRIDE> {
     ) -> S::Seen {
         let (width, by) = (&geometry.axes()[2], geometry.divisor());
         let last = (width.output - 1) / S::N * S::N;
-        let mut counts = [[T::zeroed(); WIDEST]; 2];
+        let mut counts = [[T::Acc::ZERO; WIDEST]; 2];
         if R::DIVIDES {
             for (counts, x) in counts.iter_mut().zip([0, last]) {
                 for (i, count) in counts[..S::N].iter_mut().enumerate() {
                     let counted = width.count((x + i).min(width.output - 1), by);
-                    *count = T::nearest(counted.max(1) as i64);
+                    *count = T::Acc::nearest(counted.max(1) as i64);
                 }
             }
         }
@@ -58,19 +59,19 @@ impl<const K: usize, const STRIDE: usize> FastWalk for Rows<K, STRIDE> {
 }
 
 /// Rows of windows of `K` columns, `STRIDE` apart.
-struct Row<'a, T, const K: usize, const STRIDE: usize> {
+struct Row<'a, T: Element, const K: usize, const STRIDE: usize> {
     width: &'a Axis,
     by: Divisor,
     input: &'a [T],
     /// Counted columns of the windows of the first vector, and of the last.
-    counts: &'a [[T; WIDEST]; 2],
+    counts: &'a [[T::Acc; WIDEST]; 2],
 }
 
 impl<T: Element, const K: usize, const STRIDE: usize> RowWalk<T> for Row<'_, T, K, STRIDE> {
     const FEWEST: usize = 1;
 
     #[inline(always)]
-    fn reduce<R: Reduction<T>, S: Lanes<T>>(
+    fn reduce<R: Reduction<T::Acc>, S: Memory<T>>(
         &self,
         simd: S,
         lines: &impl Columns<T>,
@@ -79,7 +80,7 @@ impl<T: Element, const K: usize, const STRIDE: usize> RowWalk<T> for Row<'_, T, 
         mut seen: S::Seen,
     ) -> S::Seen {
         let width = self.width;
-        let [divide_first, divide, divide_last] = self.divides::<R, S>(simd, run.counted);
+        let [divide_first, divide, divide_last] = self.divides::<R, S>(simd, run);
         let identity = simd.splat(R::IDENTITY);
         // The last column of window 0 is the last of a group of `STRIDE`.
         let first = K - STRIDE - width.pad_begin;
@@ -139,7 +140,7 @@ impl<T: Element, const K: usize, const STRIDE: usize> Row<'_, T, K, STRIDE> {
     /// Merges the columns of a vector of windows, and looks at what that may lose. A column that
     /// was the last of a window has been seen in its result.
     #[inline(always)]
-    fn across<R: Reduction<T>, S: Lanes<T>>(
+    fn across<R: Reduction<T::Acc>, S: Memory<T>>(
         &self,
         simd: S,
         before: [S::Vector; STRIDE],
@@ -185,27 +186,27 @@ impl<T: Element, const K: usize, const STRIDE: usize> Row<'_, T, K, STRIDE> {
 
     /// How sums become averages in the first vector, in those between, and in the last.
     #[inline(always)]
-    fn divides<R: Reduction<T>, S: Lanes<T>>(
+    fn divides<R: Reduction<T::Acc>, S: Memory<T>>(
         &self,
         simd: S,
-        counted: usize,
+        run: &Run,
     ) -> [Divide<S::Vector>; 3] {
         if !R::DIVIDES {
-            return [Divide::by::<T, S>(simd, 1); 3];
+            return [Divide::by::<T::Acc, S>(simd, 1, run.rounding); 3];
         }
-        let counted = counted.max(1);
+        let counted = run.counted.max(1);
         if let Divisor::Constant(n) = self.by {
-            return [Divide::by::<T, S>(simd, n); 3];
+            return [Divide::by::<T::Acc, S>(simd, n, run.rounding); 3];
         }
-        let lines = simd.splat(T::nearest(counted as i64));
-        let mut divides = [Divide::by::<T, S>(simd, (counted * K) as i64); 3];
+        let lines = simd.splat(T::Acc::nearest(counted as i64));
+        let mut divides = [Divide::by::<T::Acc, S>(simd, (counted * K) as i64, run.rounding); 3];
         let (end, by) = (self.width.output - 1, self.by);
         for (i, x) in [(0, 0), (2, end / S::N * S::N)] {
             // Of all windows, only the first and the last ones may lack columns.
             if self.width.count(x, by) < K || self.width.count((x + S::N).min(end), by) < K {
                 // SAFETY: there are as many counts as the widest vector has lanes.
-                let counts = unsafe { load(simd, &self.counts[i / 2], 0) };
-                divides[i] = Divide::By(simd.mul(lines, counts));
+                let counts = unsafe { load_lanes(simd, &self.counts[i / 2], 0) };
+                divides[i] = Divide::By(simd.mul(lines, counts), run.rounding);
             }
         }
         divides
@@ -214,7 +215,7 @@ impl<T: Element, const K: usize, const STRIDE: usize> Row<'_, T, K, STRIDE> {
 
 /// Splits consecutive columns into those that are `STRIDE` apart.
 #[inline(always)]
-fn split<T: Element, S: Lanes<T>, const STRIDE: usize>(
+fn split<T: Element, S: Memory<T>, const STRIDE: usize>(
     simd: S,
     linear: [S::Vector; STRIDE],
 ) -> [S::Vector; STRIDE] {

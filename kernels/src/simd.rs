@@ -14,7 +14,9 @@ pub(crate) mod neon;
 pub(crate) mod portable;
 pub(crate) mod scalar;
 
-use bytemuck::Pod;
+use crate::Rounding;
+use crate::number::{Element, Number};
+use bytemuck::{Pod, Zeroable, must_cast};
 use core::ops::Range;
 
 /// Lanes of the widest vector there is: 64 bytes of bytes.
@@ -51,82 +53,84 @@ pub(crate) trait Isa: Copy {
     fn vectorize<R>(self, f: impl FnOnce() -> R) -> R;
 }
 
-/// The operations pooling needs on vectors of `T`.
-pub(crate) trait Lanes<T: Pod>: Isa {
-    /// A vector register of `T`.
-    type Vector: Copy;
+/// The operations that pooling needs on vectors of numbers.
+///
+/// Those that have a body compute lane by lane: good enough for what happens at the end of a row or
+/// of a window, and for types without instructions of their own.
+pub(crate) trait Lanes<A: Number>: Isa {
+    /// A vector register.
+    type Vector: Pod;
+
+    /// Its lanes.
+    type Array: Pod + AsRef<[A]> + AsMut<[A]>;
 
     /// What has been seen of NaNs.
     type Seen: Copy;
 
-    /// The number of elements in a [`Vector`](Self::Vector).
-    const N: usize;
+    /// The number of lanes of a [`Vector`](Self::Vector).
+    const N: usize = size_of::<Self::Array>() / size_of::<A>();
 
     /// Whether [`max_nan`](Self::max_nan) costs no more than [`max`](Self::max).
     const NAN_IS_FREE: bool = false;
 
     /// Broadcasts `x` to all lanes.
-    fn splat(self, x: T) -> Self::Vector;
-
-    /// Loads `N` elements.
-    ///
-    /// # Safety
-    ///
-    /// `src` is valid for reading them.
-    unsafe fn load(self, src: *const T) -> Self::Vector;
-
-    /// Stores `N` elements.
-    ///
-    /// # Safety
-    ///
-    /// `dst` is valid for writing them.
-    unsafe fn store(self, v: Self::Vector, dst: *mut T);
-
-    /// Loads the first `n` elements, fewer than `N`, and touches no other; the other lanes hold
-    /// anything.
-    ///
-    /// # Safety
-    ///
-    /// `src` is valid for reading them.
-    unsafe fn load_first(self, src: *const T, n: usize) -> Self::Vector;
-
-    /// Stores the first `n` elements, fewer than `N`, and touches no other.
-    ///
-    /// # Safety
-    ///
-    /// `dst` is valid for writing them.
-    unsafe fn store_first(self, v: Self::Vector, dst: *mut T, n: usize);
-
-    /// Loads the elements in `lanes` of the `N` from `src` on, and touches no other; the other lanes
-    /// are those of `rest`.
-    ///
-    /// # Safety
-    ///
-    /// The elements in `lanes` are valid for reading; `src` itself may be out of bounds.
-    unsafe fn load_between(
-        self,
-        src: *const T,
-        lanes: Range<usize>,
-        rest: Self::Vector,
-    ) -> Self::Vector;
+    #[inline(always)]
+    fn splat(self, x: A) -> Self::Vector {
+        let mut lanes = Self::Array::zeroed();
+        lanes.as_mut().fill(x);
+        must_cast(lanes)
+    }
 
     /// Replaces all lanes but these by those of `rest`.
-    fn keep(self, v: Self::Vector, lanes: Range<usize>, rest: Self::Vector) -> Self::Vector;
+    #[inline(always)]
+    fn keep(self, v: Self::Vector, lanes: Range<usize>, rest: Self::Vector) -> Self::Vector {
+        let (v, mut kept): (Self::Array, Self::Array) = (must_cast(v), must_cast(rest));
+        for (i, (kept, &v)) in kept.as_mut().iter_mut().zip(v.as_ref()).enumerate() {
+            *kept = if lanes.contains(&i) { v } else { *kept };
+        }
+        must_cast(kept)
+    }
 
-    /// Adds each pair of lanes.
+    /// Adds each pair of lanes; integers wrap.
     fn add(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
 
-    /// Multiplies each pair of lanes.
-    fn mul(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
+    /// Multiplies each pair of lanes; integers wrap.
+    #[inline(always)]
+    fn mul(self, a: Self::Vector, b: Self::Vector) -> Self::Vector {
+        lane_by_lane::<A, Self>(a, b, A::times)
+    }
 
-    /// Divides each pair of lanes.
-    fn div(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
+    /// Divides each pair of lanes, and rounds as told to an integer if the lanes are integers.
+    #[inline(always)]
+    fn div(self, a: Self::Vector, b: Self::Vector, rounding: Rounding) -> Self::Vector {
+        let (mut a, b): (Self::Array, Self::Array) = (must_cast(a), must_cast(b));
+        A::divide(a.as_mut(), b.as_ref(), rounding);
+        must_cast(a)
+    }
+
+    /// The square root of each lane; of integers, not used.
+    #[inline(always)]
+    fn sqrt(self, v: Self::Vector) -> Self::Vector {
+        lane_by_lane::<A, Self>(v, v, |x, _| x.root())
+    }
+
+    /// The magnitude of each lane; of integers, not used.
+    #[inline(always)]
+    fn magnitude(self, v: Self::Vector) -> Self::Vector {
+        lane_by_lane::<A, Self>(v, v, |x, _| x.magnitude())
+    }
 
     /// Returns `a` where it is greater than `b`, else `b`; so `b` where either is NaN.
     fn max(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
 
+    /// Returns `a` where it is less than `b`, else `b`; so `b` where either is NaN.
+    fn min(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
+
     /// Returns the larger of each pair of lanes, or a NaN if either is NaN.
     fn max_nan(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
+
+    /// Returns the smaller of each pair of lanes, or a NaN if either is NaN.
+    fn min_nan(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
 
     /// Replaces every NaN by the canonical one, and −0 by +0.
     fn canonical(self, v: Self::Vector) -> Self::Vector;
@@ -140,14 +144,279 @@ pub(crate) trait Lanes<T: Pod>: Isa {
     /// Whether there was a NaN.
     fn has_seen(self, seen: Self::Seen) -> bool;
 
-    /// Shifts `J` lanes of `before` into `v`: `[before[N-J..], v[..N-J]]`; `J` is at most 4, and `N`.
-    fn slide<const J: usize>(self, before: Self::Vector, v: Self::Vector) -> Self::Vector;
+    /// Splits `2 * N` consecutive elements into those at even and odd positions.
+    #[inline(always)]
+    fn deinterleave(self, lo: Self::Vector, hi: Self::Vector) -> (Self::Vector, Self::Vector) {
+        let linear: [Self::Array; 2] = [must_cast(lo), must_cast(hi)];
+        let (mut even, mut odd) = (linear[0], linear[0]);
+        for i in 0..Self::N {
+            let at = |i: usize| linear[i / Self::N].as_ref()[i % Self::N];
+            even.as_mut()[i] = at(2 * i);
+            odd.as_mut()[i] = at(2 * i + 1);
+        }
+        (must_cast(even), must_cast(odd))
+    }
 
     /// Splits `3 * N` consecutive elements into those at every third position, from 0, 1 and 2 on.
-    fn deinterleave3(self, a: Self::Vector, b: Self::Vector, c: Self::Vector) -> [Self::Vector; 3];
+    #[inline(always)]
+    fn deinterleave3(self, a: Self::Vector, b: Self::Vector, c: Self::Vector) -> [Self::Vector; 3] {
+        let linear: [Self::Array; 3] = [must_cast(a), must_cast(b), must_cast(c)];
+        let mut split = linear;
+        for (j, split) in split.iter_mut().enumerate() {
+            for (i, lane) in split.as_mut().iter_mut().enumerate() {
+                let at = 3 * i + j;
+                *lane = linear[at / Self::N].as_ref()[at % Self::N];
+            }
+        }
+        [must_cast(split[0]), must_cast(split[1]), must_cast(split[2])]
+    }
 
-    /// Splits `2 * N` consecutive elements into those at even and odd positions.
-    fn deinterleave(self, lo: Self::Vector, hi: Self::Vector) -> (Self::Vector, Self::Vector);
+    /// Shifts `J` lanes of `before` into `v`: `[before[N-J..], v[..N-J]]`; `J` is at most 4, and `N`.
+    #[inline(always)]
+    fn slide<const J: usize>(self, before: Self::Vector, v: Self::Vector) -> Self::Vector {
+        let (before, v): (Self::Array, Self::Array) = (must_cast(before), must_cast(v));
+        let mut slid = v;
+        for (i, lane) in slid.as_mut().iter_mut().enumerate() {
+            *lane = if i < J { before.as_ref()[Self::N - J + i] } else { v.as_ref()[i - J] };
+        }
+        must_cast(slid)
+    }
+}
+
+/// Elements in memory, as lanes of what they are reduced in. What is not overridden converts lane by
+/// lane, and takes the first elements through a buffer.
+pub(crate) trait Memory<T: Element>: Lanes<T::Acc> {
+    /// Loads `N` elements.
+    ///
+    /// # Safety
+    ///
+    /// `src` is valid for reading them.
+    #[inline(always)]
+    unsafe fn load(self, src: *const T) -> Self::Vector {
+        let mut lanes = Self::Array::zeroed();
+        for (i, lane) in lanes.as_mut().iter_mut().enumerate() {
+            // SAFETY: as the caller promises.
+            *lane = unsafe { src.wrapping_add(i).read() }.widen();
+        }
+        must_cast(lanes)
+    }
+
+    /// Stores `N` elements.
+    ///
+    /// # Safety
+    ///
+    /// `dst` is valid for writing them.
+    #[inline(always)]
+    unsafe fn store(self, v: Self::Vector, dst: *mut T) {
+        let lanes: Self::Array = must_cast(v);
+        for (i, &lane) in lanes.as_ref().iter().enumerate() {
+            // SAFETY: as the caller promises.
+            unsafe { dst.wrapping_add(i).write(T::narrow(lane)) }
+        }
+    }
+
+    /// Loads the first `n` elements, fewer than `N`, and touches no other; the other lanes hold
+    /// anything.
+    ///
+    /// # Safety
+    ///
+    /// `src` is valid for reading them.
+    #[inline(always)]
+    unsafe fn load_first(self, src: *const T, n: usize) -> Self::Vector {
+        let mut buffer = [0u64; WIDEST / 8];
+        let bytes = buffer.as_mut_ptr().cast::<u8>();
+        // SAFETY: the caller promises the source, and a vector of elements fits the buffer.
+        unsafe { copy_few(src.cast(), bytes, n * size_of::<T>()) }
+        // SAFETY: the buffer is aligned for all elements, and longer than a vector of them.
+        unsafe { self.load(bytes.cast()) }
+    }
+
+    /// Stores the first `n` elements, fewer than `N`, and touches no other.
+    ///
+    /// # Safety
+    ///
+    /// `dst` is valid for writing them.
+    #[inline(always)]
+    unsafe fn store_first(self, v: Self::Vector, dst: *mut T, n: usize) {
+        let mut buffer = [0u64; WIDEST / 8];
+        let bytes = buffer.as_mut_ptr().cast::<u8>();
+        // SAFETY: the buffer is aligned for all elements, and longer than a vector of them.
+        unsafe { self.store(v, bytes.cast()) }
+        // SAFETY: the caller promises the destination.
+        unsafe { copy_few(bytes, dst.cast(), n * size_of::<T>()) }
+    }
+
+    /// Loads the elements in `lanes` of the `N` from `src` on, and touches no other; the other lanes
+    /// are those of `rest`.
+    ///
+    /// # Safety
+    ///
+    /// The elements in `lanes` are valid for reading; `src` itself may be out of bounds.
+    #[inline(always)]
+    unsafe fn load_between(
+        self,
+        src: *const T,
+        lanes: Range<usize>,
+        rest: Self::Vector,
+    ) -> Self::Vector {
+        let mut buffer = [0u64; WIDEST / 8];
+        let bytes = buffer.as_mut_ptr().cast::<u8>();
+        let (skip, n) = (lanes.start, lanes.end.saturating_sub(lanes.start));
+        // SAFETY: the caller promises the source, and a vector of elements fits the buffer.
+        unsafe {
+            copy_few(
+                src.wrapping_add(skip).cast(),
+                bytes.wrapping_add(skip * size_of::<T>()),
+                n * size_of::<T>(),
+            );
+        }
+        // SAFETY: the buffer is aligned for all elements, and longer than a vector of them.
+        self.keep(unsafe { self.load(bytes.cast()) }, lanes, rest)
+    }
+}
+
+/// Applies a function to each pair of lanes.
+#[inline(always)]
+fn lane_by_lane<A: Number, S: Lanes<A>>(
+    a: S::Vector,
+    b: S::Vector,
+    f: impl Fn(A, A) -> A,
+) -> S::Vector {
+    let (mut a, b): (S::Array, S::Array) = (must_cast(a), must_cast(b));
+    for (a, &b) in a.as_mut().iter_mut().zip(b.as_ref()) {
+        *a = f(*a, b);
+    }
+    must_cast(a)
+}
+
+/// Copies fewer than [`WIDEST`] bytes. It is a call, since it would be most of a kernel otherwise; one of
+/// `copy_nonoverlapping` would be slower.
+///
+/// # Safety
+///
+/// `src` is valid for reading them, and `dst` for writing.
+#[inline(never)]
+unsafe fn copy_few(src: *const u8, dst: *mut u8, n: usize) {
+    /// Copies a piece if the bit of its length is set in `n`.
+    ///
+    /// # Safety
+    ///
+    /// As that of `copy_few`.
+    #[inline(always)]
+    unsafe fn piece<P: Pod>(src: *const u8, dst: *mut u8, n: usize, at: &mut usize) {
+        if n & size_of::<P>() != 0 {
+            // SAFETY: as the caller promises: pieces are as long as `n`, together.
+            let piece = unsafe { src.wrapping_add(*at).cast::<P>().read_unaligned() };
+            // SAFETY: the same.
+            unsafe { dst.wrapping_add(*at).cast::<P>().write_unaligned(piece) }
+            *at += size_of::<P>();
+        }
+    }
+    let mut at = 0;
+    // SAFETY: as the caller promises.
+    unsafe { piece::<[u64; 4]>(src, dst, n, &mut at) }
+    // SAFETY: the same.
+    unsafe { piece::<[u64; 2]>(src, dst, n, &mut at) }
+    // SAFETY: the same.
+    unsafe { piece::<u64>(src, dst, n, &mut at) }
+    // SAFETY: the same.
+    unsafe { piece::<u32>(src, dst, n, &mut at) }
+    // SAFETY: the same.
+    unsafe { piece::<u16>(src, dst, n, &mut at) }
+    // SAFETY: the same.
+    unsafe { piece::<u8>(src, dst, n, &mut at) }
+}
+
+/// Methods of two vectors that are one intrinsic each.
+macro_rules! intrinsics {
+    ($vector:ty: $($name:ident = $intrinsic:path),* $(,)?) => { $(
+        #[inline(always)]
+        fn $name(self, a: $vector, b: $vector) -> $vector {
+            // SAFETY: the token proves that the CPU has the instruction.
+            unsafe { $intrinsic(a, b) }
+        }
+    )* };
+}
+
+/// Methods of integers, none of which is NaN or −0.
+macro_rules! no_nan {
+    ($integer:ty, $vector:ty) => {
+        const NAN_IS_FREE: bool = true;
+
+        #[inline(always)]
+        fn max_nan(self, a: $vector, b: $vector) -> $vector {
+            Lanes::<$integer>::max(self, a, b)
+        }
+
+        #[inline(always)]
+        fn min_nan(self, a: $vector, b: $vector) -> $vector {
+            Lanes::<$integer>::min(self, a, b)
+        }
+
+        #[inline(always)]
+        fn canonical(self, v: $vector) -> $vector {
+            v
+        }
+
+        #[inline(always)]
+        fn unseen(self) {}
+
+        #[inline(always)]
+        fn look(self, (): (), _: $vector, _: $vector) {}
+
+        #[inline(always)]
+        fn has_seen(self, (): ()) -> bool {
+            false
+        }
+    };
+}
+
+/// Loads and stores of vectors that are in memory what they are in a register.
+macro_rules! as_it_is {
+    ($element:ty, $vector:ty) => {
+        #[inline(always)]
+        unsafe fn load(self, src: *const $element) -> $vector {
+            // SAFETY: as the caller promises.
+            unsafe { src.cast::<$vector>().read_unaligned() }
+        }
+
+        #[inline(always)]
+        unsafe fn store(self, v: $vector, dst: *mut $element) {
+            // SAFETY: as the caller promises.
+            unsafe { dst.cast::<$vector>().write_unaligned(v) }
+        }
+    };
+}
+
+pub(crate) use {as_it_is, intrinsics, no_nan};
+
+/// Loads a vector of what was stored by [`store_lanes`].
+///
+/// # Safety
+///
+/// The `N` lanes from `at` on lie inside `slice`.
+#[inline(always)]
+pub(crate) unsafe fn load_lanes<A: Number, S: Lanes<A>>(_: S, slice: &[A], at: usize) -> S::Vector {
+    debug_assert!(at <= slice.len() && S::N <= slice.len() - at, "a load out of bounds");
+    // SAFETY: as the caller promises.
+    unsafe { slice.as_ptr().wrapping_add(at).cast::<S::Vector>().read_unaligned() }
+}
+
+/// Stores the lanes of a vector as they are.
+///
+/// # Safety
+///
+/// The `N` lanes from `at` on lie inside `slice`.
+#[inline(always)]
+pub(crate) unsafe fn store_lanes<A: Number, S: Lanes<A>>(
+    _: S,
+    v: S::Vector,
+    slice: &mut [A],
+    at: usize,
+) {
+    debug_assert!(at <= slice.len() && S::N <= slice.len() - at, "a store out of bounds");
+    // SAFETY: as the caller promises.
+    unsafe { slice.as_mut_ptr().wrapping_add(at).cast::<S::Vector>().write_unaligned(v) }
 }
 
 /// Loads the `N` elements of `slice` from `at` on.
@@ -156,7 +425,7 @@ pub(crate) trait Lanes<T: Pod>: Isa {
 ///
 /// They lie inside it.
 #[inline(always)]
-pub(crate) unsafe fn load<T: Pod, S: Lanes<T>>(simd: S, slice: &[T], at: usize) -> S::Vector {
+pub(crate) unsafe fn load<T: Element, S: Memory<T>>(simd: S, slice: &[T], at: usize) -> S::Vector {
     debug_assert!(at <= slice.len() && S::N <= slice.len() - at, "a load out of bounds");
     // SAFETY: as the caller promises.
     let src = unsafe { slice.as_ptr().add(at) };
@@ -170,7 +439,7 @@ pub(crate) unsafe fn load<T: Pod, S: Lanes<T>>(simd: S, slice: &[T], at: usize) 
 ///
 /// They lie inside it.
 #[inline(always)]
-pub(crate) unsafe fn load_first<T: Pod, S: Lanes<T>>(
+pub(crate) unsafe fn load_first<T: Element, S: Memory<T>>(
     simd: S,
     slice: &[T],
     at: usize,
@@ -195,7 +464,7 @@ pub(crate) unsafe fn load_first<T: Pod, S: Lanes<T>>(
 ///
 /// The elements in `lanes` lie inside it.
 #[inline(always)]
-pub(crate) unsafe fn load_between<T: Pod, S: Lanes<T>>(
+pub(crate) unsafe fn load_between<T: Element, S: Memory<T>>(
     simd: S,
     slice: &[T],
     at: usize,
@@ -218,7 +487,7 @@ pub(crate) unsafe fn load_between<T: Pod, S: Lanes<T>>(
 ///
 /// They lie inside it.
 #[inline(always)]
-pub(crate) unsafe fn store_first<T: Pod, S: Lanes<T>>(
+pub(crate) unsafe fn store_first<T: Element, S: Memory<T>>(
     simd: S,
     v: S::Vector,
     slice: &mut [T],
@@ -243,7 +512,12 @@ pub(crate) unsafe fn store_first<T: Pod, S: Lanes<T>>(
 ///
 /// They lie inside it.
 #[inline(always)]
-pub(crate) unsafe fn store<T: Pod, S: Lanes<T>>(simd: S, v: S::Vector, slice: &mut [T], at: usize) {
+pub(crate) unsafe fn store<T: Element, S: Memory<T>>(
+    simd: S,
+    v: S::Vector,
+    slice: &mut [T],
+    at: usize,
+) {
     // SAFETY: as the caller promises.
     unsafe { store_first::<T, S>(simd, v, slice, at, S::N) }
 }
@@ -274,39 +548,3 @@ macro_rules! has {
 
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 pub(crate) use has;
-
-/// Copies the elements in `lanes` of the `N` from `src` on over those of `rest`.
-///
-/// # Safety
-///
-/// The elements in `lanes` are valid for reading; `src` itself may be out of bounds.
-#[inline(always)]
-unsafe fn gather<T: Pod, const N: usize>(
-    src: *const T,
-    lanes: Range<usize>,
-    mut rest: [T; N],
-) -> [T; N] {
-    // Not a loop over `lanes`: LLVM would make a call to `memcpy` of it.
-    for (i, lane) in rest.iter_mut().enumerate() {
-        if lanes.contains(&i) {
-            // SAFETY: as the caller promises.
-            *lane = unsafe { src.wrapping_add(i).read() };
-        }
-    }
-    rest
-}
-
-/// Stores the first `n` of `lanes`.
-///
-/// # Safety
-///
-/// `dst` is valid for writing them.
-#[inline(always)]
-unsafe fn scatter<T: Pod, const N: usize>(lanes: [T; N], dst: *mut T, n: usize) {
-    for (i, lane) in lanes.into_iter().enumerate() {
-        if i < n {
-            // SAFETY: as the caller promises.
-            unsafe { dst.wrapping_add(i).write(lane) }
-        }
-    }
-}

@@ -7,8 +7,10 @@
 //! can lose, and every element is a centre. Sums have their order, down before across, and carry two
 //! lines of each of the three columns.
 
-use crate::reduction::{Divide, Element, Reduction};
-use crate::simd::{Lanes, load, load_between, store_first};
+use crate::Rounding;
+use crate::number::{Element, Number};
+use crate::reduction::{Divide, Reduction};
+use crate::simd::{Memory, load, load_between, store_first};
 use crate::walk::FastWalk;
 use crate::{Axis, Divisor, Geometry};
 use core::ops::Range;
@@ -37,7 +39,7 @@ pub(crate) struct Strips;
 
 impl FastWalk for Strips {
     #[inline(always)]
-    fn reduce<R: Reduction<T>, T: Element, S: Lanes<T>>(
+    fn reduce<R: Reduction<T::Acc>, T: Element, S: Memory<T>>(
         simd: S,
         geometry: &Geometry,
         rows: Range<usize>,
@@ -46,7 +48,7 @@ impl FastWalk for Strips {
     ) -> S::Seen {
         let [depth, height, width] = geometry.axes();
         let by = geometry.divisor();
-        let counted = |axis: &Axis, o: usize| T::nearest(axis.count(o, by) as i64);
+        let counted = |axis: &Axis, o: usize| T::Acc::nearest(axis.count(o, by) as i64);
         let (top, left) = (counted(height, 0), counted(width, 0));
         let (bottom, right) =
             (counted(height, height.output - 1), counted(width, width.output - 1));
@@ -61,8 +63,9 @@ impl FastWalk for Strips {
                 height: height.input,
                 width: width.input,
                 by,
-                lines: [top, T::nearest(3), bottom],
-                columns: [left, T::nearest(3), right],
+                rounding: geometry.rounding(),
+                lines: [top, T::Acc::nearest(3), bottom],
+                columns: [left, T::Acc::nearest(3), right],
             };
             let output = &mut output[(row - rows.start) * width.output..][..count * width.output];
             // Where there is something before and after a plane, no load needs a mask.
@@ -80,23 +83,24 @@ impl FastWalk for Strips {
 }
 
 /// The lines of a plane.
-struct Lines<'a, T> {
+struct Lines<'a, T: Element> {
     input: &'a [T],
     /// Where the plane starts.
     slice: usize,
     height: usize,
     width: usize,
     by: Divisor,
+    rounding: Rounding,
     /// Counted lines of the windows of the first row, of those between, and of the last.
-    lines: [T; 3],
+    lines: [T::Acc; 3],
     /// Counted columns of the leftmost window, of those between, and of the rightmost.
-    columns: [T; 3],
+    columns: [T::Acc; 3],
 }
 
 impl<T: Element> Lines<'_, T> {
     /// Reduces output rows `rows`; `AMID` says that there is something before and after the plane.
     #[inline(always)]
-    fn reduce<R: Reduction<T>, S: Lanes<T>, const AMID: bool>(
+    fn reduce<R: Reduction<T::Acc>, S: Memory<T>, const AMID: bool>(
         &self,
         simd: S,
         rows: Range<usize>,
@@ -121,8 +125,8 @@ impl<T: Element> Lines<'_, T> {
     /// of the plane they are at.
     #[inline(always)]
     fn strip<
-        R: Reduction<T>,
-        S: Lanes<T>,
+        R: Reduction<T::Acc>,
+        S: Memory<T>,
         const AMID: bool,
         const LEFT: bool,
         const RIGHT: bool,
@@ -178,8 +182,8 @@ impl<T: Element> Lines<'_, T> {
     #[inline(always)]
     #[allow(clippy::too_many_arguments, reason = "all of them differ from call to call")]
     fn down<
-        R: Reduction<T>,
-        S: Lanes<T>,
+        R: Reduction<T::Acc>,
+        S: Memory<T>,
         const AMID: bool,
         const LEFT: bool,
         const RIGHT: bool,
@@ -201,7 +205,7 @@ impl<T: Element> Lines<'_, T> {
             };
             let merged = strip.carried.merge::<R, T, S>(simd, below);
             seen = R::look(simd, seen, merged, merged);
-            let v = R::finish(simd, merged, Divide::By(divisor));
+            let v = R::finish(simd, merged, Divide::By(divisor, self.rounding));
             // What a strip that is the only one writes too much is the next row, which comes after
             // it.
             let room = if LEFT && RIGHT && strip.to + S::N > output.len() { strip.n } else { S::N };
@@ -215,16 +219,22 @@ impl<T: Element> Lines<'_, T> {
 
     /// By what the sums of windows with so many counted lines and columns are divided.
     #[inline(always)]
-    fn divisor<S: Lanes<T>>(&self, simd: S, lines: T, columns: S::Vector) -> S::Vector {
+    fn divisor<S: Memory<T>>(&self, simd: S, lines: T::Acc, columns: S::Vector) -> S::Vector {
         match self.by {
-            Divisor::Constant(n) => simd.splat(T::nearest(n)),
+            Divisor::Constant(n) => simd.splat(T::Acc::nearest(n)),
             _ => simd.mul(simd.splat(lines), columns),
         }
     }
 
     /// The left, central and right columns of the `n` windows of a line whose first is at `at`.
     #[inline(always)]
-    fn line<R: Reduction<T>, S: Lanes<T>, const AMID: bool, const LEFT: bool, const RIGHT: bool>(
+    fn line<
+        R: Reduction<T::Acc>,
+        S: Memory<T>,
+        const AMID: bool,
+        const LEFT: bool,
+        const RIGHT: bool,
+    >(
         &self,
         simd: S,
         at: usize,
@@ -271,7 +281,7 @@ struct Carried<V> {
 
 impl<V: Copy> Carried<V> {
     #[inline(always)]
-    fn new<R: Reduction<T>, T: Element, S: Lanes<T, Vector = V>>(
+    fn new<R: Reduction<T::Acc>, T: Element, S: Memory<T, Vector = V>>(
         simd: S,
         above: [V; 3],
         here: [V; 3],
@@ -282,7 +292,7 @@ impl<V: Copy> Carried<V> {
 
     /// Merges the windows that end with the line below.
     #[inline(always)]
-    fn merge<R: Reduction<T>, T: Element, S: Lanes<T, Vector = V>>(
+    fn merge<R: Reduction<T::Acc>, T: Element, S: Memory<T, Vector = V>>(
         &mut self,
         simd: S,
         below: [V; 3],
@@ -305,7 +315,7 @@ impl<V: Copy> Carried<V> {
 
 /// Merges three columns, the central one last.
 #[inline(always)]
-fn across<R: Reduction<T>, T: Element, S: Lanes<T>>(
+fn across<R: Reduction<T::Acc>, T: Element, S: Memory<T>>(
     simd: S,
     [left, centre, right]: [S::Vector; 3],
 ) -> S::Vector {

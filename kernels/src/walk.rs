@@ -4,10 +4,11 @@ use crate::Geometry;
 use crate::across::{self, Across};
 use crate::down::down;
 use crate::each::each;
+use crate::number::Element;
 use crate::pixels::{self, Pixels};
-use crate::reduction::{Element, Reduction};
+use crate::reduction::Reduction;
 use crate::rows::{self, Rows};
-use crate::simd::{Lanes, scalar::Scalar};
+use crate::simd::{Memory, scalar::Scalar};
 use crate::strips::{self, Strips};
 use crate::whole::{self, Whole};
 use core::ops::Range;
@@ -71,7 +72,7 @@ impl Walk {
 /// A walk that is not for every geometry, and may miss something.
 pub(crate) trait FastWalk {
     /// Reduces the windows of output rows `rows`, and says what was seen that may have been missed.
-    fn reduce<R: Reduction<T>, T: Element, S: Lanes<T>>(
+    fn reduce<R: Reduction<T::Acc>, T: Element, S: Memory<T>>(
         simd: S,
         geometry: &Geometry,
         rows: Range<usize>,
@@ -81,13 +82,13 @@ pub(crate) trait FastWalk {
 }
 
 /// Reduces the windows of output rows `rows`.
-pub(crate) fn pool<R: Reduction<T>, T: Element, S: Lanes<T>>(
+pub(crate) fn pool<R: Reduction<T::Acc>, T: Element, S: Memory<T>>(
     geometry: &Geometry,
     rows: Range<usize>,
     input: &[T],
     output: &mut [T],
 ) where
-    Scalar: Lanes<T, Vector = T>,
+    Scalar: Memory<T, Vector = T::Acc>,
 {
     let simd = S::detect().expect("a backend is only run where it is supported");
     geometry.assert_fits(&rows, input, output);
@@ -115,6 +116,54 @@ pub(crate) fn pool<R: Reduction<T>, T: Element, S: Lanes<T>>(
     general::<R::Exact, T, S>(simd, geometry, rows, input, output);
 }
 
+/// Reduces the windows of output rows `rows` by the walks that are for all geometries: for types and
+/// reductions that are not worth the code of the fast ones.
+pub(crate) fn plain<R: Reduction<T::Acc>, T: Element, S: Memory<T>>(
+    geometry: &Geometry,
+    rows: Range<usize>,
+    input: &[T],
+    output: &mut [T],
+) where
+    Scalar: Memory<T, Vector = T::Acc>,
+{
+    if !S::BY_HAND {
+        return plainest::<R, T, S>(geometry, rows, input, output);
+    }
+    let simd = S::detect().expect("a backend is only run where it is supported");
+    geometry.assert_fits(&rows, input, output);
+    if !output.is_empty() {
+        general::<R, T, S>(simd, geometry, rows, input, output);
+    }
+}
+
+/// Reduces the windows of output rows `rows` by the two walks that take any window: for what is rare.
+pub(crate) fn plainest<R: Reduction<T::Acc>, T: Element, S: Memory<T>>(
+    geometry: &Geometry,
+    rows: Range<usize>,
+    input: &[T],
+    output: &mut [T],
+) where
+    Scalar: Memory<T, Vector = T::Acc>,
+{
+    let simd = S::detect().expect("a backend is only run where it is supported");
+    geometry.assert_fits(&rows, input, output);
+    if output.is_empty() {
+        return;
+    }
+    // Windows one apart are runs of neighbours, too, but for the edges.
+    if geometry.inner() > 1 || geometry.axes()[2].stride == 1 {
+        simd.vectorize(
+            #[inline(always)]
+            || down::<R, T, S>(simd, geometry, rows, input, output),
+        );
+    } else {
+        simd.vectorize(
+            #[inline(always)]
+            || each::<R, T, S>(simd, geometry, rows, input, output),
+        );
+    }
+}
+
 /// Output elements after which a fast walk is asked whether it missed something: few enough that
 /// doing them again does not matter much, many enough that asking does not.
 const PART: usize = 16384;
@@ -127,13 +176,13 @@ struct Job<'a, T, S> {
     input: &'a [T],
 }
 
-impl<T: Element, S: Lanes<T>> Job<'_, T, S>
+impl<T: Element, S: Memory<T>> Job<'_, T, S>
 where
-    Scalar: Lanes<T, Vector = T>,
+    Scalar: Memory<T, Vector = T::Acc>,
 {
     /// Runs a walk, and a general one again over the parts where it missed something.
     #[inline(always)]
-    fn run<R: Reduction<T>, W: FastWalk>(self, output: &mut [T]) {
+    fn run<R: Reduction<T::Acc>, W: FastWalk>(self, output: &mut [T]) {
         let Self { simd, geometry, rows, input } = self;
         let row_len = geometry.row_len();
         // Whole planes if they are small. A small output is spared the divisions.
@@ -165,14 +214,14 @@ where
 }
 
 /// Reduces any windows.
-fn general<R: Reduction<T>, T: Element, S: Lanes<T>>(
+fn general<R: Reduction<T::Acc>, T: Element, S: Memory<T>>(
     simd: S,
     geometry: &Geometry,
     rows: Range<usize>,
     input: &[T],
     output: &mut [T],
 ) where
-    Scalar: Lanes<T, Vector = T>,
+    Scalar: Memory<T, Vector = T::Acc>,
 {
     match Walk::general(geometry) {
         Walk::Down => simd.vectorize(
@@ -185,7 +234,7 @@ fn general<R: Reduction<T>, T: Element, S: Lanes<T>>(
                 || Across::reduce::<R, T, S>(simd, geometry, rows, input, output),
             );
         }
-        Walk::Whole if S::N >= whole::FEWEST => {
+        Walk::Whole if (whole::FEWEST..=whole::MOST).contains(&S::N) => {
             simd.vectorize(
                 #[inline(always)]
                 || Whole::reduce::<R, T, S>(simd, geometry, rows, input, output),

@@ -8,11 +8,12 @@
 
 use crate::fold::{Stack, Tree};
 use crate::lines::{self, Columns, Runs};
+use crate::number::{Element, Number};
 use crate::order::{Step, merges_after};
-use crate::reduction::{Divide, Element, Reduction};
-use crate::simd::{Lanes, WIDEST, load, load_between, store_first};
+use crate::reduction::{Divide, Reduction};
+use crate::simd::{Memory, WIDEST, load, load_between, load_lanes, store_first};
 use crate::walk::FastWalk;
-use crate::{Axis, Geometry};
+use crate::{Axis, Geometry, Rounding};
 use core::ops::Range;
 
 /// Windows that are merged down at a time.
@@ -20,6 +21,10 @@ const B: usize = 4;
 
 /// The fewest lanes that a vector has to have.
 pub(crate) const FEWEST: usize = B;
+
+/// The most lanes: of a vector of bytes, most would be outside the window, and the more windows would
+/// have to be in registers.
+pub(crate) const MOST: usize = 16;
 
 /// Whether this walk takes windows along `width`.
 pub(crate) fn fits(width: &Axis) -> bool {
@@ -31,7 +36,7 @@ pub(crate) struct Whole;
 
 impl FastWalk for Whole {
     #[inline(always)]
-    fn reduce<R: Reduction<T>, T: Element, S: Lanes<T>>(
+    fn reduce<R: Reduction<T::Acc>, T: Element, S: Memory<T>>(
         simd: S,
         geometry: &Geometry,
         rows: Range<usize>,
@@ -46,7 +51,8 @@ impl FastWalk for Whole {
             input,
             starts: [0; WIDEST],
             columns: [(0, 0); WIDEST],
-            divisors: [T::zeroed(); WIDEST],
+            divisors: [T::Acc::ZERO; WIDEST],
+            rounding: geometry.rounding(),
             len: 0,
             clipped: false,
         };
@@ -54,7 +60,8 @@ impl FastWalk for Whole {
         for run in Runs::new(geometry, rows, false) {
             let lines = run.lines(geometry, &mut lines);
             let divisor = run.divisor(by, width.kernel);
-            let (divide, whole) = (Divide::by::<T, S>(simd, divisor), T::nearest(divisor));
+            let (divide, whole) =
+                (Divide::by::<T::Acc, S>(simd, divisor, run.rounding), T::Acc::nearest(divisor));
             let (mut start, mut at) = (width.start(0), run.at);
             for _ in 0..run.rows {
                 for x in 0..width.output {
@@ -64,7 +71,7 @@ impl FastWalk for Whole {
                     } else {
                         let divisor = run.divisor(by, width.count(x, by));
                         group.clipped = true;
-                        group.push(start, width.taps(x), T::nearest(divisor));
+                        group.push(start, width.taps(x), T::Acc::nearest(divisor));
                     }
                     if group.len == S::N {
                         group.reduce::<R, S>(simd, &lines, divide, &mut output[at..], &mut seen);
@@ -82,13 +89,14 @@ impl FastWalk for Whole {
 }
 
 /// Windows that are reduced together: under the same lines, wherever they start.
-struct Group<'a, T> {
+struct Group<'a, T: Element> {
     width: &'a Axis,
     input: &'a [T],
     starts: [usize; WIDEST],
     /// The first tap along the width that is inside the input, and the one after the last.
     columns: [(usize, usize); WIDEST],
-    divisors: [T; WIDEST],
+    divisors: [T::Acc; WIDEST],
+    rounding: Rounding,
     len: usize,
     /// Whether one of them lacks columns.
     clipped: bool,
@@ -96,7 +104,7 @@ struct Group<'a, T> {
 
 impl<T: Element> Group<'_, T> {
     #[inline(always)]
-    fn push(&mut self, start: usize, columns: Range<usize>, divisor: T) {
+    fn push(&mut self, start: usize, columns: Range<usize>, divisor: T::Acc) {
         self.starts[self.len] = start;
         self.columns[self.len] = (columns.start, columns.end);
         self.divisors[self.len] = divisor;
@@ -105,7 +113,7 @@ impl<T: Element> Group<'_, T> {
 
     /// Reduces the windows there are, and forgets them.
     #[inline(always)]
-    fn reduce<R: Reduction<T>, S: Lanes<T>>(
+    fn reduce<R: Reduction<T::Acc>, S: Memory<T>>(
         &mut self,
         simd: S,
         lines: &impl Columns<T>,
@@ -139,12 +147,12 @@ impl<T: Element> Group<'_, T> {
         let mut tree = Tree::new();
         for piece in pieces.clone() {
             let v = self.piece::<R, S>(simd, lines, piece * S::N, highest, seen);
-            tree.push::<R, T, S>(simd, v, merges_after(piece, &pieces));
+            tree.push::<R, T::Acc, S>(simd, v, merges_after(piece, &pieces));
         }
         let merged = tree.root().unwrap_or(simd.splat(R::IDENTITY));
         let divide = if self.clipped {
             // SAFETY: there are as many divisors as the widest vector has lanes.
-            Divide::By(unsafe { load(simd, &self.divisors, 0) })
+            Divide::By(unsafe { load_lanes(simd, &self.divisors, 0) }, self.rounding)
         } else {
             whole
         };
@@ -159,7 +167,7 @@ impl<T: Element> Group<'_, T> {
     /// Reduces the columns of all windows from `first` on, as many as a vector has lanes; `highest` is
     /// the last place where one of them starts.
     #[inline(always)]
-    fn piece<R: Reduction<T>, S: Lanes<T>>(
+    fn piece<R: Reduction<T::Acc>, S: Memory<T>>(
         &self,
         simd: S,
         lines: &impl Columns<T>,
@@ -214,7 +222,7 @@ impl<T: Element> Group<'_, T> {
 /// Merges neighbouring lanes of two vectors, and puts what becomes of the second after what becomes of
 /// the first.
 #[inline(always)]
-fn beside<R: Reduction<T>, T: Element, S: Lanes<T>>(
+fn beside<R: Reduction<T::Acc>, T: Element, S: Memory<T>>(
     simd: S,
     a: S::Vector,
     b: S::Vector,

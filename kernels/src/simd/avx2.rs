@@ -1,26 +1,32 @@
 //! 256-bit vectors, for x86-64 since Haswell and Zen.
 
-use super::{Feature, Isa, Lanes, has};
-use bytemuck::must_cast;
+use super::{Feature, Isa, Lanes, Memory, as_it_is, has, intrinsics, no_nan};
+use crate::Rounding;
+use crate::number::{Summed, SummedLong};
+use bytemuck::{Pod, must_cast};
 use core::arch::x86_64::*;
 use core::ops::Range;
+use half::{bf16, f16};
 
-/// Proof that the CPU has AVX2.
+/// Proof that the CPU has AVX2, and F16C, which came before it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Avx2(());
 
 impl Isa for Avx2 {
     const NAME: &'static str = "avx2";
-    const FEATURES: &'static [Feature] = &[Feature { name: "avx2", is_there: || has!("avx2") }];
+    const FEATURES: &'static [Feature] = &[
+        Feature { name: "avx2", is_there: || has!("avx2") },
+        Feature { name: "f16c", is_there: || has!("f16c") },
+    ];
 
     #[inline(always)]
     fn detect() -> Option<Self> {
-        has!("avx2").then_some(Self(()))
+        (has!("avx2") && has!("f16c")).then_some(Self(()))
     }
 
     #[inline(always)]
     fn vectorize<R>(self, f: impl FnOnce() -> R) -> R {
-        #[target_feature(enable = "avx2")]
+        #[target_feature(enable = "avx2,f16c")]
         fn with_avx2<R>(f: impl FnOnce() -> R) -> R {
             f()
         }
@@ -41,53 +47,21 @@ fn mask(lanes: Range<usize>) -> __m256i {
 
 impl Lanes<f32> for Avx2 {
     type Vector = __m256;
+    type Array = [f32; 8];
     type Seen = __m256;
-    const N: usize = 8;
+
+    intrinsics!(__m256: add = _mm256_add_ps, mul = _mm256_mul_ps, max = _mm256_max_ps, min = _mm256_min_ps);
 
     #[inline(always)]
-    fn splat(self, x: f32) -> __m256 {
-        must_cast([x; 8])
-    }
-
-    #[inline(always)]
-    unsafe fn load(self, src: *const f32) -> __m256 {
-        // SAFETY: the token proves that the CPU has AVX2, the caller promises the rest.
-        unsafe { _mm256_loadu_ps(src) }
-    }
-
-    #[inline(always)]
-    unsafe fn store(self, v: __m256, dst: *mut f32) {
-        // SAFETY: the token proves that the CPU has AVX2, the caller promises the rest.
-        unsafe { _mm256_storeu_ps(dst, v) }
-    }
-
-    #[inline(always)]
-    unsafe fn load_first(self, src: *const f32, n: usize) -> __m256 {
+    fn div(self, a: __m256, b: __m256, _: Rounding) -> __m256 {
         // SAFETY: the token proves that the CPU has AVX2.
-        let mask = unsafe { mask(0..n) };
-        // SAFETY: the token proves that the CPU has AVX2, the caller promises the rest;
-        // `maskload` does not touch lanes whose mask is clear.
-        unsafe { _mm256_maskload_ps(src, mask) }
+        unsafe { _mm256_div_ps(a, b) }
     }
 
     #[inline(always)]
-    unsafe fn store_first(self, v: __m256, dst: *mut f32, n: usize) {
+    fn sqrt(self, v: __m256) -> __m256 {
         // SAFETY: the token proves that the CPU has AVX2.
-        let mask = unsafe { mask(0..n) };
-        // SAFETY: the token proves that the CPU has AVX2, the caller promises the rest;
-        // `maskstore` does not touch lanes whose mask is clear.
-        unsafe { _mm256_maskstore_ps(dst, mask, v) }
-    }
-
-    #[inline(always)]
-    unsafe fn load_between(self, src: *const f32, lanes: Range<usize>, rest: __m256) -> __m256 {
-        // SAFETY: the token proves that the CPU has AVX2.
-        let mask = unsafe { mask(lanes) };
-        // SAFETY: the token proves that the CPU has AVX2, the caller promises the rest;
-        // `maskload` does not touch lanes whose mask is clear.
-        let v = unsafe { _mm256_maskload_ps(src, mask) };
-        // SAFETY: the token proves that the CPU has AVX2.
-        unsafe { _mm256_blendv_ps(rest, v, must_cast(mask)) }
+        unsafe { _mm256_sqrt_ps(v) }
     }
 
     #[inline(always)]
@@ -96,30 +70,6 @@ impl Lanes<f32> for Avx2 {
         let mask = must_cast(unsafe { mask(lanes) });
         // SAFETY: the token proves that the CPU has AVX2.
         unsafe { _mm256_blendv_ps(rest, v, mask) }
-    }
-
-    #[inline(always)]
-    fn add(self, a: __m256, b: __m256) -> __m256 {
-        // SAFETY: the token proves that the CPU has AVX2.
-        unsafe { _mm256_add_ps(a, b) }
-    }
-
-    #[inline(always)]
-    fn mul(self, a: __m256, b: __m256) -> __m256 {
-        // SAFETY: the token proves that the CPU has AVX2.
-        unsafe { _mm256_mul_ps(a, b) }
-    }
-
-    #[inline(always)]
-    fn div(self, a: __m256, b: __m256) -> __m256 {
-        // SAFETY: the token proves that the CPU has AVX2.
-        unsafe { _mm256_div_ps(a, b) }
-    }
-
-    #[inline(always)]
-    fn max(self, a: __m256, b: __m256) -> __m256 {
-        // SAFETY: the token proves that the CPU has AVX2.
-        unsafe { _mm256_max_ps(a, b) }
     }
 
     #[inline(always)]
@@ -133,6 +83,18 @@ impl Lanes<f32> for Avx2 {
         }
         // SAFETY: the token proves that the CPU has AVX2.
         unsafe { max_nan(a, b) }
+    }
+
+    #[inline(always)]
+    fn min_nan(self, a: __m256, b: __m256) -> __m256 {
+        #[target_feature(enable = "avx2")]
+        #[inline]
+        fn min_nan(a: __m256, b: __m256) -> __m256 {
+            let a_is_nan = _mm256_cmp_ps::<_CMP_UNORD_Q>(a, a);
+            _mm256_blendv_ps(_mm256_min_ps(a, b), a, a_is_nan)
+        }
+        // SAFETY: the token proves that the CPU has AVX2.
+        unsafe { min_nan(a, b) }
     }
 
     #[inline(always)]
@@ -228,3 +190,283 @@ impl Lanes<f32> for Avx2 {
         unsafe { deinterleave(lo, hi) }
     }
 }
+
+impl Memory<f32> for Avx2 {
+    as_it_is!(f32, __m256);
+
+    #[inline(always)]
+    unsafe fn load_first(self, src: *const f32, n: usize) -> __m256 {
+        // SAFETY: the token proves that the CPU has AVX2.
+        let mask = unsafe { mask(0..n) };
+        // SAFETY: the token proves that the CPU has AVX2, the caller promises the rest;
+        // `maskload` does not touch lanes whose mask is clear.
+        unsafe { _mm256_maskload_ps(src, mask) }
+    }
+
+    #[inline(always)]
+    unsafe fn store_first(self, v: __m256, dst: *mut f32, n: usize) {
+        // SAFETY: the token proves that the CPU has AVX2.
+        let mask = unsafe { mask(0..n) };
+        // SAFETY: the token proves that the CPU has AVX2, the caller promises the rest;
+        // `maskstore` does not touch lanes whose mask is clear.
+        unsafe { _mm256_maskstore_ps(dst, mask, v) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_between(self, src: *const f32, lanes: Range<usize>, rest: __m256) -> __m256 {
+        // SAFETY: the token proves that the CPU has AVX2.
+        let mask = unsafe { mask(lanes) };
+        // SAFETY: the token proves that the CPU has AVX2, the caller promises the rest;
+        // `maskload` does not touch lanes whose mask is clear.
+        let v = unsafe { _mm256_maskload_ps(src, mask) };
+        // SAFETY: the token proves that the CPU has AVX2.
+        unsafe { _mm256_blendv_ps(rest, v, must_cast(mask)) }
+    }
+}
+
+impl Lanes<f64> for Avx2 {
+    type Vector = __m256d;
+    type Array = [f64; 4];
+    type Seen = __m256d;
+
+    intrinsics!(__m256d: add = _mm256_add_pd, mul = _mm256_mul_pd, max = _mm256_max_pd, min = _mm256_min_pd);
+
+    #[inline(always)]
+    fn keep(self, v: __m256d, lanes: Range<usize>, rest: __m256d) -> __m256d {
+        must_cast(keep_bytes(self, must_cast(v), lanes.start * 8..lanes.end * 8, must_cast(rest)))
+    }
+
+    #[inline(always)]
+    fn div(self, a: __m256d, b: __m256d, _: Rounding) -> __m256d {
+        // SAFETY: the token proves that the CPU has AVX2.
+        unsafe { _mm256_div_pd(a, b) }
+    }
+
+    #[inline(always)]
+    fn sqrt(self, v: __m256d) -> __m256d {
+        // SAFETY: the token proves that the CPU has AVX2.
+        unsafe { _mm256_sqrt_pd(v) }
+    }
+
+    #[inline(always)]
+    fn max_nan(self, a: __m256d, b: __m256d) -> __m256d {
+        #[target_feature(enable = "avx2")]
+        #[inline]
+        fn max_nan(a: __m256d, b: __m256d) -> __m256d {
+            let a_is_nan = _mm256_cmp_pd::<_CMP_UNORD_Q>(a, a);
+            _mm256_blendv_pd(_mm256_max_pd(a, b), a, a_is_nan)
+        }
+        // SAFETY: the token proves that the CPU has AVX2.
+        unsafe { max_nan(a, b) }
+    }
+
+    #[inline(always)]
+    fn min_nan(self, a: __m256d, b: __m256d) -> __m256d {
+        #[target_feature(enable = "avx2")]
+        #[inline]
+        fn min_nan(a: __m256d, b: __m256d) -> __m256d {
+            let a_is_nan = _mm256_cmp_pd::<_CMP_UNORD_Q>(a, a);
+            _mm256_blendv_pd(_mm256_min_pd(a, b), a, a_is_nan)
+        }
+        // SAFETY: the token proves that the CPU has AVX2.
+        unsafe { min_nan(a, b) }
+    }
+
+    #[inline(always)]
+    fn canonical(self, v: __m256d) -> __m256d {
+        #[target_feature(enable = "avx2")]
+        #[inline]
+        fn canonical(v: __m256d) -> __m256d {
+            let is_nan = _mm256_cmp_pd::<_CMP_UNORD_Q>(v, v);
+            let no_minus_zero = _mm256_add_pd(v, _mm256_setzero_pd());
+            _mm256_blendv_pd(no_minus_zero, _mm256_set1_pd(f64::NAN), is_nan)
+        }
+        // SAFETY: the token proves that the CPU has AVX2.
+        unsafe { canonical(v) }
+    }
+
+    #[inline(always)]
+    fn unseen(self) -> __m256d {
+        must_cast([0u64; 4])
+    }
+
+    #[inline(always)]
+    fn look(self, seen: __m256d, a: __m256d, b: __m256d) -> __m256d {
+        #[target_feature(enable = "avx2")]
+        #[inline]
+        fn look(seen: __m256d, a: __m256d, b: __m256d) -> __m256d {
+            _mm256_or_pd(seen, _mm256_cmp_pd::<_CMP_UNORD_Q>(a, b))
+        }
+        // SAFETY: the token proves that the CPU has AVX2.
+        unsafe { look(seen, a, b) }
+    }
+
+    #[inline(always)]
+    fn has_seen(self, seen: __m256d) -> bool {
+        // SAFETY: the token proves that the CPU has AVX2.
+        unsafe { _mm256_movemask_pd(seen) != 0 }
+    }
+
+    #[inline(always)]
+    fn deinterleave(self, lo: __m256d, hi: __m256d) -> (__m256d, __m256d) {
+        deinterleave_64(self, lo, hi)
+    }
+}
+
+impl Memory<f64> for Avx2 {
+    as_it_is!(f64, __m256d);
+}
+
+/// Splits eight elements of 64 bits into those at even and odd positions.
+#[inline(always)]
+fn deinterleave_64<V: Pod>(_: Avx2, lo: V, hi: V) -> (V, V) {
+    #[target_feature(enable = "avx2")]
+    #[inline]
+    fn deinterleave(lo: __m256d, hi: __m256d) -> (__m256d, __m256d) {
+        let a = _mm256_permute2f128_pd::<0x20>(lo, hi);
+        let b = _mm256_permute2f128_pd::<0x31>(lo, hi);
+        (_mm256_unpacklo_pd(a, b), _mm256_unpackhi_pd(a, b))
+    }
+    // SAFETY: the token proves that the CPU has AVX2.
+    let (even, odd) = unsafe { deinterleave(must_cast(lo), must_cast(hi)) };
+    (must_cast(even), must_cast(odd))
+}
+
+/// Splits 32 elements of 16 bits into those at even and odd positions.
+#[inline(always)]
+fn deinterleave_16(_: Avx2, lo: __m256i, hi: __m256i) -> (__m256i, __m256i) {
+    #[target_feature(enable = "avx2")]
+    #[inline]
+    fn deinterleave(lo: __m256i, hi: __m256i) -> (__m256i, __m256i) {
+        // Packing works within 128-bit halves, which is put right in the end.
+        let low = _mm256_set1_epi32(0xffff);
+        let even = _mm256_packus_epi32(_mm256_and_si256(lo, low), _mm256_and_si256(hi, low));
+        let odd = _mm256_packus_epi32(_mm256_srli_epi32::<16>(lo), _mm256_srli_epi32::<16>(hi));
+        (_mm256_permute4x64_epi64::<0xd8>(even), _mm256_permute4x64_epi64::<0xd8>(odd))
+    }
+    // SAFETY: the token proves that the CPU has AVX2.
+    unsafe { deinterleave(lo, hi) }
+}
+
+/// Splits 64 bytes into those at even and odd positions.
+#[inline(always)]
+fn deinterleave_8(_: Avx2, lo: __m256i, hi: __m256i) -> (__m256i, __m256i) {
+    #[target_feature(enable = "avx2")]
+    #[inline]
+    fn deinterleave(lo: __m256i, hi: __m256i) -> (__m256i, __m256i) {
+        let low = _mm256_set1_epi16(0xff);
+        let even = _mm256_packus_epi16(_mm256_and_si256(lo, low), _mm256_and_si256(hi, low));
+        let odd = _mm256_packus_epi16(_mm256_srli_epi16::<8>(lo), _mm256_srli_epi16::<8>(hi));
+        (_mm256_permute4x64_epi64::<0xd8>(even), _mm256_permute4x64_epi64::<0xd8>(odd))
+    }
+    // SAFETY: the token proves that the CPU has AVX2.
+    unsafe { deinterleave(lo, hi) }
+}
+
+/// Splits 16 elements of 32 bits into those at even and odd positions.
+#[inline(always)]
+fn deinterleave_32(simd: Avx2, lo: __m256i, hi: __m256i) -> (__m256i, __m256i) {
+    let (even, odd) = Lanes::<f32>::deinterleave(simd, must_cast(lo), must_cast(hi));
+    (must_cast(even), must_cast(odd))
+}
+
+#[target_feature(enable = "avx2")]
+#[inline]
+fn max_i64(a: __m256i, b: __m256i) -> __m256i {
+    _mm256_blendv_epi8(b, a, _mm256_cmpgt_epi64(a, b))
+}
+
+#[target_feature(enable = "avx2")]
+#[inline]
+fn min_i64(a: __m256i, b: __m256i) -> __m256i {
+    _mm256_blendv_epi8(a, b, _mm256_cmpgt_epi64(a, b))
+}
+
+/// A mask of some bytes.
+#[target_feature(enable = "avx2")]
+#[inline]
+fn byte_mask(bytes: Range<usize>) -> __m256i {
+    let byte = _mm256_setr_epi8(
+        0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24,
+        25, 26, 27, 28, 29, 30, 31,
+    );
+    let before = _mm256_cmpgt_epi8(_mm256_set1_epi8(bytes.start as i8), byte);
+    let before_end = _mm256_cmpgt_epi8(_mm256_set1_epi8(bytes.end as i8), byte);
+    _mm256_andnot_si256(before, before_end)
+}
+
+/// Replaces all but some bytes by those of `rest`.
+#[inline(always)]
+fn keep_bytes(_: Avx2, v: __m256i, bytes: Range<usize>, rest: __m256i) -> __m256i {
+    // SAFETY: the token proves that the CPU has AVX2.
+    let mask = unsafe { byte_mask(bytes) };
+    // SAFETY: the token proves that the CPU has AVX2.
+    unsafe { _mm256_blendv_epi8(rest, v, mask) }
+}
+
+macro_rules! integers {
+    ($($integer:ident[$n:literal]: $add:ident, $max:ident, $min:ident, $deinterleave:ident);* $(;)?) => { $(
+        impl Lanes<$integer> for Avx2 {
+            type Vector = __m256i;
+            type Array = [$integer; $n];
+            type Seen = ();
+
+            no_nan!($integer, __m256i);
+            intrinsics!(__m256i: add = $add, max = $max, min = $min);
+
+            #[inline(always)]
+            fn keep(self, v: __m256i, lanes: Range<usize>, rest: __m256i) -> __m256i {
+                let size = size_of::<$integer>();
+                keep_bytes(self, v, lanes.start * size..lanes.end * size, rest)
+            }
+
+            #[inline(always)]
+            fn deinterleave(self, lo: __m256i, hi: __m256i) -> (__m256i, __m256i) {
+                $deinterleave(self, lo, hi)
+            }
+        }
+
+        impl Memory<$integer> for Avx2 {
+            as_it_is!($integer, __m256i);
+        }
+    )* };
+}
+
+integers! {
+    i8[32]: _mm256_add_epi8, _mm256_max_epi8, _mm256_min_epi8, deinterleave_8;
+    u8[32]: _mm256_add_epi8, _mm256_max_epu8, _mm256_min_epu8, deinterleave_8;
+    i16[16]: _mm256_add_epi16, _mm256_max_epi16, _mm256_min_epi16, deinterleave_16;
+    u16[16]: _mm256_add_epi16, _mm256_max_epu16, _mm256_min_epu16, deinterleave_16;
+    i32[8]: _mm256_add_epi32, _mm256_max_epi32, _mm256_min_epi32, deinterleave_32;
+    u32[8]: _mm256_add_epi32, _mm256_max_epu32, _mm256_min_epu32, deinterleave_32;
+    i64[4]: _mm256_add_epi64, max_i64, min_i64, deinterleave_64;
+}
+
+impl Memory<f16> for Avx2 {
+    #[inline(always)]
+    unsafe fn load(self, src: *const f16) -> __m256 {
+        // SAFETY: as the caller promises.
+        let bits = unsafe { src.cast::<__m128i>().read_unaligned() };
+        // SAFETY: the token proves that the CPU has F16C.
+        unsafe { _mm256_cvtph_ps(bits) }
+    }
+
+    #[inline(always)]
+    unsafe fn store(self, v: __m256, dst: *mut f16) {
+        // SAFETY: the token proves that the CPU has F16C.
+        let bits = unsafe { _mm256_cvtps_ph::<_MM_FROUND_TO_NEAREST_INT>(v) };
+        // SAFETY: as the caller promises.
+        unsafe { dst.cast::<__m128i>().write_unaligned(bits) }
+    }
+}
+
+impl Memory<bf16> for Avx2 {}
+impl Memory<Summed<i8>> for Avx2 {}
+impl Memory<Summed<u8>> for Avx2 {}
+impl Memory<Summed<i16>> for Avx2 {}
+impl Memory<Summed<u16>> for Avx2 {}
+impl Memory<SummedLong<i8>> for Avx2 {}
+impl Memory<SummedLong<u8>> for Avx2 {}
+impl Memory<SummedLong<i16>> for Avx2 {}
+impl Memory<SummedLong<u16>> for Avx2 {}
+impl Memory<SummedLong<i32>> for Avx2 {}

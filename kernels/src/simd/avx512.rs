@@ -1,9 +1,12 @@
 //! 512-bit vectors, for x86-64 since Skylake-X and Zen 4.
 
-use super::{Feature, Isa, Lanes, has};
-use bytemuck::must_cast;
+use super::{Feature, Isa, Lanes, Memory, as_it_is, has, intrinsics, no_nan};
+use crate::Rounding;
+use crate::number::{Summed, SummedLong};
+use bytemuck::{Pod, must_cast};
 use core::arch::x86_64::*;
 use core::ops::Range;
+use half::{bf16, f16};
 
 /// Proof that the CPU has AVX-512 F, BW, DQ and VL, which every CPU since Skylake-X has together.
 #[derive(Clone, Copy, Debug)]
@@ -35,6 +38,14 @@ impl Isa for Avx512 {
     }
 }
 
+/// A mask of some lanes.
+#[inline(always)]
+fn some(lanes: Range<usize>) -> u64 {
+    // 64 lanes would be shifted out by an ordinary shift.
+    let before = |lane: usize| if lane == 64 { u64::MAX } else { (1 << lane) - 1 };
+    before(lanes.end) & !before(lanes.start)
+}
+
 /// A mask of some of 16 lanes.
 #[inline(always)]
 fn mask(lanes: Range<usize>) -> __mmask16 {
@@ -43,75 +54,27 @@ fn mask(lanes: Range<usize>) -> __mmask16 {
 
 impl Lanes<f32> for Avx512 {
     type Vector = __m512;
+    type Array = [f32; 16];
     type Seen = __mmask16;
-    const N: usize = 16;
+
+    intrinsics!(__m512: add = _mm512_add_ps, mul = _mm512_mul_ps, max = _mm512_max_ps, min = _mm512_min_ps);
 
     #[inline(always)]
-    fn splat(self, x: f32) -> __m512 {
-        must_cast([x; 16])
+    fn div(self, a: __m512, b: __m512, _: Rounding) -> __m512 {
+        // SAFETY: the token proves that the CPU has AVX-512.
+        unsafe { _mm512_div_ps(a, b) }
     }
 
     #[inline(always)]
-    unsafe fn load(self, src: *const f32) -> __m512 {
-        // SAFETY: the token proves that the CPU has AVX-512, the caller promises the rest.
-        unsafe { _mm512_loadu_ps(src) }
-    }
-
-    #[inline(always)]
-    unsafe fn store(self, v: __m512, dst: *mut f32) {
-        // SAFETY: the token proves that the CPU has AVX-512, the caller promises the rest.
-        unsafe { _mm512_storeu_ps(dst, v) }
-    }
-
-    #[inline(always)]
-    unsafe fn load_first(self, src: *const f32, n: usize) -> __m512 {
-        // SAFETY: the token proves that the CPU has AVX-512, the caller promises the rest;
-        // lanes whose mask is clear are not touched.
-        unsafe { _mm512_maskz_loadu_ps(mask(0..n), src) }
-    }
-
-    #[inline(always)]
-    unsafe fn store_first(self, v: __m512, dst: *mut f32, n: usize) {
-        // SAFETY: the token proves that the CPU has AVX-512, the caller promises the rest;
-        // lanes whose mask is clear are not touched.
-        unsafe { _mm512_mask_storeu_ps(dst, mask(0..n), v) }
-    }
-
-    #[inline(always)]
-    unsafe fn load_between(self, src: *const f32, lanes: Range<usize>, rest: __m512) -> __m512 {
-        // SAFETY: the token proves that the CPU has AVX-512, the caller promises the rest;
-        // lanes whose mask is clear are not touched.
-        unsafe { _mm512_mask_loadu_ps(rest, mask(lanes), src) }
+    fn sqrt(self, v: __m512) -> __m512 {
+        // SAFETY: the token proves that the CPU has AVX-512.
+        unsafe { _mm512_sqrt_ps(v) }
     }
 
     #[inline(always)]
     fn keep(self, v: __m512, lanes: Range<usize>, rest: __m512) -> __m512 {
         // SAFETY: the token proves that the CPU has AVX-512.
         unsafe { _mm512_mask_blend_ps(mask(lanes), rest, v) }
-    }
-
-    #[inline(always)]
-    fn add(self, a: __m512, b: __m512) -> __m512 {
-        // SAFETY: the token proves that the CPU has AVX-512.
-        unsafe { _mm512_add_ps(a, b) }
-    }
-
-    #[inline(always)]
-    fn mul(self, a: __m512, b: __m512) -> __m512 {
-        // SAFETY: the token proves that the CPU has AVX-512.
-        unsafe { _mm512_mul_ps(a, b) }
-    }
-
-    #[inline(always)]
-    fn div(self, a: __m512, b: __m512) -> __m512 {
-        // SAFETY: the token proves that the CPU has AVX-512.
-        unsafe { _mm512_div_ps(a, b) }
-    }
-
-    #[inline(always)]
-    fn max(self, a: __m512, b: __m512) -> __m512 {
-        // SAFETY: the token proves that the CPU has AVX-512.
-        unsafe { _mm512_max_ps(a, b) }
     }
 
     #[inline(always)]
@@ -126,6 +89,18 @@ impl Lanes<f32> for Avx512 {
         }
         // SAFETY: the token proves that the CPU has AVX-512.
         unsafe { max_nan(a, b) }
+    }
+
+    #[inline(always)]
+    fn min_nan(self, a: __m512, b: __m512) -> __m512 {
+        #[target_feature(enable = "avx512f")]
+        #[inline]
+        fn min_nan(a: __m512, b: __m512) -> __m512 {
+            let a_is_number = _mm512_cmp_ps_mask::<_CMP_ORD_Q>(a, a);
+            _mm512_mask_min_ps(a, a_is_number, a, b)
+        }
+        // SAFETY: the token proves that the CPU has AVX-512.
+        unsafe { min_nan(a, b) }
     }
 
     #[inline(always)]
@@ -213,3 +188,263 @@ impl Lanes<f32> for Avx512 {
         unsafe { deinterleave(lo, hi) }
     }
 }
+
+impl Memory<f32> for Avx512 {
+    as_it_is!(f32, __m512);
+
+    #[inline(always)]
+    unsafe fn load_first(self, src: *const f32, n: usize) -> __m512 {
+        // SAFETY: the token proves that the CPU has AVX-512, the caller promises the rest;
+        // lanes whose mask is clear are not touched.
+        unsafe { _mm512_maskz_loadu_ps(mask(0..n), src) }
+    }
+
+    #[inline(always)]
+    unsafe fn store_first(self, v: __m512, dst: *mut f32, n: usize) {
+        // SAFETY: the token proves that the CPU has AVX-512, the caller promises the rest;
+        // lanes whose mask is clear are not touched.
+        unsafe { _mm512_mask_storeu_ps(dst, mask(0..n), v) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_between(self, src: *const f32, lanes: Range<usize>, rest: __m512) -> __m512 {
+        // SAFETY: the token proves that the CPU has AVX-512, the caller promises the rest;
+        // lanes whose mask is clear are not touched.
+        unsafe { _mm512_mask_loadu_ps(rest, mask(lanes), src) }
+    }
+}
+
+impl Lanes<f64> for Avx512 {
+    type Vector = __m512d;
+    type Array = [f64; 8];
+    type Seen = __mmask8;
+
+    intrinsics!(__m512d: add = _mm512_add_pd, mul = _mm512_mul_pd, max = _mm512_max_pd, min = _mm512_min_pd);
+
+    #[inline(always)]
+    fn keep(self, v: __m512d, lanes: Range<usize>, rest: __m512d) -> __m512d {
+        // SAFETY: the token proves that the CPU has AVX-512.
+        unsafe { _mm512_mask_blend_pd(some(lanes) as __mmask8, rest, v) }
+    }
+
+    #[inline(always)]
+    fn div(self, a: __m512d, b: __m512d, _: Rounding) -> __m512d {
+        // SAFETY: the token proves that the CPU has AVX-512.
+        unsafe { _mm512_div_pd(a, b) }
+    }
+
+    #[inline(always)]
+    fn sqrt(self, v: __m512d) -> __m512d {
+        // SAFETY: the token proves that the CPU has AVX-512.
+        unsafe { _mm512_sqrt_pd(v) }
+    }
+
+    #[inline(always)]
+    fn max_nan(self, a: __m512d, b: __m512d) -> __m512d {
+        #[target_feature(enable = "avx512f")]
+        #[inline]
+        fn max_nan(a: __m512d, b: __m512d) -> __m512d {
+            let a_is_number = _mm512_cmp_pd_mask::<_CMP_ORD_Q>(a, a);
+            _mm512_mask_max_pd(a, a_is_number, a, b)
+        }
+        // SAFETY: the token proves that the CPU has AVX-512.
+        unsafe { max_nan(a, b) }
+    }
+
+    #[inline(always)]
+    fn min_nan(self, a: __m512d, b: __m512d) -> __m512d {
+        #[target_feature(enable = "avx512f")]
+        #[inline]
+        fn min_nan(a: __m512d, b: __m512d) -> __m512d {
+            let a_is_number = _mm512_cmp_pd_mask::<_CMP_ORD_Q>(a, a);
+            _mm512_mask_min_pd(a, a_is_number, a, b)
+        }
+        // SAFETY: the token proves that the CPU has AVX-512.
+        unsafe { min_nan(a, b) }
+    }
+
+    #[inline(always)]
+    fn canonical(self, v: __m512d) -> __m512d {
+        #[target_feature(enable = "avx512f")]
+        #[inline]
+        fn canonical(v: __m512d) -> __m512d {
+            // Adding 0 makes −0 a +0.
+            let is_number = _mm512_cmp_pd_mask::<_CMP_ORD_Q>(v, v);
+            _mm512_mask_add_pd(_mm512_set1_pd(f64::NAN), is_number, v, _mm512_setzero_pd())
+        }
+        // SAFETY: the token proves that the CPU has AVX-512.
+        unsafe { canonical(v) }
+    }
+
+    #[inline(always)]
+    fn unseen(self) -> __mmask8 {
+        0
+    }
+
+    #[inline(always)]
+    fn look(self, seen: __mmask8, a: __m512d, b: __m512d) -> __mmask8 {
+        // SAFETY: the token proves that the CPU has AVX-512.
+        seen | unsafe { _mm512_cmp_pd_mask::<_CMP_UNORD_Q>(a, b) }
+    }
+
+    #[inline(always)]
+    fn has_seen(self, seen: __mmask8) -> bool {
+        seen != 0
+    }
+
+    #[inline(always)]
+    fn deinterleave(self, lo: __m512d, hi: __m512d) -> (__m512d, __m512d) {
+        deinterleave_64(self, lo, hi)
+    }
+}
+
+impl Memory<f64> for Avx512 {
+    as_it_is!(f64, __m512d);
+}
+
+/// Splits 16 elements of 64 bits into those at even and odd positions.
+#[inline(always)]
+fn deinterleave_64<V: Pod>(_: Avx512, lo: V, hi: V) -> (V, V) {
+    #[target_feature(enable = "avx512f")]
+    #[inline]
+    fn deinterleave(lo: __m512i, hi: __m512i) -> (__m512i, __m512i) {
+        let even = _mm512_setr_epi64(0, 2, 4, 6, 8, 10, 12, 14);
+        let odd = _mm512_add_epi64(even, _mm512_set1_epi64(1));
+        (_mm512_permutex2var_epi64(lo, even, hi), _mm512_permutex2var_epi64(lo, odd, hi))
+    }
+    // SAFETY: the token proves that the CPU has AVX-512.
+    let (even, odd) = unsafe { deinterleave(must_cast(lo), must_cast(hi)) };
+    (must_cast(even), must_cast(odd))
+}
+
+/// Splits 64 elements of 16 bits into those at even and odd positions.
+#[inline(always)]
+fn deinterleave_16(_: Avx512, lo: __m512i, hi: __m512i) -> (__m512i, __m512i) {
+    #[target_feature(enable = "avx512f,avx512bw")]
+    #[inline]
+    fn deinterleave(lo: __m512i, hi: __m512i) -> (__m512i, __m512i) {
+        // Packing works within 128-bit quarters, which is put right in the end.
+        let low = _mm512_set1_epi32(0xffff);
+        let even = _mm512_packus_epi32(_mm512_and_si512(lo, low), _mm512_and_si512(hi, low));
+        let odd = _mm512_packus_epi32(_mm512_srli_epi32::<16>(lo), _mm512_srli_epi32::<16>(hi));
+        let order = _mm512_setr_epi64(0, 2, 4, 6, 1, 3, 5, 7);
+        (_mm512_permutexvar_epi64(order, even), _mm512_permutexvar_epi64(order, odd))
+    }
+    // SAFETY: the token proves that the CPU has AVX-512.
+    unsafe { deinterleave(lo, hi) }
+}
+
+/// Splits 128 bytes into those at even and odd positions.
+#[inline(always)]
+fn deinterleave_8(_: Avx512, lo: __m512i, hi: __m512i) -> (__m512i, __m512i) {
+    #[target_feature(enable = "avx512f,avx512bw")]
+    #[inline]
+    fn deinterleave(lo: __m512i, hi: __m512i) -> (__m512i, __m512i) {
+        let low = _mm512_set1_epi16(0xff);
+        let even = _mm512_packus_epi16(_mm512_and_si512(lo, low), _mm512_and_si512(hi, low));
+        let odd = _mm512_packus_epi16(_mm512_srli_epi16::<8>(lo), _mm512_srli_epi16::<8>(hi));
+        let order = _mm512_setr_epi64(0, 2, 4, 6, 1, 3, 5, 7);
+        (_mm512_permutexvar_epi64(order, even), _mm512_permutexvar_epi64(order, odd))
+    }
+    // SAFETY: the token proves that the CPU has AVX-512.
+    unsafe { deinterleave(lo, hi) }
+}
+
+/// Splits 32 elements of 32 bits into those at even and odd positions.
+#[inline(always)]
+fn deinterleave_32(simd: Avx512, lo: __m512i, hi: __m512i) -> (__m512i, __m512i) {
+    let (even, odd) = Lanes::<f32>::deinterleave(simd, must_cast(lo), must_cast(hi));
+    (must_cast(even), must_cast(odd))
+}
+
+macro_rules! integers {
+    ($($integer:ident[$n:literal]: $add:ident, $max:ident, $min:ident, $deinterleave:ident, $mask:ident, $blend:ident, $load:ident, $store:ident);* $(;)?) => { $(
+        impl Lanes<$integer> for Avx512 {
+            type Vector = __m512i;
+            type Array = [$integer; $n];
+            type Seen = ();
+
+            no_nan!($integer, __m512i);
+            intrinsics!(__m512i: add = $add, max = $max, min = $min);
+
+            #[inline(always)]
+            fn keep(self, v: __m512i, lanes: Range<usize>, rest: __m512i) -> __m512i {
+                // SAFETY: the token proves that the CPU has AVX-512.
+                unsafe { $blend(some(lanes) as $mask, rest, v) }
+            }
+
+            #[inline(always)]
+            fn deinterleave(self, lo: __m512i, hi: __m512i) -> (__m512i, __m512i) {
+                $deinterleave(self, lo, hi)
+            }
+        }
+
+        impl Memory<$integer> for Avx512 {
+            as_it_is!($integer, __m512i);
+
+            #[inline(always)]
+            unsafe fn load_first(self, src: *const $integer, n: usize) -> __m512i {
+                // SAFETY: as the caller promises.
+                unsafe { self.load_between(src, 0..n, must_cast([0u64; 8])) }
+            }
+
+            #[inline(always)]
+            unsafe fn store_first(self, v: __m512i, dst: *mut $integer, n: usize) {
+                // SAFETY: the token proves that the CPU has AVX-512, the caller promises the rest;
+                // lanes whose mask is clear are not touched.
+                unsafe { $store(dst.cast(), some(0..n) as $mask, v) }
+            }
+
+            #[inline(always)]
+            unsafe fn load_between(
+                self,
+                src: *const $integer,
+                lanes: Range<usize>,
+                rest: __m512i,
+            ) -> __m512i {
+                // SAFETY: the token proves that the CPU has AVX-512, the caller promises the rest;
+                // lanes whose mask is clear are not touched.
+                unsafe { $load(rest, some(lanes) as $mask, src.cast()) }
+            }
+        }
+    )* };
+}
+
+integers! {
+    i8[64]: _mm512_add_epi8, _mm512_max_epi8, _mm512_min_epi8, deinterleave_8, __mmask64, _mm512_mask_blend_epi8, _mm512_mask_loadu_epi8, _mm512_mask_storeu_epi8;
+    u8[64]: _mm512_add_epi8, _mm512_max_epu8, _mm512_min_epu8, deinterleave_8, __mmask64, _mm512_mask_blend_epi8, _mm512_mask_loadu_epi8, _mm512_mask_storeu_epi8;
+    i16[32]: _mm512_add_epi16, _mm512_max_epi16, _mm512_min_epi16, deinterleave_16, __mmask32, _mm512_mask_blend_epi16, _mm512_mask_loadu_epi16, _mm512_mask_storeu_epi16;
+    u16[32]: _mm512_add_epi16, _mm512_max_epu16, _mm512_min_epu16, deinterleave_16, __mmask32, _mm512_mask_blend_epi16, _mm512_mask_loadu_epi16, _mm512_mask_storeu_epi16;
+    i32[16]: _mm512_add_epi32, _mm512_max_epi32, _mm512_min_epi32, deinterleave_32, __mmask16, _mm512_mask_blend_epi32, _mm512_mask_loadu_epi32, _mm512_mask_storeu_epi32;
+    u32[16]: _mm512_add_epi32, _mm512_max_epu32, _mm512_min_epu32, deinterleave_32, __mmask16, _mm512_mask_blend_epi32, _mm512_mask_loadu_epi32, _mm512_mask_storeu_epi32;
+    i64[8]: _mm512_add_epi64, _mm512_max_epi64, _mm512_min_epi64, deinterleave_64, __mmask8, _mm512_mask_blend_epi64, _mm512_mask_loadu_epi64, _mm512_mask_storeu_epi64;
+}
+
+impl Memory<f16> for Avx512 {
+    #[inline(always)]
+    unsafe fn load(self, src: *const f16) -> __m512 {
+        // SAFETY: as the caller promises.
+        let bits = unsafe { src.cast::<__m256i>().read_unaligned() };
+        // SAFETY: the token proves that the CPU has AVX-512.
+        unsafe { _mm512_cvtph_ps(bits) }
+    }
+
+    #[inline(always)]
+    unsafe fn store(self, v: __m512, dst: *mut f16) {
+        // SAFETY: the token proves that the CPU has AVX-512.
+        let bits = unsafe { _mm512_cvtps_ph::<_MM_FROUND_TO_NEAREST_INT>(v) };
+        // SAFETY: as the caller promises.
+        unsafe { dst.cast::<__m256i>().write_unaligned(bits) }
+    }
+}
+
+impl Memory<bf16> for Avx512 {}
+impl Memory<Summed<i8>> for Avx512 {}
+impl Memory<Summed<u8>> for Avx512 {}
+impl Memory<Summed<i16>> for Avx512 {}
+impl Memory<Summed<u16>> for Avx512 {}
+impl Memory<SummedLong<i8>> for Avx512 {}
+impl Memory<SummedLong<u8>> for Avx512 {}
+impl Memory<SummedLong<i16>> for Avx512 {}
+impl Memory<SummedLong<u16>> for Avx512 {}
+impl Memory<SummedLong<i32>> for Avx512 {}

@@ -1,7 +1,7 @@
 //! Vectors of one element: what kernels are where there is nothing better, and for leftovers.
 
-use super::{Feature, Isa, Lanes};
-use core::ops::Range;
+use super::{Feature, Isa, Lanes, Memory, no_nan};
+use crate::number::{Element, Number};
 
 /// Needs no proof: every CPU has scalars.
 #[derive(Clone, Copy, Debug)]
@@ -23,106 +23,93 @@ impl Isa for Scalar {
     }
 }
 
-impl Lanes<f32> for Scalar {
-    type Vector = f32;
-    type Seen = bool;
-    const N: usize = 1;
+macro_rules! floats {
+    ($($float:ident),*) => { $(
+        impl Lanes<$float> for Scalar {
+            type Vector = $float;
+            type Array = [$float; 1];
+            type Seen = bool;
 
-    #[inline(always)]
-    fn splat(self, x: f32) -> f32 {
-        x
-    }
+            #[inline(always)]
+            fn add(self, a: $float, b: $float) -> $float {
+                a + b
+            }
 
-    #[inline(always)]
-    unsafe fn load(self, src: *const f32) -> f32 {
-        // SAFETY: as the caller promises.
-        unsafe { src.read() }
-    }
+            #[inline(always)]
+            fn max(self, a: $float, b: $float) -> $float {
+                // See `Neon::max`.
+                let a = if cfg!(target_arch = "aarch64") { a + 0.0 } else { a };
+                if a > b { a } else { b }
+            }
 
-    #[inline(always)]
-    unsafe fn store(self, v: f32, dst: *mut f32) {
-        // SAFETY: as the caller promises.
-        unsafe { dst.write(v) }
-    }
+            #[inline(always)]
+            fn min(self, a: $float, b: $float) -> $float {
+                // See `Neon::max`.
+                let a = if cfg!(target_arch = "aarch64") { a + 0.0 } else { a };
+                if a < b { a } else { b }
+            }
 
-    #[inline(always)]
-    unsafe fn load_first(self, _: *const f32, _: usize) -> f32 {
-        0.0
-    }
+            #[inline(always)]
+            fn max_nan(self, a: $float, b: $float) -> $float {
+                if a > b || a.is_nan() { a } else { b }
+            }
 
-    #[inline(always)]
-    unsafe fn store_first(self, _: f32, _: *mut f32, _: usize) {}
+            #[inline(always)]
+            fn min_nan(self, a: $float, b: $float) -> $float {
+                if a < b || a.is_nan() { a } else { b }
+            }
 
-    #[inline(always)]
-    unsafe fn load_between(self, src: *const f32, lanes: Range<usize>, rest: f32) -> f32 {
-        // SAFETY: as the caller promises.
-        if lanes.is_empty() { rest } else { unsafe { src.read() } }
-    }
+            #[inline(always)]
+            fn canonical(self, v: $float) -> $float {
+                if v.is_nan() { $float::NAN } else { v + 0.0 }
+            }
 
-    #[inline(always)]
-    fn keep(self, v: f32, lanes: Range<usize>, rest: f32) -> f32 {
-        if lanes.is_empty() { rest } else { v }
-    }
+            #[inline(always)]
+            fn unseen(self) -> bool {
+                false
+            }
 
-    #[inline(always)]
-    fn add(self, a: f32, b: f32) -> f32 {
-        a + b
-    }
+            #[inline(always)]
+            fn look(self, seen: bool, a: $float, b: $float) -> bool {
+                seen | a.is_nan() | b.is_nan()
+            }
 
-    #[inline(always)]
-    fn mul(self, a: f32, b: f32) -> f32 {
-        a * b
-    }
-
-    #[inline(always)]
-    fn div(self, a: f32, b: f32) -> f32 {
-        a / b
-    }
-
-    #[inline(always)]
-    fn max(self, a: f32, b: f32) -> f32 {
-        // See `Neon::max`.
-        let a = if cfg!(target_arch = "aarch64") { a + 0.0 } else { a };
-        if a > b { a } else { b }
-    }
-
-    #[inline(always)]
-    fn max_nan(self, a: f32, b: f32) -> f32 {
-        if a > b || a.is_nan() { a } else { b }
-    }
-
-    #[inline(always)]
-    fn canonical(self, v: f32) -> f32 {
-        if v.is_nan() { f32::NAN } else { v + 0.0 }
-    }
-
-    #[inline(always)]
-    fn unseen(self) -> bool {
-        false
-    }
-
-    #[inline(always)]
-    fn look(self, seen: bool, a: f32, b: f32) -> bool {
-        seen | a.is_nan() | b.is_nan()
-    }
-
-    #[inline(always)]
-    fn has_seen(self, seen: bool) -> bool {
-        seen
-    }
-
-    #[inline(always)]
-    fn slide<const J: usize>(self, before: f32, v: f32) -> f32 {
-        if J == 0 { v } else { before }
-    }
-
-    #[inline(always)]
-    fn deinterleave3(self, a: f32, b: f32, c: f32) -> [f32; 3] {
-        [a, b, c]
-    }
-
-    #[inline(always)]
-    fn deinterleave(self, lo: f32, hi: f32) -> (f32, f32) {
-        (lo, hi)
-    }
+            #[inline(always)]
+            fn has_seen(self, seen: bool) -> bool {
+                seen
+            }
+        }
+    )* };
 }
+
+macro_rules! integers {
+    ($($integer:ident),*) => { $(
+        impl Lanes<$integer> for Scalar {
+            type Vector = $integer;
+            type Array = [$integer; 1];
+            type Seen = ();
+
+            no_nan!($integer, $integer);
+
+            #[inline(always)]
+            fn add(self, a: $integer, b: $integer) -> $integer {
+                a.wrapping_add(b)
+            }
+
+            #[inline(always)]
+            fn max(self, a: $integer, b: $integer) -> $integer {
+                a.max(b)
+            }
+
+            #[inline(always)]
+            fn min(self, a: $integer, b: $integer) -> $integer {
+                a.min(b)
+            }
+        }
+    )* };
+}
+
+floats!(f32, f64);
+integers!(i8, u8, i16, u16, i32, u32, i64);
+
+impl<A: Number, T: Element<Acc = A>> Memory<T> for Scalar where Self: Lanes<A> {}

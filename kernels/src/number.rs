@@ -1,0 +1,341 @@
+//! Elements, and the numbers in which windows of them are reduced.
+
+use bytemuck::{Pod, TransparentWrapper, Zeroable};
+use half::{bf16, f16};
+
+/// How the quotient of two integers becomes an integer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Rounding {
+    /// To the nearest, halves away from zero: TensorFlow Lite, CMSIS-NN.
+    #[default]
+    HalfAwayFromZero,
+    /// To the nearest, halves to the even one: oneDNN, ONNX Runtime.
+    HalfEven,
+    /// To the nearest, halves up: ⌊x + ½⌋.
+    HalfUp,
+    /// Toward zero.
+    Truncate,
+}
+
+/// An element type, as it is in memory.
+pub(crate) trait Element: Pod {
+    /// What windows of it are reduced in.
+    type Acc: Number;
+
+    /// The same value.
+    fn widen(self) -> Self::Acc;
+
+    /// The nearest value to a result.
+    fn narrow(result: Self::Acc) -> Self;
+}
+
+/// A type that can be reduced without becoming another one.
+pub(crate) trait Number: Element<Acc = Self> + PartialOrd {
+    /// What a sum of nothing is.
+    const ZERO: Self;
+
+    /// Not greater than any other number.
+    const LOWEST: Self;
+
+    /// Not less than any other number.
+    const HIGHEST: Self;
+
+    /// The nearest value to a divisor.
+    fn nearest(divisor: i64) -> Self;
+
+    /// The number by which to multiply instead of dividing by this one, if there is one that gives
+    /// the same bits whatever is divided: that of a power of two.
+    fn exact_reciprocal(self) -> Option<Self>;
+
+    /// The canonical NaN; of integers, 0.
+    const NAN: Self;
+
+    /// Whether it is no number.
+    fn is_nan(self) -> bool;
+
+    /// The sum; of integers, it wraps.
+    fn plus(self, other: Self) -> Self;
+
+    /// The square root; of an integer, itself: integers have no norms.
+    fn root(self) -> Self;
+
+    /// The magnitude.
+    fn magnitude(self) -> Self;
+
+    /// This to the power of an exponent.
+    fn power(self, exponent: f64) -> Self;
+
+    /// The product; of integers, it wraps.
+    fn times(self, other: Self) -> Self;
+
+    /// The quotient, rounded as told if it has to be an integer.
+    fn over(self, divisor: Self, rounding: Rounding) -> Self;
+
+    /// Divides some, each by its own divisor. Of integers it is a call: divisions take that long.
+    fn divide(some: &mut [Self], divisors: &[Self], rounding: Rounding);
+}
+
+macro_rules! floats {
+    ($($float:ident: $root:path, $power:path);*) => { $(
+        impl Element for $float {
+            type Acc = Self;
+
+            #[inline(always)]
+            fn widen(self) -> Self {
+                self
+            }
+
+            #[inline(always)]
+            fn narrow(result: Self) -> Self {
+                result
+            }
+        }
+
+        impl Number for $float {
+            const ZERO: Self = 0.0;
+            const NAN: Self = Self::NAN;
+            const LOWEST: Self = Self::NEG_INFINITY;
+            const HIGHEST: Self = Self::INFINITY;
+
+            #[inline(always)]
+            fn nearest(divisor: i64) -> Self {
+                divisor as Self
+            }
+
+            #[inline(always)]
+            fn exact_reciprocal(self) -> Option<Self> {
+                let power_of_two = self.to_bits().trailing_zeros() >= Self::MANTISSA_DIGITS - 1;
+                (power_of_two && self.recip().is_normal()).then_some(self.recip())
+            }
+
+            #[inline(always)]
+            fn is_nan(self) -> bool {
+                self.is_nan()
+            }
+
+            #[inline(always)]
+            fn plus(self, other: Self) -> Self {
+                self + other
+            }
+
+            #[inline(always)]
+            fn root(self) -> Self {
+                $root(self)
+            }
+
+            #[inline(always)]
+            fn magnitude(self) -> Self {
+                self.abs()
+            }
+
+            #[inline(always)]
+            fn power(self, exponent: f64) -> Self {
+                $power(self, exponent as Self)
+            }
+
+            #[inline(always)]
+            fn times(self, other: Self) -> Self {
+                self * other
+            }
+
+            #[inline(always)]
+            fn over(self, divisor: Self, _: Rounding) -> Self {
+                self / divisor
+            }
+
+            #[inline(always)]
+            fn divide(some: &mut [Self], divisors: &[Self], _: Rounding) {
+                for (some, divisor) in some.iter_mut().zip(divisors) {
+                    *some /= divisor;
+                }
+            }
+        }
+    )* };
+}
+
+floats!(f32: libm::sqrtf, libm::powf; f64: libm::sqrt, libm::pow);
+
+macro_rules! integers {
+    ($($integer:ident),*) => { $(
+        impl Element for $integer {
+            type Acc = Self;
+
+            #[inline(always)]
+            fn widen(self) -> Self {
+                self
+            }
+
+            #[inline(always)]
+            fn narrow(result: Self) -> Self {
+                result
+            }
+        }
+
+        impl Number for $integer {
+            const ZERO: Self = 0;
+            const NAN: Self = 0;
+            const LOWEST: Self = Self::MIN;
+            const HIGHEST: Self = Self::MAX;
+
+            #[inline(always)]
+            fn nearest(divisor: i64) -> Self {
+                divisor as Self
+            }
+
+            #[inline(always)]
+            fn exact_reciprocal(self) -> Option<Self> {
+                (self == 1).then_some(1)
+            }
+
+            #[inline(always)]
+            fn is_nan(self) -> bool {
+                false
+            }
+
+            #[inline(always)]
+            fn plus(self, other: Self) -> Self {
+                self.wrapping_add(other)
+            }
+
+            #[inline(always)]
+            fn root(self) -> Self {
+                self
+            }
+
+            #[inline(always)]
+            fn magnitude(self) -> Self {
+                self
+            }
+
+            #[inline(always)]
+            fn power(self, _: f64) -> Self {
+                self
+            }
+
+            #[inline(always)]
+            fn times(self, other: Self) -> Self {
+                self.wrapping_mul(other)
+            }
+
+            #[inline(always)]
+            fn over(self, divisor: Self, rounding: Rounding) -> Self {
+                quotient(self as i64, divisor as i64, rounding) as Self
+            }
+
+            #[inline(never)]
+            fn divide(some: &mut [Self], divisors: &[Self], rounding: Rounding) {
+                for (some, divisor) in some.iter_mut().zip(divisors) {
+                    *some = some.over(*divisor, rounding);
+                }
+            }
+        }
+    )* };
+}
+
+integers!(i8, u8, i16, u16, i32, u32, i64);
+
+/// The quotient of two integers, rounded as told.
+#[inline(always)]
+fn quotient(n: i64, divisor: i64, rounding: Rounding) -> i64 {
+    let (quotient, rest) = (n.wrapping_div(divisor), n.wrapping_rem(divisor).unsigned_abs());
+    let missing = divisor.unsigned_abs() - rest;
+    let negative = (n < 0) != (divisor < 0);
+    let away = match rounding {
+        Rounding::HalfAwayFromZero => rest >= missing,
+        Rounding::HalfEven => rest > missing || rest == missing && quotient & 1 != 0,
+        Rounding::HalfUp => rest > missing || rest == missing && !negative,
+        Rounding::Truncate => false,
+    };
+    match (away, negative) {
+        (false, _) => quotient,
+        (true, false) => quotient + 1,
+        (true, true) => quotient - 1,
+    }
+}
+
+impl Element for f16 {
+    type Acc = f32;
+
+    #[inline(always)]
+    fn widen(self) -> f32 {
+        // Not `to_f32`: that asks the CPU for its features, again and again.
+        self.to_f32_const()
+    }
+
+    #[inline(always)]
+    fn narrow(result: f32) -> Self {
+        Self::from_f32_const(result)
+    }
+}
+
+impl Element for bf16 {
+    type Acc = f32;
+
+    #[inline(always)]
+    fn widen(self) -> f32 {
+        f32::from_bits(u32::from(self.to_bits()) << 16)
+    }
+
+    #[inline(always)]
+    fn narrow(result: f32) -> Self {
+        // To the nearest, halves to even. A canonical NaN stays what it is, which is the only one.
+        let bits = result.to_bits();
+        Self::from_bits((bits.wrapping_add(0x7fff + (bits >> 16 & 1)) >> 16) as u16)
+    }
+}
+
+/// An integer of which many can be summed in an `i32`.
+pub(crate) trait Small: Pod {
+    /// So many never leave its range.
+    const MOST_SUMMED: u64;
+}
+
+macro_rules! small {
+    ($($integer:ident),*) => { $(
+        impl Small for $integer {
+            const MOST_SUMMED: u64 = i32::MAX as u64 >> Self::BITS;
+        }
+    )* };
+}
+
+small!(i8, u8, i16, u16);
+
+/// An integer whose windows are summed in an `i32`.
+#[derive(Clone, Copy, TransparentWrapper)]
+#[repr(transparent)]
+pub(crate) struct Summed<T>(T);
+
+/// An integer whose windows are summed in an `i64`.
+#[derive(Clone, Copy, TransparentWrapper)]
+#[repr(transparent)]
+pub(crate) struct SummedLong<T>(T);
+
+macro_rules! summed {
+    ($($wrapper:ident<$integer:ident> = $acc:ident),*) => { $(
+        // SAFETY: a transparent wrapper of an integer.
+        unsafe impl Zeroable for $wrapper<$integer> {}
+
+        // SAFETY: a transparent wrapper of an integer.
+        unsafe impl Pod for $wrapper<$integer> {}
+
+        impl Element for $wrapper<$integer> {
+            type Acc = $acc;
+
+            #[inline(always)]
+            fn widen(self) -> $acc {
+                $acc::from(self.0)
+            }
+
+            #[inline(always)]
+            fn narrow(result: $acc) -> Self {
+                Self(result.clamp($integer::MIN.into(), $integer::MAX.into()) as $integer)
+            }
+        }
+    )* };
+}
+
+summed!(
+    Summed<i8> = i32, Summed<u8> = i32, Summed<i16> = i32, Summed<u16> = i32,
+    SummedLong<i8> = i64, SummedLong<u8> = i64, SummedLong<i16> = i64, SummedLong<u16> = i64,
+    SummedLong<i32> = i64
+);
