@@ -211,7 +211,7 @@ static void descriptions(void) {
     REFUSED(input[1], 0, INVALID, "width: an input of 0 elements");
     REFUSED(kernel[1], 5, INVALID,
             "width: a kernel of 5 with dilation 1 spans 5 elements, but the padded input has 4 (0 + 4 + 0)");
-    REFUSED(dilation[0], SIZE_MAX, INVALID, "height: a kernel of 2");
+    REFUSED(dilation[0], SIZE_MAX, INVALID, "height: an input of 3, a kernel of 2, a stride of 1, a dilation of 1844");
     REFUSED(pad_end[0], SIZE_MAX, INVALID, "height: an input of 3");
     REFUSED(batch, SIZE_MAX, INVALID, "is too large");
     REFUSED(channels, SIZE_MAX / 48, INVALID, "is too large");
