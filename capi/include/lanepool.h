@@ -4,12 +4,12 @@
  * Describe a pooling and its tensor in a lanepool_desc, make a plan of it, and run that as often as you like:
  * capi/examples/pool.c. Whatever goes wrong is a status, and lanepool_last_error() says what.
  *
- * No function trusts its arguments: values that there are not, null and misaligned pointers and lengths that do not fit are
- * errors. What no function can know is whether memory is there: a pointer that is not null points to as much of it
- * as is said, a plan is one of lanepool_plan_new that has not been freed, a string ends.
+ * No function trusts its arguments: values that there are not, null and misaligned pointers and lengths that do not fit
+ * are errors. What no function can know is whether memory is there. So callers see to it that a pointer that is not null
+ * points to as much as is said, that a plan is one of lanepool_plan_new() that has not been freed, and that a string ends.
  *
- * All functions may be called from any thread. A child of fork() must not run on threads that its parent had
- * running: it runs plans with `threads` 1. */
+ * Any thread may call any function. A child of fork() has none of the threads that its parent started here: it runs plans
+ * with `threads` 1. */
 
 #ifndef LANEPOOL_H
 #define LANEPOOL_H
@@ -119,7 +119,8 @@
 #define LANEPOOL_GLOBAL 1
 
 /**
- * `mode`: as many windows as `kernel` says, which split the input evenly. `stride`, `dilation` and padding are ignored.
+ * `mode`: as many windows as `kernel` says, which split the input evenly. `stride`, `dilation` and
+ * padding are ignored.
  */
 #define LANEPOOL_ADAPTIVE 2
 
@@ -202,11 +203,13 @@ typedef enum lanepool_status {
      */
     LANEPOOL_OK = 0,
     /**
-     * The description contradicts itself, a field has a value that there is not, or a size overflows.
+     * The description contradicts itself, a field has a value that there is not, or a size
+     * overflows.
      */
     LANEPOOL_INVALID = 1,
     /**
-     * Sensible, but not offered: this op for this type, this backend on this CPU, a field of a later version.
+     * Sensible, but not offered: this op for this type, this backend on this CPU, a field of a
+     * later version.
      */
     LANEPOOL_UNSUPPORTED = 2,
     /**
@@ -225,19 +228,23 @@ typedef enum lanepool_status {
 typedef struct lanepool_plan lanepool_plan;
 
 /**
- * A pooling and the tensor that it applies to. Zero the struct, set struct_size, fill in what you need.
+ * A pooling and the tensor that it applies to. Zero the struct, set struct_size, fill in what you
+ * need.
  *
- * Arrays hold `rank` values, outermost axis first (depth, height, width); the rest is ignored. A field of type uint32_t has
- * one of the values that are named after it, also where it has no effect: another is LANEPOOL_INVALID.
+ * Arrays hold `rank` values, outermost axis first (depth, height, width); the rest is ignored. A
+ * field of type uint32_t has one of the values that are named after it, also where it has no
+ * effect: another is LANEPOOL_INVALID.
  */
 typedef struct lanepool_desc {
     /**
-     * sizeof(lanepool_desc). Smaller ones, of earlier versions, are as if the fields that they lack were 0; they end after
-     * `input` or later. Larger ones, of later versions, are LANEPOOL_UNSUPPORTED unless what is unknown here is 0.
+     * sizeof(lanepool_desc). Smaller ones, of earlier versions, are as if the fields that they
+     * lack were 0; they end after `input` or later. Larger ones, of later versions, are
+     * LANEPOOL_UNSUPPORTED unless what is unknown here is 0.
      */
     size_t struct_size;
     /**
-     * LANEPOOL_MAX, LANEPOOL_AVERAGE, LANEPOOL_MIN, LANEPOOL_SUM or LANEPOOL_LP. In this version the first two.
+     * LANEPOOL_MAX, LANEPOOL_AVERAGE, LANEPOOL_MIN, LANEPOOL_SUM or LANEPOOL_LP. In this version
+     * the first two.
      */
     uint32_t op;
     /**
@@ -257,16 +264,19 @@ typedef struct lanepool_desc {
      */
     uint32_t mode;
     /**
-     * LANEPOOL_PAD_EXPLICIT, LANEPOOL_PAD_SAME_UPPER, LANEPOOL_PAD_SAME_LOWER or LANEPOOL_PAD_VALID.
+     * LANEPOOL_PAD_EXPLICIT, LANEPOOL_PAD_SAME_UPPER, LANEPOOL_PAD_SAME_LOWER or
+     * LANEPOOL_PAD_VALID.
      */
     uint32_t auto_pad;
     /**
-     * 0 or 1. With 1 a last window counts that reaches beyond the padded input, if it starts inside the input or the padding
-     * before it. Without effect unless `auto_pad` is LANEPOOL_PAD_EXPLICIT.
+     * 0 or 1. With 1 a last window counts that reaches beyond the padded input, if it starts
+     * inside the input or the padding before it. Without effect unless `auto_pad` is
+     * LANEPOOL_PAD_EXPLICIT.
      */
     uint32_t ceil_mode;
     /**
-     * LANEPOOL_EXCLUDE_PAD, LANEPOOL_INCLUDE_PAD, LANEPOOL_FULL_WINDOW or LANEPOOL_FIXED. Averages only.
+     * LANEPOOL_EXCLUDE_PAD, LANEPOOL_INCLUDE_PAD, LANEPOOL_FULL_WINDOW or LANEPOOL_FIXED. Averages
+     * only.
      */
     uint32_t divisor;
     /**
@@ -274,8 +284,8 @@ typedef struct lanepool_desc {
      */
     uint32_t nan_policy;
     /**
-     * LANEPOOL_HALF_AWAY_FROM_ZERO, LANEPOOL_HALF_EVEN, LANEPOOL_HALF_UP or LANEPOOL_TRUNCATE. Averages of integers
-     * only.
+     * LANEPOOL_HALF_AWAY_FROM_ZERO, LANEPOOL_HALF_EVEN, LANEPOOL_HALF_UP or LANEPOOL_TRUNCATE.
+     * Averages of integers only.
      */
     uint32_t rounding;
     /**
@@ -303,7 +313,8 @@ typedef struct lanepool_desc {
      */
     size_t dilation[3];
     /**
-     * Absent elements before the input. Ignored unless `auto_pad` is LANEPOOL_PAD_EXPLICIT, as pad_end is.
+     * Absent elements before the input. Ignored unless `auto_pad` is LANEPOOL_PAD_EXPLICIT, as
+     * pad_end is.
      */
     size_t pad_begin[3];
     /**
@@ -319,8 +330,8 @@ typedef struct lanepool_desc {
      */
     double lp_exponent;
     /**
-     * NULL: the best that this CPU supports, or the one that the environment variable LANEPOOL_BACKEND names. Otherwise its
-     * name, which need not outlive the call.
+     * NULL: the best that this CPU supports, or the one that the environment variable
+     * LANEPOOL_BACKEND names. Otherwise its name, which need not outlive the call.
      */
     const char *backend;
 } lanepool_desc;
@@ -330,8 +341,8 @@ extern "C" {
 #endif // __cplusplus
 
 /**
- * Checks a description and makes a plan of it. On error `*plan` is NULL, and lanepool_last_error() says which field is wrong
- * and why.
+ * Checks a description and makes a plan of it. On error `*plan` is NULL, and lanepool_last_error()
+ * says which field is wrong and why.
  */
 enum lanepool_status lanepool_plan_new(const struct lanepool_desc *desc,
                                        struct lanepool_plan **plan);
@@ -342,10 +353,10 @@ enum lanepool_status lanepool_plan_new(const struct lanepool_desc *desc,
 void lanepool_plan_free(struct lanepool_plan *plan);
 
 /**
- * The spatial size of the output: writes `rank` values, outermost axis first. Batch and channels are the input's.
+ * The spatial size of the output: writes `rank` values, outermost axis first. Batch and channels
+ * are the input's.
  */
-enum lanepool_status lanepool_plan_output_size(const struct lanepool_plan *plan,
-                                               size_t *size);
+enum lanepool_status lanepool_plan_output_size(const struct lanepool_plan *plan, size_t *size);
 
 /**
  * The name of the backend whose kernel runs; valid for ever. NULL if `plan` is NULL.
@@ -355,14 +366,14 @@ const char *lanepool_plan_backend(const struct lanepool_plan *plan);
 /**
  * Pools. A plan may be run from many threads at once.
  *
- * Lengths are in bytes and must be exactly the plan's: lanepool_plan_input_bytes() and lanepool_plan_output_bytes().
- * Both pointers are multiples of the size of an element; one to 0 bytes may be NULL. Input and output must not overlap. On
- * error nothing is written.
+ * Lengths are in bytes and must be exactly the plan's: lanepool_plan_input_bytes() and
+ * lanepool_plan_output_bytes(). Both pointers are aligned as their elements are; one to 0 bytes may
+ * be NULL. Input and output must not overlap. On error nothing is written.
  *
- * `threads`: 1 is this thread only, and no other is ever started; n is at most n; 0 is all cores. There are never
- * more than cores, nor more than have enough to do: less than 3 MiB of input and output are pooled in this thread. The
- * library keeps the threads that it has started for later runs, those of the four last used numbers of threads.
- * The output has the same bits for all of them.
+ * `threads`: 1 is this thread only, n is at most n, 0 is all cores. There are never more than cores
+ * nor more than have enough to do: with less than 3 MiB of input and output it is this thread only.
+ * Others are started by the first run that needs them, and kept for later ones, those of the four
+ * numbers of threads that were used last. The output has the same bits for any number.
  */
 enum lanepool_status lanepool_plan_run(const struct lanepool_plan *plan,
                                        const void *input,
@@ -382,20 +393,23 @@ size_t lanepool_plan_input_bytes(const struct lanepool_plan *plan);
 size_t lanepool_plan_output_bytes(const struct lanepool_plan *plan);
 
 /**
- * The rows of the output: one for each batch, channel (in channels first), depth and height. 0 if `plan` is NULL.
+ * The rows of the output: one for each batch, channel (in channels first), depth and height. 0 if
+ * `plan` is NULL.
  */
 size_t lanepool_plan_rows(const struct lanepool_plan *plan);
 
 /**
- * The bytes of a row of the output: of the width, in channels last times the channels. 0 if `plan` is NULL.
+ * The bytes of a row of the output: of the width, in channels last times the channels. 0 if `plan`
+ * is NULL.
  */
 size_t lanepool_plan_row_bytes(const struct lanepool_plan *plan);
 
 /**
- * Pools `count` rows of the output from row `first` on, in this thread, for callers with threads of their own.
+ * Pools `count` rows of the output from row `first` on, in this thread, for callers with threads
+ * of their own.
  *
- * As lanepool_plan_run(), but `output` holds these rows only: `count` times lanepool_plan_row_bytes(). `input` is all of it.
- * Rows that there are not are LANEPOOL_INVALID.
+ * As lanepool_plan_run(), but `output` holds these rows only: `count` times
+ * lanepool_plan_row_bytes(). `input` is all of it. Rows that there are not are LANEPOOL_INVALID.
  */
 enum lanepool_status lanepool_plan_run_rows(const struct lanepool_plan *plan,
                                             size_t first,
@@ -421,13 +435,15 @@ const char *lanepool_backend_name(size_t index);
 bool lanepool_backend_supported(size_t index);
 
 /**
- * Why the last call of this thread that returned a status returned another than LANEPOOL_OK; "" if it returned that, or if
- * there was none. Valid until the next call of this thread that returns a status.
+ * Why the last call of this thread that returned a status returned another than LANEPOOL_OK; "" if
+ * it returned that, or if there was none. Valid until the next call of this thread that returns a
+ * status.
  */
 const char *lanepool_last_error(void);
 
 /**
- * The name of a status, "LANEPOOL_OK" for example; "unknown" if there is no such status. Valid for ever.
+ * The name of a status, "LANEPOOL_OK" for example; "unknown" if there is no such status. Valid for
+ * ever.
  */
 const char *lanepool_status_name(int32_t status);
 

@@ -50,7 +50,8 @@ pub const LANEPOOL_CHANNELS_LAST: u32 = 1;
 pub const LANEPOOL_WINDOW: u32 = 0;
 /// `mode`: one window, all of the input. `kernel`, `stride`, `dilation` and padding are ignored.
 pub const LANEPOOL_GLOBAL: u32 = 1;
-/// `mode`: as many windows as `kernel` says, which split the input evenly. `stride`, `dilation` and padding are ignored.
+/// `mode`: as many windows as `kernel` says, which split the input evenly. `stride`, `dilation` and
+/// padding are ignored.
 pub const LANEPOOL_ADAPTIVE: u32 = 2;
 
 /// `auto_pad`: `pad_begin` and `pad_end`.
@@ -85,18 +86,22 @@ pub const LANEPOOL_HALF_UP: u32 = 2;
 /// `rounding`: towards zero.
 pub const LANEPOOL_TRUNCATE: u32 = 3;
 
-/// A pooling and the tensor that it applies to. Zero the struct, set struct_size, fill in what you need.
+/// A pooling and the tensor that it applies to. Zero the struct, set struct_size, fill in what you
+/// need.
 ///
-/// Arrays hold `rank` values, outermost axis first (depth, height, width); the rest is ignored. A field of type uint32_t has
-/// one of the values that are named after it, also where it has no effect: another is LANEPOOL_INVALID.
+/// Arrays hold `rank` values, outermost axis first (depth, height, width); the rest is ignored. A
+/// field of type uint32_t has one of the values that are named after it, also where it has no
+/// effect: another is LANEPOOL_INVALID.
 #[allow(non_camel_case_types, reason = "the name is C's")]
 #[derive(Clone, Copy)]
 #[repr(C)]
 pub struct lanepool_desc {
-    /// sizeof(lanepool_desc). Smaller ones, of earlier versions, are as if the fields that they lack were 0; they end after
-    /// `input` or later. Larger ones, of later versions, are LANEPOOL_UNSUPPORTED unless what is unknown here is 0.
+    /// sizeof(lanepool_desc). Smaller ones, of earlier versions, are as if the fields that they
+    /// lack were 0; they end after `input` or later. Larger ones, of later versions, are
+    /// LANEPOOL_UNSUPPORTED unless what is unknown here is 0.
     pub struct_size: usize,
-    /// LANEPOOL_MAX, LANEPOOL_AVERAGE, LANEPOOL_MIN, LANEPOOL_SUM or LANEPOOL_LP. In this version the first two.
+    /// LANEPOOL_MAX, LANEPOOL_AVERAGE, LANEPOOL_MIN, LANEPOOL_SUM or LANEPOOL_LP. In this version
+    /// the first two.
     pub op: u32,
     /// Of input and output elements: LANEPOOL_F32 to LANEPOOL_I64. In this version LANEPOOL_F32.
     pub r#type: u32,
@@ -106,17 +111,20 @@ pub struct lanepool_desc {
     pub rank: u32,
     /// LANEPOOL_WINDOW, LANEPOOL_GLOBAL or LANEPOOL_ADAPTIVE. In this version the first.
     pub mode: u32,
-    /// LANEPOOL_PAD_EXPLICIT, LANEPOOL_PAD_SAME_UPPER, LANEPOOL_PAD_SAME_LOWER or LANEPOOL_PAD_VALID.
+    /// LANEPOOL_PAD_EXPLICIT, LANEPOOL_PAD_SAME_UPPER, LANEPOOL_PAD_SAME_LOWER or
+    /// LANEPOOL_PAD_VALID.
     pub auto_pad: u32,
-    /// 0 or 1. With 1 a last window counts that reaches beyond the padded input, if it starts inside the input or the padding
-    /// before it. Without effect unless `auto_pad` is LANEPOOL_PAD_EXPLICIT.
+    /// 0 or 1. With 1 a last window counts that reaches beyond the padded input, if it starts
+    /// inside the input or the padding before it. Without effect unless `auto_pad` is
+    /// LANEPOOL_PAD_EXPLICIT.
     pub ceil_mode: u32,
-    /// LANEPOOL_EXCLUDE_PAD, LANEPOOL_INCLUDE_PAD, LANEPOOL_FULL_WINDOW or LANEPOOL_FIXED. Averages only.
+    /// LANEPOOL_EXCLUDE_PAD, LANEPOOL_INCLUDE_PAD, LANEPOOL_FULL_WINDOW or LANEPOOL_FIXED. Averages
+    /// only.
     pub divisor: u32,
     /// LANEPOOL_NAN_PROPAGATE or LANEPOOL_NAN_IGNORE. Maxima and minima only.
     pub nan_policy: u32,
-    /// LANEPOOL_HALF_AWAY_FROM_ZERO, LANEPOOL_HALF_EVEN, LANEPOOL_HALF_UP or LANEPOOL_TRUNCATE. Averages of integers
-    /// only.
+    /// LANEPOOL_HALF_AWAY_FROM_ZERO, LANEPOOL_HALF_EVEN, LANEPOOL_HALF_UP or LANEPOOL_TRUNCATE.
+    /// Averages of integers only.
     pub rounding: u32,
     /// Tensors that are pooled alike; may be 0.
     pub batch: usize,
@@ -130,7 +138,8 @@ pub struct lanepool_desc {
     pub stride: [usize; 3],
     /// Elements from one tap to the next. 0 means 1.
     pub dilation: [usize; 3],
-    /// Absent elements before the input. Ignored unless `auto_pad` is LANEPOOL_PAD_EXPLICIT, as pad_end is.
+    /// Absent elements before the input. Ignored unless `auto_pad` is LANEPOOL_PAD_EXPLICIT, as
+    /// pad_end is.
     pub pad_begin: [usize; 3],
     /// Absent elements after the input.
     pub pad_end: [usize; 3],
@@ -138,8 +147,8 @@ pub struct lanepool_desc {
     pub fixed_divisor: i64,
     /// With LANEPOOL_LP: > 0, INFINITY allowed.
     pub lp_exponent: f64,
-    /// NULL: the best that this CPU supports, or the one that the environment variable LANEPOOL_BACKEND names. Otherwise its
-    /// name, which need not outlive the call.
+    /// NULL: the best that this CPU supports, or the one that the environment variable
+    /// LANEPOOL_BACKEND names. Otherwise its name, which need not outlive the call.
     pub backend: *const c_char,
 }
 
@@ -149,7 +158,8 @@ const KNOWN: usize = size_of::<lanepool_desc>();
 /// Where the first field is that may be missing.
 const NEEDED: usize = offset_of!(lanepool_desc, kernel);
 
-/// What no description is larger than: more would be a `struct_size` that was not set, and memory that is not there.
+/// What no description is larger than: more would be a `struct_size` that was not set, and memory
+/// that is not there.
 const LARGEST: usize = 1024;
 
 /// What no name of a backend is longer than.
@@ -167,7 +177,8 @@ impl lanepool_desc {
         let size = unsafe { desc.cast::<usize>().read() };
         if !(NEEDED..=LARGEST).contains(&size) || !size.is_multiple_of(align_of::<Self>()) {
             return Err(Failure::invalid(format!(
-                "struct_size: {size} is not the size of a lanepool_desc of any version; here it is {KNOWN}"
+                "struct_size: {size} is not the size of a lanepool_desc of any version; here it is \
+                 {KNOWN}"
             )));
         }
         let mut own = MaybeUninit::<Self>::zeroed();
@@ -181,7 +192,8 @@ impl lanepool_desc {
             let unknown = unsafe { slice::from_raw_parts(unknown, rest) };
             if let Some(at) = unknown.iter().position(|&byte| byte != 0) {
                 return Err(Failure::unsupported(format!(
-                    "struct_size: of {size} bytes, {KNOWN} are known to this version, but byte {} is not 0",
+                    "struct_size: of {size} bytes, {KNOWN} are known to this version, but byte {} is \
+                     not 0",
                     KNOWN + at
                 )));
             }

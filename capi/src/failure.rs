@@ -1,4 +1,5 @@
-//! What becomes of errors and panics: a status, and a message for [`lanepool_last_error`](crate::lanepool_last_error).
+//! What becomes of errors and panics: a status, and a message for
+//! [`lanepool_last_error`](crate::lanepool_last_error).
 
 use core::any::Any;
 use core::cell::RefCell;
@@ -14,9 +15,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 pub enum lanepool_status {
     /// Well.
     LANEPOOL_OK = 0,
-    /// The description contradicts itself, a field has a value that there is not, or a size overflows.
+    /// The description contradicts itself, a field has a value that there is not, or a size
+    /// overflows.
     LANEPOOL_INVALID = 1,
-    /// Sensible, but not offered: this op for this type, this backend on this CPU, a field of a later version.
+    /// Sensible, but not offered: this op for this type, this backend on this CPU, a field of a
+    /// later version.
     LANEPOOL_UNSUPPORTED = 2,
     /// A null or misaligned pointer, buffers that overlap, or a length that does not fit the plan.
     LANEPOOL_BUFFER = 3,
@@ -100,7 +103,8 @@ thread_local! {
     static MESSAGE: RefCell<Option<CString>> = const { RefCell::new(None) };
 }
 
-/// What a function does that returns a status: its errors and panics are that status, and the thread's message.
+/// What a function does that returns a status: its errors and panics are that status, and the
+/// thread's message.
 pub(crate) fn status(body: impl FnOnce() -> Result<(), Failure>) -> lanepool_status {
     let result = catch_unwind(AssertUnwindSafe(body))
         .unwrap_or_else(|payload| Err(Failure::panicked(&*payload)));

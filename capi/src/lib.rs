@@ -1,8 +1,8 @@
-//! The C interface of lanepool. Its documentation is in the header, `include/lanepool.h`, which is made from the
-//! comments here: they speak to those who write C.
+//! The C interface of lanepool. Its documentation is in the header, `include/lanepool.h`, which is
+//! made from the comments here: they speak to those who write C.
 //!
-//! - `desc` is the description that C hands over, and how it becomes a `Pool`; a new value of one of its fields is a
-//!   line there.
+//! - `desc` is the description that C hands over, and how it becomes a `Pool`; a new value of one
+//!   of its fields is a line there.
 //! - `plan` forgets the element type of a `Plan`; a new element type is a line there.
 //! - `failure` is what becomes of errors and panics.
 //! - `threads` keeps the thread pools.
@@ -36,8 +36,8 @@ const VERSION: &CStr =
         Err(_) => panic!("a version without NUL"),
     };
 
-/// Checks a description and makes a plan of it. On error `*plan` is NULL, and lanepool_last_error() says which field is wrong
-/// and why.
+/// Checks a description and makes a plan of it. On error `*plan` is NULL, and lanepool_last_error()
+/// says which field is wrong and why.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lanepool_plan_new(
     desc: *const lanepool_desc,
@@ -69,7 +69,8 @@ pub unsafe extern "C" fn lanepool_plan_free(plan: *mut lanepool_plan) {
     });
 }
 
-/// The spatial size of the output: writes `rank` values, outermost axis first. Batch and channels are the input's.
+/// The spatial size of the output: writes `rank` values, outermost axis first. Batch and channels
+/// are the input's.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lanepool_plan_output_size(
     plan: *const lanepool_plan,
@@ -98,14 +99,14 @@ pub unsafe extern "C" fn lanepool_plan_backend(plan: *const lanepool_plan) -> *c
 
 /// Pools. A plan may be run from many threads at once.
 ///
-/// Lengths are in bytes and must be exactly the plan's: lanepool_plan_input_bytes() and lanepool_plan_output_bytes().
-/// Both pointers are multiples of the size of an element; one to 0 bytes may be NULL. Input and output must not overlap. On
-/// error nothing is written.
+/// Lengths are in bytes and must be exactly the plan's: lanepool_plan_input_bytes() and
+/// lanepool_plan_output_bytes(). Both pointers are aligned as their elements are; one to 0 bytes may
+/// be NULL. Input and output must not overlap. On error nothing is written.
 ///
-/// `threads`: 1 is this thread only, and no other is ever started; n is at most n; 0 is all cores. There are never
-/// more than cores, nor more than have enough to do: less than 3 MiB of input and output are pooled in this thread. The
-/// library keeps the threads that it has started for later runs, those of the four last used numbers of threads.
-/// The output has the same bits for all of them.
+/// `threads`: 1 is this thread only, n is at most n, 0 is all cores. There are never more than cores
+/// nor more than have enough to do: with less than 3 MiB of input and output it is this thread only.
+/// Others are started by the first run that needs them, and kept for later ones, those of the four
+/// numbers of threads that were used last. The output has the same bits for any number.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lanepool_plan_run(
     plan: *const lanepool_plan,
@@ -145,24 +146,27 @@ pub unsafe extern "C" fn lanepool_plan_output_bytes(plan: *const lanepool_plan) 
     unsafe { about(plan, 0, |plan| plan.erased.rows() * plan.erased.row_bytes()) }
 }
 
-/// The rows of the output: one for each batch, channel (in channels first), depth and height. 0 if `plan` is NULL.
+/// The rows of the output: one for each batch, channel (in channels first), depth and height. 0 if
+/// `plan` is NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lanepool_plan_rows(plan: *const lanepool_plan) -> usize {
     // SAFETY: the caller says that it is a plan, or null.
     unsafe { about(plan, 0, |plan| plan.erased.rows()) }
 }
 
-/// The bytes of a row of the output: of the width, in channels last times the channels. 0 if `plan` is NULL.
+/// The bytes of a row of the output: of the width, in channels last times the channels. 0 if `plan`
+/// is NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lanepool_plan_row_bytes(plan: *const lanepool_plan) -> usize {
     // SAFETY: the caller says that it is a plan, or null.
     unsafe { about(plan, 0, |plan| plan.erased.row_bytes()) }
 }
 
-/// Pools `count` rows of the output from row `first` on, in this thread, for callers with threads of their own.
+/// Pools `count` rows of the output from row `first` on, in this thread, for callers with threads
+/// of their own.
 ///
-/// As lanepool_plan_run(), but `output` holds these rows only: `count` times lanepool_plan_row_bytes(). `input` is all of it.
-/// Rows that there are not are LANEPOOL_INVALID.
+/// As lanepool_plan_run(), but `output` holds these rows only: `count` times
+/// lanepool_plan_row_bytes(). `input` is all of it. Rows that there are not are LANEPOOL_INVALID.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lanepool_plan_run_rows(
     plan: *const lanepool_plan,
@@ -209,14 +213,16 @@ pub extern "C" fn lanepool_backend_supported(index: usize) -> bool {
     value(false, || BACKENDS.get(index).is_some_and(Backend::is_supported))
 }
 
-/// Why the last call of this thread that returned a status returned another than LANEPOOL_OK; "" if it returned that, or if
-/// there was none. Valid until the next call of this thread that returns a status.
+/// Why the last call of this thread that returned a status returned another than LANEPOOL_OK; "" if
+/// it returned that, or if there was none. Valid until the next call of this thread that returns a
+/// status.
 #[unsafe(no_mangle)]
 pub extern "C" fn lanepool_last_error() -> *const c_char {
     failure::message()
 }
 
-/// The name of a status, "LANEPOOL_OK" for example; "unknown" if there is no such status. Valid for ever.
+/// The name of a status, "LANEPOOL_OK" for example; "unknown" if there is no such status. Valid for
+/// ever.
 #[unsafe(no_mangle)]
 pub extern "C" fn lanepool_status_name(status: i32) -> *const c_char {
     lanepool_status::name(status).as_ptr()

@@ -94,19 +94,21 @@ impl lanepool_plan {
     ///
     /// # Safety
     ///
-    /// If the pointer is not null, it is one of [`lanepool_plan_new`](crate::lanepool_plan_new) that has not been freed.
+    /// If the pointer is not null, it is one of [`lanepool_plan_new`](crate::lanepool_plan_new)
+    /// that has not been freed.
     pub(crate) unsafe fn from_c<'a>(plan: *const Self) -> Result<&'a Self, Failure> {
         check_pointer("plan", plan)?;
         // SAFETY: not null, and so a plan, which nothing changes before it is freed.
         Ok(unsafe { &*plan })
     }
 
-    /// What to read and what to write for these rows, which there must be. What does not depend on the element type is
-    /// checked here, the rest by the plan.
+    /// What to read and what to write for these rows, which there must be. What does not depend on
+    /// the element type is checked here, the rest by the plan.
     ///
     /// # Safety
     ///
-    /// If a pointer is not null, so many bytes are there to be read or written, and nobody else writes to them.
+    /// If a pointer is not null, so many bytes are there to be read or written, and nobody else
+    /// writes to them.
     pub(crate) unsafe fn buffers<'a>(
         &self,
         rows: &Range<usize>,
@@ -119,13 +121,15 @@ impl lanepool_plan {
         let both = input_bytes > 0 && output_bytes > 0;
         if both && input.addr() < output_end && output.addr() < input_end {
             return Err(Failure::buffer(format!(
-                "the input, {input_bytes} bytes at {input:p}, and the output, {output_bytes} bytes at {output:p}, overlap"
+                "the input, {input_bytes} bytes at {input:p}, and the output, {output_bytes} bytes at \
+                 {output:p}, overlap"
             )));
         }
         // A pointer to nothing need not be one that Rust could have.
         let read = match input_bytes {
             0 => &[],
-            // SAFETY: not null, and as long as the plan's tensor, which is less than half of the address space.
+            // SAFETY: not null, and as long as the plan's tensor, which is less than half of the
+            // address space.
             n => unsafe { slice::from_raw_parts(input, n) },
         };
         let written = match output_bytes {

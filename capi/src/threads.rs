@@ -11,8 +11,8 @@ const KEPT: usize = 4;
 /// Those kept, of different numbers of threads, the last used at the end.
 static POOLS: Mutex<Vec<Arc<ThreadPool>>> = Mutex::new(Vec::new());
 
-/// The pool for a run that C wants on so many threads, and that keeps at most `useful` of them busy. None if the
-/// thread that calls is enough.
+/// The pool for a run that C wants on so many threads, and that keeps at most `useful` of them
+/// busy. None if the thread that calls is enough.
 pub(crate) fn pool(wanted: u32, useful: usize) -> Result<Option<Arc<ThreadPool>>, Failure> {
     // Asking for the number of cores takes longer than many runs.
     static CORES: OnceLock<usize> = OnceLock::new();
