@@ -104,6 +104,13 @@ impl<T: Element> Plan<T> {
         Walk::of(&self.geometry)
     }
 
+    /// How many threads have enough to do that waking them pays, at least 1: one for every 1.5 MiB of
+    /// input and output. With 1, [`run_parallel`](Self::run_parallel) stays in its thread.
+    #[cfg(feature = "rayon")]
+    pub fn useful_threads(&self) -> usize {
+        ((self.input_len() + self.output_len()) * size_of::<T>() / GRAIN).max(1)
+    }
+
     /// Pools, in this thread, without allocating.
     ///
     /// # Errors
@@ -136,6 +143,36 @@ impl<T: Element> Plan<T> {
         check_len("output", rows.len() * self.row_len(), output.len())?;
         (self.kernel)(&self.geometry, rows, input, output);
         Ok(())
+    }
+
+    /// Pools on the threads of the current [rayon] pool; less than 3 MiB of input and output in this
+    /// thread, since it would take longer to wake another.
+    ///
+    /// # Errors
+    ///
+    /// If a buffer does not have the length of the plan.
+    #[cfg(feature = "rayon")]
+    pub fn run_parallel(&self, input: &[T], output: &mut [T]) -> Result<(), Error> {
+        use rayon::prelude::*;
+
+        check_len("input", self.input_len(), input.len())?;
+        check_len("output", self.output_len(), output.len())?;
+        let threads = rayon::current_num_threads();
+        let grains = self.useful_threads();
+        if grains.min(threads) < 2 {
+            return self.run(input, output);
+        }
+        // As many parts for each thread, some if there is enough to do: so one that is held up does
+        // not hold up all.
+        let parts = threads * (grains / threads).clamp(1, 4);
+        let rows = self.rows().div_ceil(parts).max(1);
+        if output.is_empty() {
+            return Ok(());
+        }
+        output.par_chunks_mut(rows * self.row_len()).enumerate().try_for_each(|(i, output)| {
+            let first = i * rows;
+            self.run_rows(first..first + output.len() / self.row_len(), input, output)
+        })
     }
 
     /// As [`run`](Self::run), for callers who hold bytes and know of their element type at run time
@@ -190,13 +227,6 @@ impl<T: Element> Plan<T> {
         self.run_parallel(input, output)
     }
 
-    /// How many threads have enough to do that waking them pays, at least 1: one for every 1.5 MiB of
-    /// input and output. With 1, [`run_parallel`](Self::run_parallel) stays in its thread.
-    #[cfg(feature = "rayon")]
-    pub fn useful_threads(&self) -> usize {
-        ((self.input_len() + self.output_len()) * size_of::<T>() / GRAIN).max(1)
-    }
-
     /// The elements in buffers of bytes, the output of so many rows.
     fn elements<'a>(
         &self,
@@ -217,36 +247,6 @@ impl<T: Element> Plan<T> {
             return Err(Error::Rows { start: rows.start, end: rows.end, rows: self.rows() });
         }
         Ok(())
-    }
-
-    /// Pools on the threads of the current [rayon] pool; less than 3 MiB of input and output in this
-    /// thread, since it would take longer to wake another.
-    ///
-    /// # Errors
-    ///
-    /// If a buffer does not have the length of the plan.
-    #[cfg(feature = "rayon")]
-    pub fn run_parallel(&self, input: &[T], output: &mut [T]) -> Result<(), Error> {
-        use rayon::prelude::*;
-
-        check_len("input", self.input_len(), input.len())?;
-        check_len("output", self.output_len(), output.len())?;
-        let threads = rayon::current_num_threads();
-        let grains = self.useful_threads();
-        if grains.min(threads) < 2 {
-            return self.run(input, output);
-        }
-        // As many parts for each thread, some if there is enough to do: so one that is held up does
-        // not hold up all.
-        let parts = threads * (grains / threads).clamp(1, 4);
-        let rows = self.rows().div_ceil(parts).max(1);
-        if output.is_empty() {
-            return Ok(());
-        }
-        output.par_chunks_mut(rows * self.row_len()).enumerate().try_for_each(|(i, output)| {
-            let first = i * rows;
-            self.run_rows(first..first + output.len() / self.row_len(), input, output)
-        })
     }
 }
 

@@ -121,8 +121,8 @@ impl lanepool_plan {
         let both = input_bytes > 0 && output_bytes > 0;
         if both && input.addr() < output_end && output.addr() < input_end {
             return Err(Failure::buffer(format!(
-                "the input, {input_bytes} bytes at {input:p}, and the output, {output_bytes} bytes at \
-                 {output:p}, overlap"
+                "the input, {input_bytes} bytes at {input:p}, and the output, \
+                 {output_bytes} bytes at {output:p}, overlap"
             )));
         }
         // A pointer to nothing need not be one that Rust could have.
