@@ -96,6 +96,26 @@ pub enum Error {
         /// Elements that there are.
         actual: usize,
     },
+    /// A buffer of bytes whose length is not that of the plan.
+    #[error("the {buffer} has {actual} bytes, but the plan needs {expected}")]
+    ByteLength {
+        /// `"input"` or `"output"`.
+        buffer: &'static str,
+        /// Bytes that the plan needs.
+        expected: usize,
+        /// Bytes that there are.
+        actual: usize,
+    },
+    /// A buffer of bytes that does not start where an element can.
+    #[error("the {buffer} starts at {address:#x}, which is not a multiple of {align}")]
+    Misaligned {
+        /// `"input"` or `"output"`.
+        buffer: &'static str,
+        /// Its address.
+        address: usize,
+        /// What the addresses of elements are multiples of.
+        align: usize,
+    },
     /// Rows that the output does not have.
     #[error("rows {start} to {end} of an output of {rows} rows")]
     Rows {

@@ -104,6 +104,13 @@ impl<T: Element> Plan<T> {
         Walk::of(&self.geometry)
     }
 
+    /// How many threads have enough to do that waking them pays, at least 1: one for every 1.5 MiB of
+    /// input and output. With 1, [`run_parallel`](Self::run_parallel) stays in its thread.
+    #[cfg(feature = "rayon")]
+    pub fn useful_threads(&self) -> usize {
+        ((self.input_len() + self.output_len()) * size_of::<T>() / GRAIN).max(1)
+    }
+
     /// Pools, in this thread, without allocating.
     ///
     /// # Errors
@@ -131,9 +138,7 @@ impl<T: Element> Plan<T> {
     /// # Ok::<(), lanepool::Error>(())
     /// ```
     pub fn run_rows(&self, rows: Range<usize>, input: &[T], output: &mut [T]) -> Result<(), Error> {
-        if rows.start > rows.end || rows.end > self.rows() {
-            return Err(Error::Rows { start: rows.start, end: rows.end, rows: self.rows() });
-        }
+        self.check_rows(&rows)?;
         check_len("input", self.input_len(), input.len())?;
         check_len("output", rows.len() * self.row_len(), output.len())?;
         (self.kernel)(&self.geometry, rows, input, output);
@@ -153,7 +158,7 @@ impl<T: Element> Plan<T> {
         check_len("input", self.input_len(), input.len())?;
         check_len("output", self.output_len(), output.len())?;
         let threads = rayon::current_num_threads();
-        let grains = (size_of_val(input) + size_of_val(output)) / GRAIN;
+        let grains = self.useful_threads();
         if grains.min(threads) < 2 {
             return self.run(input, output);
         }
@@ -169,8 +174,95 @@ impl<T: Element> Plan<T> {
             self.run_rows(first..first + output.len() / self.row_len(), input, output)
         })
     }
+
+    /// As [`run`](Self::run), for callers who hold bytes and know of their element type at run time
+    /// only. The elements are in this machine's byte order.
+    ///
+    /// # Errors
+    ///
+    /// If a buffer does not have the length of the plan, or does not start at a multiple of the
+    /// alignment of `T`. A buffer without bytes may start anywhere.
+    ///
+    /// ```
+    /// # use lanepool::{Error, Layout, Plan, Pool1d, Shape};
+    /// let plan: Plan<f32> = Pool1d::max([2]).plan(Layout::ChannelsFirst, Shape::new(1, 1, [3]))?;
+    /// let input = [1.0f32, 3.0, 2.0];
+    /// let mut output = [0.0f32; 2];
+    /// plan.run_bytes(bytemuck::cast_slice(&input), bytemuck::cast_slice_mut(&mut output))?;
+    /// assert_eq!(output, [3.0, 3.0]);
+    ///
+    /// let input: &[u8] = bytemuck::cast_slice(&input);
+    /// let error = plan.run_bytes(&input[1..], bytemuck::cast_slice_mut(&mut output)).unwrap_err();
+    /// assert_eq!(error, Error::ByteLength { buffer: "input", expected: 12, actual: 11 });
+    /// # Ok::<(), lanepool::Error>(())
+    /// ```
+    pub fn run_bytes(&self, input: &[u8], output: &mut [u8]) -> Result<(), Error> {
+        self.run_rows_bytes(0..self.rows(), input, output)
+    }
+
+    /// As [`run_rows`](Self::run_rows), of bytes as in [`run_bytes`](Self::run_bytes).
+    ///
+    /// # Errors
+    ///
+    /// Those of [`run_rows`](Self::run_rows) and of [`run_bytes`](Self::run_bytes).
+    pub fn run_rows_bytes(
+        &self,
+        rows: Range<usize>,
+        input: &[u8],
+        output: &mut [u8],
+    ) -> Result<(), Error> {
+        self.check_rows(&rows)?;
+        let (input, output) = self.elements(rows.len(), input, output)?;
+        self.run_rows(rows, input, output)
+    }
+
+    /// As [`run_parallel`](Self::run_parallel), of bytes as in [`run_bytes`](Self::run_bytes).
+    ///
+    /// # Errors
+    ///
+    /// Those of [`run_bytes`](Self::run_bytes).
+    #[cfg(feature = "rayon")]
+    pub fn run_parallel_bytes(&self, input: &[u8], output: &mut [u8]) -> Result<(), Error> {
+        let (input, output) = self.elements(self.rows(), input, output)?;
+        self.run_parallel(input, output)
+    }
+
+    /// The elements in buffers of bytes, the output of so many rows.
+    fn elements<'a>(
+        &self,
+        rows: usize,
+        input: &'a [u8],
+        output: &'a mut [u8],
+    ) -> Result<(&'a [T], &'a mut [T]), Error> {
+        check_bytes::<T>("input", self.input_len(), input)?;
+        check_bytes::<T>("output", rows * self.row_len(), output)?;
+        // Bytes that there are none of may start anywhere, which bytemuck would not have.
+        let input = if input.is_empty() { &[] } else { bytemuck::cast_slice(input) };
+        let output = if output.is_empty() { &mut [] } else { bytemuck::cast_slice_mut(output) };
+        Ok((input, output))
+    }
+
+    fn check_rows(&self, rows: &Range<usize>) -> Result<(), Error> {
+        if rows.start > rows.end || rows.end > self.rows() {
+            return Err(Error::Rows { start: rows.start, end: rows.end, rows: self.rows() });
+        }
+        Ok(())
+    }
 }
 
 fn check_len(buffer: &'static str, expected: usize, actual: usize) -> Result<(), Error> {
     if expected == actual { Ok(()) } else { Err(Error::Length { buffer, expected, actual }) }
+}
+
+/// Whether `bytes` are so many elements of `T`, and lie where they can.
+fn check_bytes<T>(buffer: &'static str, elements: usize, bytes: &[u8]) -> Result<(), Error> {
+    let (expected, actual) = (elements * size_of::<T>(), bytes.len());
+    if expected != actual {
+        return Err(Error::ByteLength { buffer, expected, actual });
+    }
+    let (address, align) = (bytes.as_ptr().addr(), align_of::<T>());
+    if actual > 0 && !address.is_multiple_of(align) {
+        return Err(Error::Misaligned { buffer, address, align });
+    }
+    Ok(())
 }

@@ -303,6 +303,72 @@ fn rows_that_there_are_not() {
     }
 }
 
+/// As [`buffers_of_another_length`], one byte off and not at an element.
+#[test]
+fn buffers_of_bytes() {
+    type Run = fn(&Plan<f32>, &[u8], &mut [u8]) -> Result<(), Error>;
+    let runs: &[Run] = &[
+        |plan, input, output| plan.run_bytes(input, output),
+        |plan, input, output| plan.run_rows_bytes(0..4, input, output),
+        #[cfg(feature = "rayon")]
+        |plan, input, output| plan.run_parallel_bytes(input, output),
+    ];
+    let (input_len, output_len) = (4 * 24, 4 * 8);
+    for (backend, run) in supported().flat_map(|b| runs.iter().map(move |run| (b, run))) {
+        let plan = small_plan(backend);
+        // One element more than the plan has: room to start elsewhere.
+        let (input, mut output) = ([1.0f32; 25], [UNTOUCHED; 9]);
+        let input: &[u8] = bytemuck::cast_slice(&input);
+        let output_address = output.as_ptr().addr();
+        let mut fails = |start: [usize; 2], len: [usize; 2], want: Error| {
+            let bytes = bytemuck::cast_slice_mut(&mut output);
+            let input = &input[start[0]..][..len[0]];
+            let error = run(&plan, input, &mut bytes[start[1]..][..len[1]]).unwrap_err();
+            assert_eq!(error, want);
+            assert_eq!(output, [UNTOUCHED; 9], "nothing is written");
+            error.to_string()
+        };
+        let length = |buffer, expected, actual| Error::ByteLength { buffer, expected, actual };
+        for off in [input_len - 1, input_len + 1, input_len + 4, 0] {
+            fails([0, 0], [off, output_len], length("input", input_len, off));
+        }
+        for off in [output_len - 1, output_len + 1, output_len + 4, 0] {
+            let message = fails([0, 0], [input_len, off], length("output", output_len, off));
+            assert_eq!(message, format!("the output has {off} bytes, but the plan needs 32"));
+        }
+        for start in 1..4 {
+            let misaligned =
+                |buffer, address| Error::Misaligned { buffer, address: address + start, align: 4 };
+            let address = input.as_ptr().addr();
+            let message = fails([start, 0], [input_len, output_len], misaligned("input", address));
+            let address = address + start;
+            let want = format!("the input starts at {address:#x}, which is not a multiple of 4");
+            assert_eq!(message, want);
+            fails([0, start], [input_len, output_len], misaligned("output", output_address));
+        }
+        let bytes = bytemuck::cast_slice_mut(&mut output);
+        run(&plan, &input[4..], &mut bytes[4..]).unwrap();
+        assert_eq!(output[1..], [1.0; 8], "all is written");
+    }
+}
+
+#[test]
+fn rows_of_bytes_that_there_are_not() {
+    let plan = small_plan(&REFERENCE);
+    let rows = Range { start: 2, end: usize::MAX };
+    let error = plan.run_rows_bytes(rows, &[0; 96], &mut []).unwrap_err();
+    assert_eq!(error, Error::Rows { start: 2, end: usize::MAX, rows: 4 });
+}
+
+#[test]
+fn no_bytes_may_start_anywhere() {
+    let plan: Plan<f32> = Pool1d::max([1]).plan(LAYOUTS[0], Shape::new(0, 1, [1])).unwrap();
+    let mut bytes = [0u8; 5];
+    for start in 0..4 {
+        assert_eq!(plan.run_bytes(&[0u8; 5][start..start], &mut bytes[start..start]), Ok(()));
+    }
+}
+
 #[test]
 fn a_backend_that_there_is_not() {
     let error = Error::from(Backend::named("sse9").unwrap_err());
