@@ -11,9 +11,10 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+use crate::pool::Mode;
 use crate::{
-    Backend, Divisor, Error, Layout, NanPolicy, Op, Padding, Plan, Pool, Pool1d, Pool2d, Pool3d,
-    REFERENCE, Shape,
+    Backend, Divisor, Element, Error, Exponent, Layout, NanPolicy, Op, Padding, Plan, Pool, Pool1d,
+    Pool2d, Pool3d, REFERENCE, Rounding, Shape, bf16, f16,
 };
 use core::array::from_fn;
 use core::fmt;
@@ -25,6 +26,8 @@ pub struct Case {
     pub pooling: Pooling,
     /// How the tensor is laid out.
     pub layout: Layout,
+    /// What its elements are.
+    pub element: ElementType,
     /// What its data are made from.
     pub seed: u64,
     /// How awkward they are.
@@ -40,6 +43,39 @@ pub enum Pooling {
     Two(Pool2d, Shape<2>),
     /// Along depth, height and width.
     Three(Pool3d, Shape<3>),
+}
+
+/// The type of a tensor's elements.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[allow(missing_docs, reason = "each is what its name says")]
+pub enum ElementType {
+    F32,
+    F64,
+    F16,
+    Bf16,
+    I8,
+    U8,
+    I16,
+    U16,
+    I32,
+    U32,
+    I64,
+}
+
+/// Evaluates an expression for the type that a value of [`ElementType`] stands for.
+macro_rules! for_element {
+    ($element:expr, $T:ident => $then:expr) => {
+        for_element!($element, $T => $then; F32 f32, F64 f64, F16 f16, Bf16 bf16, I8 i8, U8 u8,
+            I16 i16, U16 u16, I32 i32, U32 u32, I64 i64)
+    };
+    ($element:expr, $T:ident => $then:expr; $($variant:ident $type:ident),*) => {
+        match $element {
+            $(ElementType::$variant => {
+                type $T = $type;
+                $then
+            })*
+        }
+    };
 }
 
 /// What a tensor is filled with.
@@ -73,10 +109,10 @@ pub enum Fault {
     Element {
         /// Its index in the output.
         index: usize,
-        /// What the backend gives.
-        got: f32,
-        /// What the reference gives.
-        want: f32,
+        /// The bits of what the backend gives.
+        got: u64,
+        /// The bits of what the reference gives.
+        want: u64,
     },
     /// The kernel wrote outside its output, so many elements from its start.
     Canary(isize),
@@ -88,9 +124,9 @@ impl fmt::Display for Mismatch {
         match fault {
             Fault::Element { index, got, want } => write!(
                 f,
-                "{backend}: element {index} is {got:e} ({:08x}), the reference has {want:e} ({:08x}): {case}",
-                got.to_bits(),
-                want.to_bits()
+                "{backend}: element {index} is {}, the reference has {}: {case}",
+                show(case.element, *got),
+                show(case.element, *want)
             ),
             Fault::Canary(at) => {
                 write!(f, "{backend}: wrote to element {at}, outside its output: {case}")
@@ -101,8 +137,13 @@ impl fmt::Display for Mismatch {
 
 impl std::error::Error for Mismatch {}
 
-/// Around the output; no kernel may change it.
-const CANARY: f32 = f32::from_bits(0xdead_beef);
+/// An element, and its bits.
+fn show(element: ElementType, bits: u64) -> String {
+    for_element!(element, T => format!("{:?} (0x{bits:x})", T::from_bits_of(bits)))
+}
+
+/// The bits of what is around the output; no kernel may change it.
+const CANARY: u64 = 0xdead_beef_dead_beef;
 
 /// Canaries on each side: more than the widest vector.
 const MARGIN: usize = 64;
@@ -111,7 +152,8 @@ const MARGIN: usize = 64;
 const TRIES: usize = 1000;
 
 impl Case {
-    /// The case of this seed: any geometry that is in order, any values.
+    /// The case of this seed: any geometry that is in order, any values, any type of elements that has
+    /// the operation.
     ///
     /// # Panics
     ///
@@ -131,7 +173,12 @@ impl Case {
         });
         let pooling = pooling
             .unwrap_or_else(|| panic!("seed {seed}: none of {TRIES} geometries can be planned"));
-        Self { pooling, layout, seed, values }
+        let element = random.element(match &pooling {
+            Pooling::One(pool, _) => pool.op,
+            Pooling::Two(pool, _) => pool.op,
+            Pooling::Three(pool, _) => pool.op,
+        });
+        Self { pooling, layout, element, seed, values }
     }
 
     /// The plan for this case.
@@ -139,7 +186,7 @@ impl Case {
     /// # Errors
     ///
     /// As [`Pool::plan`].
-    pub fn plan(&self, backend: &'static Backend) -> Result<Plan<f32>, Error> {
+    pub fn plan<T: Element>(&self, backend: &'static Backend) -> Result<Plan<T>, Error> {
         match self.pooling {
             Pooling::One(pool, shape) => pool.plan_on(backend, self.layout, shape),
             Pooling::Two(pool, shape) => pool.plan_on(backend, self.layout, shape),
@@ -148,12 +195,12 @@ impl Case {
     }
 
     /// The data.
-    pub fn input(&self, len: usize) -> Vec<f32> {
+    pub fn input<T: Value>(&self, len: usize) -> Vec<T> {
         let mut random = Random(!self.seed);
-        (0..len).map(|_| random.value(self.values)).collect()
+        (0..len).map(|_| T::random(random.next(), self.values)).collect()
     }
 
-    /// The output of a backend.
+    /// The bits of the output of a backend.
     ///
     /// # Errors
     ///
@@ -162,10 +209,25 @@ impl Case {
     /// # Panics
     ///
     /// If the case cannot be planned; all that [`random`](Self::random) gives can.
-    pub fn run(&self, backend: &'static Backend) -> Result<Vec<f32>, Mismatch> {
-        let plan = self.plan(backend).unwrap_or_else(|error| panic!("{self}: {error}"));
+    pub fn run(&self, backend: &'static Backend) -> Result<Vec<u64>, Mismatch> {
+        for_element!(self.element, T => {
+            self.run_as::<T>(backend).map(|output| output.into_iter().map(Value::bits).collect())
+        })
+    }
+
+    /// The output of a backend, if the elements were of this type.
+    ///
+    /// # Errors
+    ///
+    /// If it writes outside its output.
+    ///
+    /// # Panics
+    ///
+    /// If the case cannot be planned; all that [`random`](Self::random) gives can.
+    pub fn run_as<T: Value>(&self, backend: &'static Backend) -> Result<Vec<T>, Mismatch> {
+        let plan = self.plan::<T>(backend).unwrap_or_else(|error| panic!("{self}: {error}"));
         let input = self.input(plan.input_len());
-        let mut buffer = vec![CANARY; MARGIN + plan.output_len() + MARGIN];
+        let mut buffer = vec![T::from_bits_of(CANARY); MARGIN + plan.output_len() + MARGIN];
         let (before, rest) = buffer.split_at_mut(MARGIN);
         let (output, after) = rest.split_at_mut(plan.output_len());
         plan.run(&input, output).unwrap_or_else(|error| panic!("{self}: {error}"));
@@ -190,7 +252,7 @@ impl Case {
         self.compare(backend, &got, &want)
     }
 
-    /// Compares the output of a backend with that of the reference.
+    /// Compares the bits of the output of a backend with those of the reference.
     ///
     /// # Errors
     ///
@@ -198,11 +260,10 @@ impl Case {
     pub fn compare(
         &self,
         backend: &'static Backend,
-        got: &[f32],
-        want: &[f32],
+        got: &[u64],
+        want: &[u64],
     ) -> Result<(), Mismatch> {
-        let differ = |(got, want): (&f32, &f32)| got.to_bits() != want.to_bits();
-        match got.iter().zip(want).position(differ) {
+        match got.iter().zip(want).position(|(got, want)| got != want) {
             None => Ok(()),
             Some(index) => {
                 let fault = Fault::Element { index, got: got[index], want: want[index] };
@@ -217,8 +278,9 @@ impl Case {
 }
 
 /// Which canary is dead, counted from the start of the output between them.
-fn touched(before: &[f32], output: usize, after: &[f32]) -> Option<isize> {
-    let dead = |canaries: &[f32]| canaries.iter().position(|x| x.to_bits() != CANARY.to_bits());
+fn touched<T: Value>(before: &[T], output: usize, after: &[T]) -> Option<isize> {
+    let alive = T::from_bits_of(CANARY).bits();
+    let dead = |canaries: &[T]| canaries.iter().position(|x| x.bits() != alive);
     let first = dead(before).map(|i| i as isize - before.len() as isize);
     first.or(dead(after).map(|i| (output + i) as isize))
 }
@@ -230,7 +292,8 @@ impl fmt::Display for Case {
             Pooling::Two(pool, shape) => describe(f, pool, shape)?,
             Pooling::Three(pool, shape) => describe(f, pool, shape)?,
         }
-        write!(f, ", {:?}, {:?}, seed {}", self.layout, self.values, self.seed)
+        let element = for_element!(self.element, T => T::NAME);
+        write!(f, ", {element}, {:?}, {:?}, seed {}", self.layout, self.values, self.seed)
     }
 }
 
@@ -252,9 +315,14 @@ fn describe<const D: usize>(
     if pool.ceil_mode {
         write!(f, ", ceil mode")?;
     }
+    if pool.mode != Mode::Window {
+        write!(f, ", {:?}", pool.mode)?;
+    }
     match pool.op {
-        Op::Average => write!(f, ", {:?}", pool.divisor),
-        Op::Max => write!(f, ", {:?} NaN", pool.nan_policy),
+        Op::Average => write!(f, ", {:?}, {:?}", pool.divisor, pool.rounding),
+        Op::Max | Op::Min => write!(f, ", {:?} NaN", pool.nan_policy),
+        Op::Sum => Ok(()),
+        Op::Lp(p) => write!(f, ", p = {}", p.get()),
     }
 }
 
@@ -278,10 +346,10 @@ impl Pooling {
 pub struct Digest(u64);
 
 impl Digest {
-    /// Takes in an output.
-    pub fn add(&mut self, output: &[f32]) {
-        for x in output {
-            self.0 = (self.0 ^ u64::from(x.to_bits())).wrapping_mul(0x0100_0000_01b3);
+    /// Takes in the bits of an output.
+    pub fn add(&mut self, output: &[u64]) {
+        for bits in output {
+            self.0 = (self.0 ^ bits).wrapping_mul(0x0100_0000_01b3);
         }
     }
 
@@ -321,6 +389,101 @@ pub fn digest(backend: &'static Backend, seed: u64, cases: u64) -> (u64, u64) {
     (failed, digest.value())
 }
 
+/// An element type that random tensors can be filled with.
+pub trait Value: Element {
+    /// What 64 random bits become.
+    fn random(bits: u64, values: Values) -> Self;
+
+    /// Its bits.
+    fn bits(self) -> u64;
+
+    /// The element of these bits, as many of the lowest as it has.
+    fn from_bits_of(bits: u64) -> Self;
+}
+
+macro_rules! floats {
+    ($($float:ident as $bits:ident, $zero:expr, from $from:expr);* $(;)?) => { $(
+        impl Value for $float {
+            fn random(bits: u64, values: Values) -> Self {
+                let from = $from;
+                let traps = [
+                    Self::NAN,
+                    Self::from_bits(Self::NAN.to_bits() | 1 << ($bits::BITS - 1) | 1),
+                    // Signalling: an infinity's bits and one more.
+                    Self::from_bits(Self::INFINITY.to_bits() + 1),
+                    Self::NEG_INFINITY,
+                    Self::NEG_INFINITY,
+                    Self::NEG_INFINITY,
+                    Self::NEG_INFINITY,
+                    Self::INFINITY,
+                    -$zero,
+                    $zero,
+                    // Denormal numbers, and the smallest other one.
+                    Self::from_bits(1 << ($bits::BITS - 1) | 1),
+                    Self::from_bits(Self::MIN_POSITIVE.to_bits() - 1),
+                    Self::MIN_POSITIVE,
+                    Self::MIN,
+                    Self::MAX,
+                    from(-1.0),
+                ];
+                let number = || {
+                    let magnitude = ((bits >> 32) as f32 / (1u64 << 31) as f32 - 1.0) * 3.0;
+                    from(magnitude * [1.0, 1e-3, 1e4, 1e-30][bits as usize % 4])
+                };
+                match values {
+                    Values::Numbers => number(),
+                    Values::Ties => {
+                        [from(-1.0), -$zero, $zero, from(0.5), from(0.1)][(bits >> 33) as usize % 5]
+                    }
+                    Values::Traps if bits >> 60 > 0 => number(),
+                    _ => traps[(bits >> 40) as usize % traps.len()],
+                }
+            }
+
+            fn bits(self) -> u64 {
+                self.to_bits().into()
+            }
+
+            fn from_bits_of(bits: u64) -> Self {
+                Self::from_bits(bits as $bits)
+            }
+        }
+    )* };
+}
+
+floats! {
+    f32 as u32, 0.0, from |x: f32| x;
+    f64 as u64, 0.0, from |x: f32| f64::from(x);
+    f16 as u16, f16::ZERO, from f16::from_f32;
+    bf16 as u16, bf16::ZERO, from bf16::from_f32;
+}
+
+macro_rules! integers {
+    ($($integer:ident as $bits:ident),*) => { $(
+        impl Value for $integer {
+            fn random(bits: u64, values: Values) -> Self {
+                let any = (bits >> 16) as Self;
+                match values {
+                    Values::Numbers => any,
+                    Values::Ties => (bits >> 33) as Self % 3,
+                    Values::Traps if bits >> 60 > 0 => any,
+                    _ => [Self::MIN, Self::MAX, 0, 1][(bits >> 40) as usize % 4],
+                }
+            }
+
+            fn bits(self) -> u64 {
+                (self as $bits).into()
+            }
+
+            fn from_bits_of(bits: u64) -> Self {
+                bits as Self
+            }
+        }
+    )* };
+}
+
+integers!(i8 as u8, u8 as u8, i16 as u16, u16 as u16, i32 as u32, u32 as u32, i64 as u64);
+
 /// [SplitMix64](https://prng.di.unimi.it/splitmix64.c): the same cases on every machine.
 struct Random(u64);
 
@@ -352,35 +515,17 @@ impl Random {
         (landmark + self.below(3)).saturating_sub(1).max(1)
     }
 
-    fn value(&mut self, values: Values) -> f32 {
-        const TRAPS: [u32; 16] = [
-            0x7fc0_0000, // the canonical NaN,
-            0xffc0_0001, // a negative one with a payload,
-            0x7f80_0001, // a signalling one
-            0xff80_0000, // −∞
-            0xff80_0000,
-            0xff80_0000,
-            0xff80_0000,
-            0x7f80_0000, // ∞
-            0x8000_0000, // −0
-            0x0000_0000,
-            0x8000_0001, // denormals
-            0x007f_ffff,
-            0x0080_0000, // the smallest normal number
-            0xff7f_ffff, // MIN
-            0x7f7f_ffff, // MAX
-            0xbf80_0000, // −1
-        ];
-        let bits = self.next();
-        let number = || {
-            let magnitude = ((bits >> 32) as f32 / (1u64 << 31) as f32 - 1.0) * 3.0;
-            magnitude * [1.0, 1e-3, 1e4, 1e-30][bits as usize % 4]
-        };
-        match values {
-            Values::Numbers => number(),
-            Values::Ties => [-1.0, -0.0, 0.0, 0.5, 0.1][(bits >> 33) as usize % 5],
-            Values::Traps if bits >> 60 > 0 => number(),
-            _ => f32::from_bits(TRAPS[(bits >> 40) as usize % TRAPS.len()]),
+    /// A type that has an operation; half of the time the one that has walks of its own.
+    fn element(&mut self, op: Op) -> ElementType {
+        use ElementType::*;
+        let float = self.one_of([F64, F16, Bf16]);
+        let summed = self.one_of([I8, U8, I16, U16, I32]);
+        let any = self.one_of([float, summed, summed, I64, U32]);
+        match (self.below(2), op) {
+            (0, _) => F32,
+            (_, Op::Lp(_)) => float,
+            (_, Op::Average | Op::Sum) => self.one_of([float, summed]),
+            (_, Op::Max | Op::Min) => any,
         }
     }
 
@@ -457,7 +602,25 @@ impl Random {
         shape: Shape<D>,
     ) -> Option<(Pool<D>, Shape<D>)> {
         let mut pool = pool.ceil_mode(self.below(2) == 0);
-        pool.op = self.one_of([Op::Max, Op::Average]);
+        let p = self.one_of([1.0, 2.0, f64::INFINITY, 0.5, 3.0]);
+        let rare = self.one_of([Op::Min, Op::Min, Op::Sum, Op::Lp(Exponent::new(p))]);
+        pool.op = self.one_of([Op::Max, Op::Max, Op::Average, Op::Average, rare]);
+        // A power takes so long that large windows are left out.
+        let slow = matches!(pool.op, Op::Lp(_)) && ![1.0, 2.0, f64::INFINITY].contains(&p);
+        if slow && shape.spatial.iter().product::<usize>() > 2000 {
+            return None;
+        }
+        pool.mode = match self.below(10) {
+            0 => Mode::Global,
+            1 => Mode::Adaptive,
+            _ => Mode::Window,
+        };
+        pool.rounding = self.one_of([
+            Rounding::HalfAwayFromZero,
+            Rounding::HalfEven,
+            Rounding::HalfUp,
+            Rounding::Truncate,
+        ]);
         pool.nan_policy = self.one_of([NanPolicy::Propagate, NanPolicy::Ignore]);
         pool.divisor = match self.below(5) {
             0 => Divisor::IncludePad,
@@ -479,34 +642,37 @@ mod tests {
         for seed in 0..50 {
             let case = Case::random(seed);
             let plan = case.plan(&REFERENCE).unwrap();
-            let mut output = vec![0.0; plan.output_len()];
+            let mut output = vec![0.0f32; plan.output_len()];
             plan.run(&case.input(plan.input_len()), &mut output).unwrap();
             let bits = |values: &[f32]| values.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
-            assert_eq!(bits(&case.run(&REFERENCE).unwrap()), bits(&output), "{case}");
+            assert_eq!(bits(&case.run_as(&REFERENCE).unwrap()), bits(&output), "{case}");
         }
     }
 
     #[test]
     fn a_bit_that_differs_is_found() {
-        let (case, backend) = (Case::random(1), &BACKENDS[0]);
-        let want = [1.0, -2.0, 0.0];
+        let case = Case { element: ElementType::F32, ..Case::random(1) };
+        let backend = &BACKENDS[0];
+        let want = [1.0f32, -2.0, 0.0].map(Value::bits);
         assert_eq!(case.compare(backend, &want, &want), Ok(()));
-        let mismatch = case.compare(backend, &[1.0, -2.0, -0.0], &want).unwrap_err();
-        assert_eq!(mismatch.fault, Fault::Element { index: 2, got: -0.0, want: 0.0 });
+        let got = [1.0f32, -2.0, -0.0].map(Value::bits);
+        let mismatch = case.compare(backend, &got, &want).unwrap_err();
+        assert_eq!(mismatch.fault, Fault::Element { index: 2, got: 0x8000_0000, want: 0 });
         let text = mismatch.to_string();
-        for part in [backend.name(), "element 2", "80000000", "00000000", "seed 1"] {
+        for part in [backend.name(), "element 2", "-0.0 (0x80000000)", "0.0 (0x0)", "seed 1"] {
             assert!(text.contains(part), "{part} in {text}");
         }
     }
 
     #[test]
     fn a_dead_canary_is_found() {
-        let (alive, mut dead) = ([CANARY; 4], [CANARY; 4]);
+        let canary = f32::from_bits_of(CANARY);
+        let (alive, mut dead) = ([canary; 4], [canary; 4]);
         assert_eq!(touched(&alive, 10, &alive), None);
         dead[0] = 1.0;
         assert_eq!(touched(&dead, 10, &alive), Some(-4));
         assert_eq!(touched(&alive, 10, &dead), Some(10));
-        (dead[0], dead[3]) = (CANARY, 1.0);
+        (dead[0], dead[3]) = (canary, 1.0);
         assert_eq!(touched(&dead, 10, &alive), Some(-1));
         assert_eq!(touched(&alive, 10, &dead), Some(13));
     }

@@ -1,4 +1,4 @@
-use crate::Axis;
+use crate::{Axis, Exponent, Op};
 use lanepool_kernels::NoSuchBackend;
 
 /// Why a pooling could not be planned or run. Nothing has been written when one is returned.
@@ -23,7 +23,7 @@ pub enum Error {
     Zero {
         /// The axis.
         axis: Axis,
-        /// What is 0: `"kernel"`, `"stride"` or `"dilation"`.
+        /// What is 0: `"kernel"`, `"stride"`, `"dilation"`, or `"output"` of an adaptive pooling.
         field: &'static str,
     },
     /// A spatial axis without elements.
@@ -86,6 +86,19 @@ pub enum Error {
     /// [`Divisor::Fixed(0)`](crate::Divisor::Fixed).
     #[error("a fixed divisor of 0")]
     ZeroDivisor,
+    /// An exponent of a norm that is not greater than 0.
+    #[error("a norm with an exponent of {}, which is not greater than 0", .0.get())]
+    Exponent(Exponent),
+    /// An operation that there is not for an element type.
+    #[error(
+        "{op:?} of {element}: averages and sums are not for u32 and i64, norms are for floating-point numbers"
+    )]
+    Unsupported {
+        /// The operation.
+        op: Op,
+        /// The name of the type.
+        element: &'static str,
+    },
     /// A buffer whose length is not that of the plan.
     #[error("the {buffer} has {actual} elements, but the plan needs {expected}")]
     Length {

@@ -1,6 +1,7 @@
 //! From a description and a shape to sizes that are known to be in order.
 
-use crate::{Divisor, Error, Layout, Padding, Pool};
+use crate::pool::Mode;
+use crate::{Divisor, Error, Layout, Op, Padding, Pool};
 use core::fmt;
 use lanepool_kernels as kernels;
 use lanepool_kernels::Geometry;
@@ -51,6 +52,9 @@ pub(crate) fn axis<const D: usize>(
     input: usize,
 ) -> Result<kernels::Axis, Error> {
     let axis = Pool::<D>::axis(i);
+    if pool.mode != Mode::Window {
+        return even_axis(axis, input, if pool.mode == Mode::Global { 1 } else { pool.kernel[i] });
+    }
     let (kernel, stride, dilation) = (pool.kernel[i], pool.stride[i], pool.dilation[i]);
     for (field, value) in [("kernel", kernel), ("stride", stride), ("dilation", dilation)] {
         if value == 0 {
@@ -68,7 +72,16 @@ pub(crate) fn axis<const D: usize>(
     let span = (kernel - 1).checked_mul(dilation).and_then(|n| n.checked_add(1));
     let span = span.ok_or_else(|| overflow.clone())?;
     let sized = |output, pad_begin, pad_end| {
-        let axis = kernels::Axis { input, output, kernel, stride, dilation, pad_begin, pad_end };
+        let axis = kernels::Axis {
+            input,
+            output,
+            kernel,
+            stride,
+            dilation,
+            pad_begin,
+            pad_end,
+            spread: false,
+        };
         if axis.is_sound() { Ok(axis) } else { Err(overflow.clone()) }
     };
     if matches!(pool.padding, Padding::SameUpper | Padding::SameLower) {
@@ -104,6 +117,36 @@ pub(crate) fn axis<const D: usize>(
     sized(floor + usize::from(one_more), pad_begin, pad_end)
 }
 
+/// An axis of `input` elements with `output` windows spread evenly.
+fn even_axis(axis: Axis, input: usize, output: usize) -> Result<kernels::Axis, Error> {
+    if output == 0 {
+        return Err(Error::Zero { axis, field: "output" });
+    }
+    if input == 0 {
+        return Err(Error::EmptyAxis { axis });
+    }
+    let alike = input % output == 0;
+    let longest = if alike { input / output } else { input.div_ceil(output) + 1 };
+    let even = kernels::Axis {
+        input,
+        output,
+        kernel: longest,
+        stride: longest,
+        spread: !alike,
+        ..kernels::Axis::UNIT
+    };
+    let overflow = Error::Overflow {
+        axis,
+        input,
+        kernel: longest,
+        stride: longest,
+        dilation: 1,
+        pad_begin: 0,
+        pad_end: 0,
+    };
+    if even.is_sound() { Ok(even) } else { Err(overflow) }
+}
+
 /// The pooling of a whole tensor.
 pub(crate) fn geometry<const D: usize>(
     pool: &Pool<D>,
@@ -130,6 +173,10 @@ pub(crate) fn geometry<const D: usize>(
     let taps = pool.kernel.iter().try_fold(1usize, |n, &k| n.checked_mul(k));
     let taps = taps.and_then(|n| i64::try_from(n).ok()).ok_or_else(window)?;
     let divisor = match pool.divisor {
+        _ if pool.op == Op::Sum => kernels::Divisor::Constant(1),
+        Divisor::IncludePad | Divisor::FullWindow if pool.mode != Mode::Window => {
+            kernels::Divisor::Present
+        }
         Divisor::ExcludePad => kernels::Divisor::Present,
         Divisor::IncludePad => kernels::Divisor::Padded,
         Divisor::FullWindow => kernels::Divisor::Constant(taps),
@@ -140,5 +187,12 @@ pub(crate) fn geometry<const D: usize>(
         Layout::ChannelsFirst => (batch * channels, 1),
         Layout::ChannelsLast => (batch, channels),
     };
-    Geometry::new(planes, axes, inner, divisor).ok_or_else(window)
+    let mut geometry = Geometry::new(planes, axes, inner, divisor).ok_or_else(window)?;
+    if let Op::Lp(p) = pool.op {
+        if p.get().is_nan() || p.get() <= 0.0 {
+            return Err(Error::Exponent(p));
+        }
+        geometry = geometry.raised(p.get());
+    }
+    Ok(geometry.rounded(pool.rounding))
 }

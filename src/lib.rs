@@ -9,6 +9,8 @@ mod pool;
 
 pub use error::Error;
 pub use geometry::{Axis, Shape};
-pub use lanepool_kernels::{BACKENDS, Backend, NoSuchBackend, REFERENCE, Walk};
+pub use lanepool_kernels::{
+    BACKENDS, Backend, NoSuchBackend, REFERENCE, Rounding, Walk, bf16, f16,
+};
 pub use plan::{Element, Plan};
-pub use pool::{Divisor, Layout, NanPolicy, Op, Padding, Pool, Pool1d, Pool2d, Pool3d};
+pub use pool::{Divisor, Exponent, Layout, NanPolicy, Op, Padding, Pool, Pool1d, Pool2d, Pool3d};

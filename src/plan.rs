@@ -1,27 +1,46 @@
 //! A pooling that has been checked once and can be run often.
 
-use crate::{Error, NanPolicy, Op};
+use crate::{Error, NanPolicy, Op, bf16, f16};
 use bytemuck::Pod;
 use core::ops::Range;
 use lanepool_kernels::{Backend, Geometry, Kernel, Kernels, Walk};
 
-/// An element type that can be pooled: `f32`.
+/// An element type that can be pooled: `f32`, `f64`, [`f16`], [`bf16`], `i8`, `u8`, `i16`, `u16`, `i32`,
+/// `u32`, `i64`.
+///
+/// Maxima and minima are for all of them, averages and sums for all but `u32` and `i64`, norms for
+/// floating-point numbers. [`f16`] and [`bf16`] are summed in `f32`, and rounded once, to nearest even.
+/// Integers are summed exactly; an average is rounded as [told](crate::Pool::rounding), and one that the
+/// type does not hold becomes its least or greatest value.
 pub trait Element: Pod + Send + Sync + private::Sealed {
     /// The kernels of a backend for this type.
     #[doc(hidden)]
     fn kernels(backend: &Backend) -> &Kernels<Self>;
+
+    /// The type's name in Rust.
+    #[doc(hidden)]
+    const NAME: &'static str;
 }
 
 mod private {
     pub trait Sealed {}
-    impl Sealed for f32 {}
 }
 
-impl Element for f32 {
-    fn kernels(backend: &Backend) -> &Kernels<Self> {
-        backend.kernels()
-    }
+macro_rules! elements {
+    ($($element:ident),*) => { $(
+        impl private::Sealed for $element {}
+
+        impl Element for $element {
+            const NAME: &'static str = stringify!($element);
+
+            fn kernels(backend: &Backend) -> &Kernels<Self> {
+                &backend.kernels().$element
+            }
+        }
+    )* };
 }
+
+elements!(f32, f64, f16, bf16, i8, u8, i16, u16, i32, u32, i64);
 
 /// Bytes of input and output that make it worth waking another thread, which takes some 20 µs: with less
 /// than two of these, two threads were slower than one in all of the benches.
@@ -59,14 +78,23 @@ impl<T: Element> Plan<T> {
         nan_policy: NanPolicy,
         backend: &'static Backend,
         rank: usize,
-    ) -> Self {
+    ) -> Result<Self, Error> {
         let kernels = T::kernels(backend);
         let kernel = match (op, nan_policy) {
-            (Op::Max, NanPolicy::Propagate) => kernels.max,
-            (Op::Max, NanPolicy::Ignore) => kernels.max_number,
-            (Op::Average, _) => kernels.mean,
+            (Op::Max, NanPolicy::Propagate) => Some(kernels.max),
+            (Op::Max, NanPolicy::Ignore) => Some(kernels.max_number),
+            (Op::Min, NanPolicy::Propagate) => Some(kernels.min),
+            (Op::Min, NanPolicy::Ignore) => Some(kernels.min_number),
+            (Op::Average | Op::Sum, _) => kernels.mean,
+            (Op::Lp(p), _) => kernels.norms.as_ref().map(|norms| match p.get() {
+                1.0 => norms.norm_1,
+                2.0 => norms.norm_2,
+                f64::INFINITY => norms.norm_max,
+                _ => norms.norm_p,
+            }),
         };
-        Self { geometry, kernel, backend, rank }
+        let kernel = kernel.ok_or(Error::Unsupported { op, element: T::NAME })?;
+        Ok(Self { geometry, kernel, backend, rank })
     }
 
     /// Elements of the input.

@@ -1,7 +1,7 @@
 //! What a pooling does, apart from the tensor it is done to.
 
 use crate::{Axis, Error, Plan, Shape, geometry};
-use lanepool_kernels::{Backend, Geometry};
+use lanepool_kernels::{Backend, Geometry, Rounding};
 
 /// A pooling along `D` spatial axes, 1 to 3: [`Pool1d`], [`Pool2d`], [`Pool3d`].
 ///
@@ -28,6 +28,8 @@ pub struct Pool<const D: usize> {
     pub(crate) ceil_mode: bool,
     pub(crate) divisor: Divisor,
     pub(crate) nan_policy: NanPolicy,
+    pub(crate) rounding: Rounding,
+    pub(crate) mode: Mode,
 }
 
 /// A pooling along the width.
@@ -48,6 +50,42 @@ pub enum Op {
     Max,
     /// The sum of the elements over a [`Divisor`]. A window without an element gives 0.
     Average,
+    /// The smallest element. A window with a NaN gives a NaN (but see [`NanPolicy`]), and a window
+    /// without an element ∞.
+    Min,
+    /// The sum of the elements: an average whose divisor is 1.
+    Sum,
+    /// The root of the sum of powers, `(Σ|x|^p)^(1/p)`, of floating-point numbers
+    /// ([ONNX LpPool](https://onnx.ai/onnx/operators/onnx__LpPool.html)); with an exponent of ∞ the
+    /// largest magnitude. A window with a NaN gives a NaN, one without an element 0.
+    Lp(Exponent),
+}
+
+/// The exponent of a norm.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Exponent(u64);
+
+impl Exponent {
+    /// An exponent of `p`, which has to be greater than 0; planning fails otherwise.
+    pub const fn new(p: f64) -> Self {
+        Self(p.to_bits())
+    }
+
+    /// Its value.
+    pub const fn get(self) -> f64 {
+        f64::from_bits(self.0)
+    }
+}
+
+/// Which windows there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Mode {
+    /// Those of the kernel, a stride apart.
+    Window,
+    /// One, all of the input.
+    Global,
+    /// As many as the kernel says, spread evenly.
+    Adaptive,
 }
 
 /// What an average is divided by.
@@ -68,7 +106,7 @@ pub enum Divisor {
     Fixed(i64),
 }
 
-/// What a NaN does to a maximum.
+/// What a NaN does to a maximum or a minimum.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum NanPolicy {
     /// A window with a NaN gives NaN, as in PyTorch.
@@ -129,7 +167,70 @@ impl<const D: usize> Pool<D> {
             ceil_mode: false,
             divisor: Divisor::ExcludePad,
             nan_policy: NanPolicy::Propagate,
+            rounding: Rounding::HalfAwayFromZero,
+            mode: Mode::Window,
         }
+    }
+
+    /// A pooling by `op` over all of the input: one window, whatever its size.
+    ///
+    /// ```
+    /// use lanepool::{Layout, Op, Plan, Pool2d, Shape};
+    ///
+    /// let pool = Pool2d::global(Op::Average);
+    /// let plan: Plan<f32> = pool.plan(Layout::ChannelsLast, Shape::new(1, 2, [1, 3]))?;
+    /// let mut output = [0.0; 2];
+    /// plan.run(&[1.0, 10.0, 2.0, 20.0, 6.0, 60.0], &mut output)?;
+    /// assert_eq!(output, [3.0, 30.0]);
+    /// # Ok::<(), lanepool::Error>(())
+    /// ```
+    pub const fn global(op: Op) -> Self {
+        Self { mode: Mode::Global, ..Self::new(op, [1; D]) }
+    }
+
+    /// A pooling by `op` to an output of a given size: window `i` of `n` along an axis of `len` elements
+    /// has those from `⌊i · len / n⌋` to before `⌈(i + 1) · len / n⌉`, as
+    /// [in PyTorch](https://docs.pytorch.org/docs/stable/generated/torch.nn.AdaptiveAvgPool2d.html).
+    /// Strides, dilations and paddings have no effect.
+    ///
+    /// ```
+    /// use lanepool::{Layout, Op, Plan, Pool1d, Shape};
+    ///
+    /// let pool = Pool1d::adaptive(Op::Max, [2]);
+    /// let plan: Plan<i8> = pool.plan(Layout::ChannelsFirst, Shape::new(1, 1, [5]))?;
+    /// let mut output = [0; 2];
+    /// plan.run(&[1, 2, 9, 3, 4], &mut output)?;
+    /// assert_eq!(output, [9, 9]);
+    /// # Ok::<(), lanepool::Error>(())
+    /// ```
+    pub const fn adaptive(op: Op, output: [usize; D]) -> Self {
+        Self { mode: Mode::Adaptive, ..Self::new(op, output) }
+    }
+
+    /// Min pooling over windows of `kernel` taps.
+    pub const fn min(kernel: [usize; D]) -> Self {
+        Self::new(Op::Min, kernel)
+    }
+
+    /// Sum pooling over windows of `kernel` taps.
+    pub const fn sum(kernel: [usize; D]) -> Self {
+        Self::new(Op::Sum, kernel)
+    }
+
+    /// Pooling by the norm of exponent `p` over windows of `kernel` taps.
+    ///
+    /// ```
+    /// use lanepool::{Layout, Plan, Pool1d, Shape};
+    ///
+    /// let plan: Plan<f32> =
+    ///     Pool1d::lp(2.0, [2]).plan(Layout::ChannelsFirst, Shape::new(1, 1, [3]))?;
+    /// let mut output = [0.0; 2];
+    /// plan.run(&[-3.0, 4.0, 3.0], &mut output)?;
+    /// assert_eq!(output, [5.0, 5.0]);
+    /// # Ok::<(), lanepool::Error>(())
+    /// ```
+    pub const fn lp(p: f64, kernel: [usize; D]) -> Self {
+        Self::new(Op::Lp(Exponent::new(p)), kernel)
     }
 
     /// Elements from one window to the next.
@@ -169,7 +270,24 @@ impl<const D: usize> Pool<D> {
         self
     }
 
-    /// What a NaN does to a maximum.
+    /// How averages of integers are rounded.
+    ///
+    /// ```
+    /// use lanepool::{Layout, Plan, Pool1d, Rounding, Shape};
+    ///
+    /// let pool = Pool1d::average([2]).rounding(Rounding::HalfEven);
+    /// let plan: Plan<u8> = pool.plan(Layout::ChannelsFirst, Shape::new(1, 1, [3]))?;
+    /// let mut output = [0; 2];
+    /// plan.run(&[1, 2, 3], &mut output)?;
+    /// assert_eq!(output, [2, 2]);
+    /// # Ok::<(), lanepool::Error>(())
+    /// ```
+    pub const fn rounding(mut self, rounding: Rounding) -> Self {
+        self.rounding = rounding;
+        self
+    }
+
+    /// What a NaN does to a maximum or a minimum.
     pub const fn nan_policy(mut self, nan_policy: NanPolicy) -> Self {
         self.nan_policy = nan_policy;
         self
@@ -215,7 +333,7 @@ impl<const D: usize> Pool<D> {
     ) -> Result<Plan<T>, Error> {
         // A backend that is not supported here must not get as far as its kernels.
         let backend = Backend::named(backend.name())?;
-        Ok(Plan::new(self.geometry(layout, shape)?, self.op, self.nan_policy, backend, D))
+        Plan::new(self.geometry(layout, shape)?, self.op, self.nan_policy, backend, D)
     }
 
     /// The spatial size of the output for an input of this spatial size.

@@ -23,16 +23,31 @@ pub struct Axis {
     pub pad_begin: usize,
     /// Absent elements after the input.
     pub pad_end: usize,
+    /// Whether windows are spread evenly, instead of by the stride: window `o` has the elements from
+    /// `⌊o · input / output⌋` to before `⌈(o + 1) · input / output⌉`. The kernel and the stride are at
+    /// most one more than `⌈input / output⌉`; there is no dilation and no padding.
+    pub spread: bool,
 }
 
 impl Axis {
     /// An axis of one element under a window of one tap, for the axes a tensor lacks.
-    pub const UNIT: Self =
-        Self { input: 1, output: 1, kernel: 1, stride: 1, dilation: 1, pad_begin: 0, pad_end: 0 };
+    pub const UNIT: Self = Self {
+        input: 1,
+        output: 1,
+        kernel: 1,
+        stride: 1,
+        dilation: 1,
+        pad_begin: 0,
+        pad_end: 0,
+        spread: false,
+    };
 
     /// The taps of window `o` that lie inside the input.
     #[inline(always)]
     pub(crate) fn taps(&self, o: usize) -> Range<usize> {
+        if self.spread {
+            return 0..((o + 1) * self.input).div_ceil(self.output) - self.start(o);
+        }
         let start = o * self.stride;
         let first = self.taps_within(self.pad_begin.saturating_sub(start));
         let end = self.taps_within((self.input + self.pad_begin).saturating_sub(start));
@@ -50,12 +65,18 @@ impl Axis {
     /// Where window `o` starts in the input; before it, the value wraps.
     #[inline(always)]
     pub(crate) fn start(&self, o: usize) -> usize {
+        if self.spread {
+            return o * self.input / self.output;
+        }
         (o * self.stride).wrapping_sub(self.pad_begin)
     }
 
-    /// The windows all of whose taps lie inside the input.
+    /// The windows all of whose taps lie inside the input, as far apart as the stride says.
     #[inline(always)]
     pub(crate) fn interior(&self) -> Range<usize> {
+        if self.spread {
+            return 0..0;
+        }
         let first = self.pad_begin.div_ceil(self.stride);
         let end = match (self.input + self.pad_begin).checked_sub(self.span()) {
             Some(last) => last / self.stride + 1,
@@ -76,6 +97,7 @@ impl Axis {
     pub(crate) fn count(&self, o: usize, divisor: Divisor) -> usize {
         match divisor {
             Divisor::Present => self.taps(o).len(),
+            Divisor::Padded if self.spread => self.taps(o).len(),
             Divisor::Padded => {
                 let room = self.input + self.pad_begin + self.pad_end;
                 self.taps_within(room.saturating_sub(o * self.stride))
@@ -93,7 +115,14 @@ impl Axis {
             let padded = self.input.checked_add(self.pad_begin)?.checked_add(self.pad_end)?;
             start.checked_add(reach)?.checked_add(padded)
         };
-        positive.iter().all(|&x| x > 0) && last_tap().is_some_and(|x| x <= isize::MAX as usize)
+        let spread = || {
+            let plain = (self.dilation, self.pad_begin, self.pad_end) == (1, 0, 0);
+            let longest = self.input.div_ceil(self.output) + 1;
+            let end = self.input.checked_mul(self.output)?;
+            (plain && self.stride == self.kernel && self.kernel <= longest).then_some(end)
+        };
+        let fits = |end: Option<usize>| end.is_some_and(|end| end <= isize::MAX as usize);
+        positive.iter().all(|&x| x > 0) && fits(if self.spread { spread() } else { last_tap() })
     }
 }
 

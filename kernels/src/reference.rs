@@ -349,8 +349,13 @@ impl<T: Copy> Window<'_, T> {
     fn element(&self, tap: [usize; 3]) -> Option<T> {
         let mut index = self.plane;
         for ((axis, at), tap) in self.geometry.axes().iter().zip(self.at).zip(tap) {
-            let padded = at * axis.stride + tap * axis.dilation;
-            let position = padded.checked_sub(axis.pad_begin).filter(|&i| i < axis.input)?;
+            let position = if axis.spread {
+                let end = ((at + 1) * axis.input).div_ceil(axis.output);
+                Some(at * axis.input / axis.output + tap).filter(|&i| i < end)?
+            } else {
+                let padded = at * axis.stride + tap * axis.dilation;
+                padded.checked_sub(axis.pad_begin).filter(|&i| i < axis.input)?
+            };
             index = index * axis.input + position;
         }
         Some(self.input[index * self.geometry.inner() + self.channel])
@@ -368,6 +373,10 @@ impl<T: Copy> Window<'_, T> {
     fn divisor(&self) -> i128 {
         let counted = |limit: fn(&Axis) -> Range<usize>| -> usize {
             let along = self.geometry.axes().iter().zip(self.at).map(|(axis, at)| {
+                if axis.spread {
+                    let (start, end) = (at * axis.input, (at + 1) * axis.input);
+                    return end.div_ceil(axis.output) - start / axis.output;
+                }
                 let taps = (0..axis.kernel).map(|tap| at * axis.stride + tap * axis.dilation);
                 taps.filter(|padded| limit(axis).contains(padded)).count()
             });

@@ -40,7 +40,9 @@ impl Walk {
     pub fn of(geometry: &Geometry) -> Self {
         let taps = geometry.axes().iter().map(|axis| axis.kernel).product::<usize>();
         let width = &geometry.axes()[2];
-        if geometry.inner() > 1 && pixels::fits(geometry.axes()) {
+        if geometry.axes().iter().any(|axis| axis.spread) {
+            Self::general(geometry)
+        } else if geometry.inner() > 1 && pixels::fits(geometry.axes()) {
             Self::Pixels
         } else if geometry.inner() > 1 {
             Self::Down
@@ -59,6 +61,8 @@ impl Walk {
         let width = &geometry.axes()[2];
         if geometry.inner() > 1 {
             Self::Down
+        } else if width.spread {
+            Self::Each
         } else if whole::fits(width) {
             Self::Whole
         } else if across::fits(width) && taps <= EXACT {
