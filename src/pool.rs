@@ -1,5 +1,6 @@
 //! What a pooling does, apart from the tensor it is done to.
 
+use crate::plan::Origin;
 use crate::{Axis, Error, Plan, Shape, geometry};
 use lanepool_kernels::{Backend, Geometry};
 
@@ -187,7 +188,7 @@ impl<const D: usize> Pool<D> {
         layout: Layout,
         shape: Shape<D>,
     ) -> Result<Plan<T>, Error> {
-        self.plan_on(Backend::best()?, layout, shape)
+        self.plan_as(Backend::best()?, layout, shape, false)
     }
 
     /// As [`plan`](Self::plan), with the kernel from `backend`.
@@ -215,7 +216,19 @@ impl<const D: usize> Pool<D> {
     ) -> Result<Plan<T>, Error> {
         // A backend that is not supported here must not get as far as its kernels.
         let backend = Backend::named(backend.name())?;
-        Ok(Plan::new(self.geometry(layout, shape)?, self.op, self.nan_policy, backend, D))
+        self.plan_as(backend, layout, shape, true)
+    }
+
+    /// A plan whose backend is supported, and was `named` by the caller or not.
+    fn plan_as<T: crate::Element>(
+        &self,
+        backend: &'static Backend,
+        layout: Layout,
+        shape: Shape<D>,
+        named: bool,
+    ) -> Result<Plan<T>, Error> {
+        let (geometry, origin) = (self.geometry(layout, shape)?, Origin { layout, named });
+        Ok(Plan::new(geometry, self.op, self.nan_policy, backend, D, origin))
     }
 
     /// The spatial size of the output for an input of this spatial size.

@@ -3,7 +3,7 @@
 use crate::floor::floor;
 use crate::reduction::{Max, MaxNumber, MaxOfNumbers, Mean};
 use crate::simd::{Feature, Isa, Lanes, portable::Portable, scalar::Scalar};
-use crate::walk::pool;
+use crate::walk::{Walk, pool};
 use crate::{Geometry, autovec, reference};
 use core::fmt;
 use core::ops::Range;
@@ -45,6 +45,10 @@ pub struct Kernels<T> {
     pub max_number: Kernel<T>,
     /// The sum over the divisor; 0 of an empty window.
     pub mean: Kernel<T>,
+    /// Elements of a vector; 1 where there are only plain loops.
+    pub lanes: usize,
+    /// The walk that is taken over a geometry; plain loops have none.
+    pub walk: Option<fn(&Geometry) -> Walk>,
 }
 
 impl Backend {
@@ -62,6 +66,8 @@ impl Backend {
                 },
                 max_number: pool::<MaxNumber, f32, S>,
                 mean: pool::<Mean, f32, S>,
+                lanes: <S as Lanes<f32>>::N,
+                walk: Some(Walk::taken::<f32, S>),
             },
         }
     }
@@ -201,7 +207,13 @@ const AUTOVEC: Backend = Backend {
     name: "autovec",
     features: &[],
     floor: autovec::floor,
-    f32: Kernels { max: autovec::max, max_number: autovec::max_number, mean: autovec::mean },
+    f32: Kernels {
+        max: autovec::max,
+        max_number: autovec::max_number,
+        mean: autovec::mean,
+        lanes: 1,
+        walk: None,
+    },
 };
 
 /// The definition, against which the others are checked.
@@ -209,7 +221,13 @@ pub const REFERENCE: Backend = Backend {
     name: "reference",
     features: &[],
     floor: floor::<f32, Scalar>,
-    f32: Kernels { max: reference::max, max_number: reference::max_number, mean: reference::mean },
+    f32: Kernels {
+        max: reference::max,
+        max_number: reference::max_number,
+        mean: reference::mean,
+        lanes: 1,
+        walk: None,
+    },
 };
 
 #[cfg(test)]

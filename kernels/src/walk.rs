@@ -52,6 +52,27 @@ impl Walk {
         }
     }
 
+    /// What makes a geometry suit this walk, in half a sentence.
+    pub fn reason(self) -> &'static str {
+        match self {
+            Self::Down => "channels are neighbours: a tap is a run of them, merged as it is",
+            Self::Pixels => "few columns a window, shared with the next: merged once for both",
+            Self::Strips => "3×3 windows one apart on a narrow plane: its lines stay in registers",
+            Self::Rows => "few columns a window: a vector of windows is made in registers",
+            Self::Across => "windows one or two apart: columns merged first, then across them",
+            Self::Whole => "windows far apart, or few in a row: several of them at a time",
+            Self::Each => "no other walk takes these windows: one after the other",
+        }
+    }
+
+    /// The walk that the kernels for `S` take over a geometry.
+    pub(crate) fn taken<T: Element, S: Lanes<T>>(geometry: &Geometry) -> Self {
+        match if S::BY_HAND { Self::of(geometry) } else { Self::general(geometry) } {
+            Self::Whole if S::N < whole::FEWEST => Self::Each,
+            walk => walk,
+        }
+    }
+
     /// The walk that would take a geometry if it were not special.
     fn general(geometry: &Geometry) -> Self {
         let taps = geometry.axes().iter().map(|axis| axis.kernel).product::<usize>();
