@@ -6,7 +6,7 @@ use lanepool::check::{Case, Pooling, Values};
 use lanepool::{
     BACKENDS, Backend, Divisor, Layout, Plan, Pool1d, Pool2d, Pool3d, REFERENCE, Shape,
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::hint::black_box;
 use std::io;
@@ -15,8 +15,12 @@ use std::time::{Duration, Instant};
 /// Shorter samples drown in what it takes to read the clock.
 const SAMPLE: Duration = Duration::from_micros(20);
 
-/// The reference is slow, and not to be known to the last percent.
-const ROUNDS_OF_REFERENCE: usize = 3;
+/// Blocks of rounds, each with buffers of its own: how their least times differ is how much a time
+/// varies for reasons that are not the kernel's.
+pub(crate) const BLOCKS: u32 = 5;
+
+/// As much memory as the floor is measured on: more than most caches.
+const MOST_BYTES: usize = 128 << 20;
 
 /// A case with a name.
 pub(crate) struct SpeedCase {
@@ -27,13 +31,18 @@ pub(crate) struct SpeedCase {
 }
 
 /// A row of the table.
-#[derive(Serialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Timing {
     pub(crate) case: String,
-    pub(crate) backend: &'static str,
+    pub(crate) backend: String,
+    /// The least of all.
     pub(crate) seconds: f64,
+    /// The least of each block.
+    pub(crate) blocks: Vec<f64>,
     /// Of input and output.
     pub(crate) bytes: usize,
+    /// Merges of two elements, by the definition.
+    pub(crate) merges: u64,
     /// The time over the floor's.
     pub(crate) times_floor: f64,
     /// The reference's time over this one.
@@ -105,15 +114,64 @@ pub(crate) fn run(
     Ok(all)
 }
 
+/// What a cache, or memory, lets the floor move.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct Roof {
+    /// `L1`, `L2`, `L3` or `memory`.
+    pub(crate) level: String,
+    /// Of input and output.
+    pub(crate) bytes: usize,
+    pub(crate) seconds: f64,
+}
+
+/// Measures the floor on buffers that fit each level of caches, and on some that fit none.
+pub(crate) fn roofs() -> Vec<Roof> {
+    let backend = Backend::fastest();
+    let plan: Result<Plan<f32>, _> =
+        Pool1d::max([1]).plan_on(backend, Layout::ChannelsFirst, Shape::new(1, 1, [1]));
+    let [l1, l2, l3] = plan.expect("a pooling in order").explain().caches;
+    // A part of each level, as others use it too: the last one is everybody's.
+    let levels = [
+        ("L1", l1 / 4 * 3),
+        ("L2", l2 / 4 * 3),
+        ("L3", (l3 / 4).max(l2 * 2)),
+        ("memory", (l3 * 4).min(MOST_BYTES)),
+    ];
+    let roof = |(level, bytes): (&str, usize)| {
+        // Four read for one that is written, as where windows of two by two do not overlap.
+        let output = bytes / size_of::<f32>() / 5;
+        let (input, mut output) = (vec![1.0; output * 4], vec![1.0; output]);
+        let mut floor = Stopwatch::new();
+        let start = Instant::now();
+        while start.elapsed() < Duration::from_millis(200) {
+            floor.sample(|| backend.floor(black_box(&input), black_box(&mut output)));
+        }
+        let bytes = size_of_val(&*input) + size_of_val(&*output);
+        Roof { level: level.into(), bytes, seconds: floor.least() }
+    };
+    levels.map(roof).into()
+}
+
 /// The shortest time that something took.
 struct Stopwatch {
     repeats: u32,
+    /// In this block so far.
     seconds: f64,
+    blocks: Vec<f64>,
 }
 
 impl Stopwatch {
     fn new() -> Self {
-        Self { repeats: 1, seconds: f64::INFINITY }
+        Self { repeats: 1, seconds: f64::INFINITY, blocks: Vec::new() }
+    }
+
+    fn end_block(&mut self) {
+        self.blocks.push(self.seconds);
+        self.seconds = f64::INFINITY;
+    }
+
+    fn least(&self) -> f64 {
+        self.blocks.iter().copied().fold(self.seconds, f64::min)
     }
 
     /// Takes one sample, with as many repetitions as make it long enough.
@@ -148,8 +206,8 @@ impl SpeedCase {
     /// the shortest time counts.
     fn time(&self, options: &Options) -> Vec<Timing> {
         let (budget, rounds) = match options.quick {
-            true => (Duration::from_millis(150), 5),
-            false => (Duration::from_millis(500), 10),
+            true => (Duration::from_millis(150), 1),
+            false => (Duration::from_millis(500), 2),
         };
         let yardstick = |backend: &Backend| *backend == REFERENCE || backend.name() == "autovec";
         let runner = |backend| Runner {
@@ -163,40 +221,49 @@ impl SpeedCase {
         let mut runners: Vec<_> = backends.map(runner).collect();
         let lens = runners.first().map(|first| (first.plan.input_len(), first.plan.output_len()));
         let (input_len, output_len) = lens.expect("the reference runs everywhere");
-        let input = self.case.input(input_len);
-        let mut output = vec![0.0; output_len];
-
-        let start = Instant::now();
-        let (mut round, count) = (0, runners.len());
-        while round < rounds || start.elapsed() < budget {
-            // Nobody always follows the same one.
-            let (late, early) = runners.split_at_mut(round % count);
-            for Runner { backend, plan, pooling, floor } in early.iter_mut().chain(late) {
-                if **backend == REFERENCE && round >= ROUNDS_OF_REFERENCE {
-                    continue;
+        let values = self.case.input(input_len);
+        for _ in 0..BLOCKS {
+            let (input, mut output) = (values.clone(), vec![1.0; output_len]);
+            let start = Instant::now();
+            let (mut round, count) = (0, runners.len());
+            while round < rounds || start.elapsed() < budget / BLOCKS {
+                // Nobody always follows the same one.
+                let (late, early) = runners.split_at_mut(round % count);
+                for Runner { backend, plan, pooling, floor } in early.iter_mut().chain(late) {
+                    // It is slow, and not to be known to the last percent.
+                    if **backend == REFERENCE && round > 0 {
+                        continue;
+                    }
+                    floor.sample(|| backend.floor(black_box(&input), black_box(&mut output)));
+                    pooling.sample(|| {
+                        let ran = plan.run(black_box(&input), black_box(&mut output));
+                        ran.expect("buffers that fit");
+                    });
                 }
-                floor.sample(|| backend.floor(black_box(&input), black_box(&mut output)));
-                pooling.sample(|| {
-                    plan.run(black_box(&input), black_box(&mut output)).expect("buffers that fit");
-                });
+                round += 1;
             }
-            round += 1;
+            for runner in &mut runners {
+                runner.pooling.end_block();
+                runner.floor.end_block();
+            }
         }
 
         let seconds_of = |wanted: fn(&Backend) -> bool| {
             let runner = runners.iter().find(|runner| wanted(runner.backend));
-            runner.expect("yardsticks run everywhere").pooling.seconds
+            runner.expect("yardsticks run everywhere").pooling.least()
         };
         let reference = seconds_of(|backend| *backend == REFERENCE);
         let autovec = seconds_of(|backend| backend.name() == "autovec");
         let timing = |runner: &Runner| Timing {
             case: self.name.clone(),
-            backend: runner.backend.name(),
-            seconds: runner.pooling.seconds,
-            bytes: size_of_val(&*input) + size_of_val(&*output),
-            times_floor: runner.pooling.seconds / runner.floor.seconds,
-            times_reference: reference / runner.pooling.seconds,
-            times_autovec: autovec / runner.pooling.seconds,
+            backend: runner.backend.name().into(),
+            seconds: runner.pooling.least(),
+            blocks: runner.pooling.blocks.clone(),
+            bytes: (input_len + output_len) * size_of::<f32>(),
+            merges: runner.plan.explain().merges,
+            times_floor: runner.pooling.least() / runner.floor.least(),
+            times_reference: reference / runner.pooling.least(),
+            times_autovec: autovec / runner.pooling.least(),
         };
         runners.iter().filter(|runner| options.wants(runner.backend)).map(timing).collect()
     }
