@@ -43,7 +43,7 @@ pub(crate) struct Options {
 
     /// Time only, check nothing
     #[arg(long, conflicts_with_all = ["no_bench", "cases", "thorough", "digest"])]
-    bench: bool,
+    pub(crate) bench: bool,
 
     /// Write the times to FILE, as JSON, to compare others with
     #[arg(long, value_name = "FILE", conflicts_with_all = ["no_bench", "digest"])]
@@ -103,9 +103,9 @@ Exit status:
   3  all that was checked agrees, but --compare found something slower
 
 Comparing (--compare):
-  Times are taken in five blocks. A run's interval is from the least of them to the middle one,
-  and its noise how wide that is, at least 3 %. Two runs differ if their intervals are apart by
-  more than the noise of the noisier one; all else is no difference.
+  Times are taken in five blocks, some seconds apart. A run's interval is from the fastest block
+  to the fourth, and its noise how wide that is, at least 5 %. Two runs differ if their intervals
+  are apart by more than the noise of the noisier one; all else is no difference.
 
 JSON (--json):
   {build: {version, rustc, target, opt_level, features: [...]}, cpu: {model, features: [...]},

@@ -31,7 +31,7 @@ const STYLE: &str = "
   svg { width: 100%; height: auto; }
   table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
   th, td { padding: .15rem .6rem; text-align: right; border-bottom: 1px solid #e1e1e1; }
-  th:nth-child(-n+2), td:nth-child(-n+2) { text-align: left; font-weight: normal; }
+  th:nth-child(-n+2), td:nth-child(-n+2) { text-align: left; }
   dt { float: left; width: 6rem; color: #666; } dd { margin-left: 6rem; }
   .legend { list-style: none; padding: 0; display: flex; flex-wrap: wrap; gap: .2rem 1.2rem; }
   .legend i { display: inline-block; width: .8em; height: .8em; margin-right: .4em; }
@@ -40,7 +40,7 @@ const STYLE: &str = "
 /// The page for a run.
 pub(crate) fn html(run: &Run) -> Result<String, Box<dyn Error>> {
     let mut backends: Vec<&str> = Vec::new();
-    for row in &run.speed {
+    for row in kernels(run) {
         if !backends.contains(&row.backend.as_str()) {
             backends.push(&row.backend);
         }
@@ -88,6 +88,11 @@ pub(crate) fn html(run: &Run) -> Result<String, Box<dyn Error>> {
     }
     page += "</tbody>\n</table>\n</body>\n</html>\n";
     Ok(page)
+}
+
+/// The rows that are drawn. The reference is not made to be fast, and would leave no room for others.
+fn kernels(run: &Run) -> impl Iterator<Item = &Timing> {
+    run.speed.iter().filter(|row| row.backend != REFERENCE.name())
 }
 
 /// Gigabytes a second.
@@ -148,11 +153,11 @@ fn roofline(run: &Run, backends: &[&str]) -> Result<String, Box<dyn Error>> {
             .map(|roof| (&roof.level, roof.bytes as f64 / roof.seconds / 1e9))
             .collect();
         // Neither a pooling without merges nor one that took no time has a place on these scales.
-        let rows = || run.speed.iter().filter(|row| row.merges > 0 && row.seconds > 0.0);
-        let x = range(rows().map(intensity));
+        let rows = || kernels(run).filter(|row| row.merges > 0 && row.seconds > 0.0);
+        let x = range(rows().map(intensity).chain([0.1, 1.0]));
         // The names of the cases stand below the points.
         let y = range(rows().map(speed).chain(roofs.iter().map(|roof| roof.1)));
-        let y = y.start / 6.0..y.end;
+        let y = y.start / 12.0..y.end;
         let mut chart = ChartBuilder::on(&root)
             .margin(12)
             .margin_right(16)
@@ -164,6 +169,7 @@ fn roofline(run: &Run, backends: &[&str]) -> Result<String, Box<dyn Error>> {
             .bold_line_style(FAINT)
             .light_line_style(WHITE)
             .axis_style(INK)
+            .x_labels(12)
             .x_desc("merges for each byte")
             .y_desc("GB/s")
             .axis_desc_style(text(18))
@@ -171,12 +177,14 @@ fn roofline(run: &Run, backends: &[&str]) -> Result<String, Box<dyn Error>> {
             .x_label_formatter(&|x| number(*x))
             .y_label_formatter(&|y| number(*y))
             .draw()?;
-        for (level, roof) in &roofs {
+        for (i, (level, roof)) in roofs.iter().enumerate() {
             let line = [(x.start, *roof), (x.end, *roof)];
             chart.draw_series([PathElement::new(line, INK.stroke_width(1))])?;
             let name = format!("{level}: {} GB/s", number(*roof));
             let style = text(15).pos(Pos::new(HPos::Right, VPos::Bottom));
-            chart.draw_series([Text::new(name, (x.end / 1.01, roof * 1.01), style)])?;
+            // Beside each other, since caches can be as fast as each other.
+            let right = x.end * (x.start / x.end).powf(i as f64 * 0.16 + 0.01);
+            chart.draw_series([Text::new(name, (right, roof * 1.02), style)])?;
         }
         for row in rows() {
             let (at, style) =
@@ -214,8 +222,7 @@ fn columns<'a>(rows: impl Iterator<Item = &'a Timing>) -> Vec<(f64, String)> {
 
 fn bars(run: &Run, backends: &[&str]) -> Result<String, Box<dyn Error>> {
     const BAR: f64 = 9.0;
-    // The reference is no kernel to be fast: its bars would leave no room for the others.
-    let rows = || run.speed.iter().filter(|row| row.backend != REFERENCE.name());
+    let rows = || kernels(run);
     let mut groups: Vec<(&str, Vec<&Timing>)> = Vec::new();
     for row in rows() {
         match groups.iter_mut().find(|(case, _)| *case == row.case) {
@@ -276,8 +283,8 @@ fn bars(run: &Run, backends: &[&str]) -> Result<String, Box<dyn Error>> {
 /// Two or three digits.
 fn number(x: f64) -> String {
     match x {
-        x if x >= 10.0 => format!("{x:.0}"),
-        x if x >= 1.0 => format!("{x:.1}"),
+        x if x >= 9.95 => format!("{x:.0}"),
+        x if x >= 0.995 => format!("{x:.1}"),
         x => format!("{x:.2}"),
     }
 }

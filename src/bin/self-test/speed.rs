@@ -9,7 +9,6 @@ use lanepool::{
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::hint::black_box;
-use std::io;
 use std::time::{Duration, Instant};
 
 /// Shorter samples drown in what it takes to read the clock.
@@ -95,23 +94,22 @@ pub(crate) fn cases(options: &Options) -> Vec<SpeedCase> {
     all().filter(|case| options.admit(case) && (case.quick || !short)).collect()
 }
 
-/// Times all cases, and tells each as soon as it is known.
-pub(crate) fn run(
-    options: &Options,
-    mut tell: impl FnMut(&[Timing]) -> io::Result<()>,
-) -> io::Result<Vec<Timing>> {
+/// Times all cases.
+pub(crate) fn run(options: &Options) -> Vec<Timing> {
     let cases = cases(options);
-    let bar = progress::bar(cases.len() as u64, "timing");
+    let mut races: Vec<_> = cases.iter().map(|case| Race::new(case, options)).collect();
+    let bar = progress::bar(u64::from(BLOCKS) * races.len() as u64, "timing");
     bar.tick();
-    let mut all = Vec::new();
-    for case in &cases {
-        let timings = case.time(options);
-        bar.suspend(|| tell(&timings))?;
-        all.extend(timings);
-        bar.inc(1);
+    // A block of each case, and only then the next: what disturbs a machine for a second or two
+    // would otherwise be in all blocks of one case.
+    for block in 0..BLOCKS as usize {
+        for race in &mut races {
+            race.block(block);
+            bar.inc(1);
+        }
     }
     bar.finish_and_clear();
-    Ok(all)
+    races.iter().flat_map(|race| race.timings(options)).collect()
 }
 
 /// What a cache, or memory, lets the floor move.
@@ -199,72 +197,83 @@ struct Runner {
     floor: Stopwatch,
 }
 
-impl SpeedCase {
-    /// One row for each backend, or for the one asked for.
-    ///
-    /// Backends take turns, so that whatever else the machine does disturbs all of them alike, and
-    /// the shortest time counts.
-    fn time(&self, options: &Options) -> Vec<Timing> {
-        let (budget, rounds) = match options.quick {
-            true => (Duration::from_millis(150), 1),
-            false => (Duration::from_millis(500), 2),
-        };
+/// All backends on one case.
+struct Race<'a> {
+    case: &'a SpeedCase,
+    runners: Vec<Runner>,
+    /// Elements of input and output.
+    lens: [usize; 2],
+    rounds: usize,
+    budget: Duration,
+}
+
+impl<'a> Race<'a> {
+    fn new(case: &'a SpeedCase, options: &Options) -> Self {
+        let (milliseconds, rounds) = if options.quick { (150, 1) } else { (500, 2) };
         let yardstick = |backend: &Backend| *backend == REFERENCE || backend.name() == "autovec";
         let runner = |backend| Runner {
             backend,
-            plan: self.case.plan(backend).expect("the case is in order"),
+            plan: case.case.plan(backend).expect("the case is in order"),
             pooling: Stopwatch::new(),
             floor: Stopwatch::new(),
         };
         let backends = BACKENDS.iter().filter(|backend| backend.is_supported());
         let backends = backends.filter(|backend| options.wants(backend) || yardstick(backend));
-        let mut runners: Vec<_> = backends.map(runner).collect();
-        let lens = runners.first().map(|first| (first.plan.input_len(), first.plan.output_len()));
-        let (input_len, output_len) = lens.expect("the reference runs everywhere");
-        let values = self.case.input(input_len);
-        for _ in 0..BLOCKS {
-            let (input, mut output) = (values.clone(), vec![1.0; output_len]);
-            let start = Instant::now();
-            let (mut round, count) = (0, runners.len());
-            while round < rounds || start.elapsed() < budget / BLOCKS {
-                // Nobody always follows the same one.
-                let (late, early) = runners.split_at_mut(round % count);
-                for Runner { backend, plan, pooling, floor } in early.iter_mut().chain(late) {
-                    // It is slow, and not to be known to the last percent.
-                    if **backend == REFERENCE && round > 0 {
-                        continue;
-                    }
-                    floor.sample(|| backend.floor(black_box(&input), black_box(&mut output)));
-                    pooling.sample(|| {
-                        let ran = plan.run(black_box(&input), black_box(&mut output));
-                        ran.expect("buffers that fit");
-                    });
-                }
-                round += 1;
-            }
-            for runner in &mut runners {
-                runner.pooling.end_block();
-                runner.floor.end_block();
-            }
-        }
+        let runners: Vec<_> = backends.map(runner).collect();
+        let lens = runners.first().map(|first| [first.plan.input_len(), first.plan.output_len()]);
+        let lens = lens.expect("the reference runs everywhere");
+        let budget = Duration::from_millis(milliseconds) / BLOCKS;
+        Self { case, runners, lens, rounds, budget }
+    }
 
+    /// Backends take turns, so that whatever else the machine does disturbs all of them alike, and
+    /// the shortest time counts.
+    fn block(&mut self, block: usize) {
+        let [input_len, output_len] = self.lens;
+        let (input, mut output) = (self.case.case.input(input_len), vec![1.0; output_len]);
+        let start = Instant::now();
+        let (mut round, count) = (0, self.runners.len());
+        while round < self.rounds || start.elapsed() < self.budget {
+            // Nobody always follows the same one.
+            let (late, early) = self.runners.split_at_mut((block + round) % count);
+            for Runner { backend, plan, pooling, floor } in early.iter_mut().chain(late) {
+                // It is slow, and not to be known to the last percent.
+                if **backend == REFERENCE && round > 0 {
+                    continue;
+                }
+                floor.sample(|| backend.floor(black_box(&input), black_box(&mut output)));
+                pooling.sample(|| {
+                    plan.run(black_box(&input), black_box(&mut output)).expect("buffers that fit");
+                });
+            }
+            round += 1;
+        }
+        for runner in &mut self.runners {
+            runner.pooling.end_block();
+            runner.floor.end_block();
+        }
+    }
+
+    /// One row for each backend, or for the one asked for.
+    fn timings(&self, options: &Options) -> Vec<Timing> {
         let seconds_of = |wanted: fn(&Backend) -> bool| {
-            let runner = runners.iter().find(|runner| wanted(runner.backend));
+            let runner = self.runners.iter().find(|runner| wanted(runner.backend));
             runner.expect("yardsticks run everywhere").pooling.least()
         };
         let reference = seconds_of(|backend| *backend == REFERENCE);
         let autovec = seconds_of(|backend| backend.name() == "autovec");
         let timing = |runner: &Runner| Timing {
-            case: self.name.clone(),
+            case: self.case.name.clone(),
             backend: runner.backend.name().into(),
             seconds: runner.pooling.least(),
             blocks: runner.pooling.blocks.clone(),
-            bytes: (input_len + output_len) * size_of::<f32>(),
+            bytes: self.lens.iter().sum::<usize>() * size_of::<f32>(),
             merges: runner.plan.explain().merges,
             times_floor: runner.pooling.least() / runner.floor.least(),
             times_reference: reference / runner.pooling.least(),
             times_autovec: autovec / runner.pooling.least(),
         };
-        runners.iter().filter(|runner| options.wants(runner.backend)).map(timing).collect()
+        let wanted = self.runners.iter().filter(|runner| options.wants(runner.backend));
+        wanted.map(timing).collect()
     }
 }
