@@ -2,6 +2,7 @@
 
 use crate::machine::{Build, Cpu};
 use crate::speed::{Roof, Timing};
+use lanepool::REFERENCE;
 use serde::{Deserialize, Serialize};
 use std::error::Error;
 use std::path::Path;
@@ -10,8 +11,8 @@ use std::{fmt, fs};
 /// The format that this program writes and reads.
 const FORMAT: u32 = 1;
 
-/// Ratios below this are never a difference: where the linker puts a loop can cost as much.
-const LEAST_NOISE: f64 = 0.05;
+/// Differences below this are none: where a loop or a buffer happens to lie can cost as much.
+const LEAST_NOISE: f64 = 0.1;
 
 /// Times and where they were measured: what `--save` writes.
 #[derive(Clone, Serialize, Deserialize)]
@@ -78,7 +79,7 @@ pub(crate) struct Row {
     pub(crate) after: f64,
     /// The second over the first.
     pub(crate) ratio: f64,
-    /// By which part of itself a time varied, in the noisier of the two.
+    /// By which part of itself a time varied, in the noisier of the two or between them.
     pub(crate) noise: f64,
     pub(crate) verdict: Verdict,
 }
@@ -101,18 +102,24 @@ impl fmt::Display for Verdict {
     }
 }
 
+/// The rows that are compared: the reference is timed a few times only.
+fn timed(run: &Run) -> impl Iterator<Item = &Timing> {
+    run.speed.iter().filter(|row| row.backend != REFERENCE.name())
+}
+
 /// Compares the rows that both have.
 pub(crate) fn compare(before: &Run, after: &Run) -> Result<Comparison, Box<dyn Error>> {
+    let same_cpu = before.cpu.model == after.cpu.model;
     let same = |a: &Timing, b: &Timing| a.case == b.case && a.backend == b.backend;
     let mut rows = Vec::new();
     let mut missing = Vec::new();
-    for new in &after.speed {
-        match before.speed.iter().find(|old| same(old, new)) {
-            Some(old) => rows.push(row(old, new)),
+    for new in timed(after) {
+        match timed(before).find(|old| same(old, new)) {
+            Some(old) => rows.push(row(old, new, same_cpu)),
             None => missing.push(format!("{} {}", new.case, new.backend)),
         }
     }
-    let gone = before.speed.iter().filter(|old| !after.speed.iter().any(|new| same(old, new)));
+    let gone = timed(before).filter(|old| !timed(after).any(|new| same(old, new)));
     missing.extend(gone.map(|old| format!("{} {}", old.case, old.backend)));
     if rows.is_empty() {
         return Err("the two runs have no case and backend in common".into());
@@ -126,8 +133,13 @@ pub(crate) fn compare(before: &Run, after: &Run) -> Result<Comparison, Box<dyn E
     })
 }
 
-fn row(old: &Timing, new: &Timing) -> Row {
-    let (verdict, noise) = judge(&old.blocks, &new.blocks);
+fn row(old: &Timing, new: &Timing, same_cpu: bool) -> Row {
+    let [old_floor, new_floor] = [old, new].map(|row| row.seconds / row.times_floor);
+    // The floor was timed in turns with the kernel. If it differs on the same CPU, then others were
+    // busy there in one of the runs.
+    let drift =
+        if same_cpu { (old_floor / new_floor).max(new_floor / old_floor) - 1.0 } else { 0.0 };
+    let (verdict, noise) = judge(&old.blocks, &new.blocks, drift);
     Row {
         case: new.case.clone(),
         backend: new.backend.clone(),
@@ -140,14 +152,15 @@ fn row(old: &Timing, new: &Timing) -> Row {
 }
 
 /// Whether times differ, and how much they vary by themselves: from the least time of each block of
-/// both runs.
+/// both runs, and how much the machine is known to have drifted between them.
 ///
 /// A run's interval is from its fastest block to the upper quartile. What is above is left out: it
 /// was disturbed, by something that makes a machine slower and never faster. The two runs differ if their intervals are apart by
-/// more than the wider one is wide, each relative to its least.
-fn judge(old: &[f64], new: &[f64]) -> (Verdict, f64) {
+/// more than the wider one is wide, each relative to its least, and more than the drift.
+fn judge(old: &[f64], new: &[f64], drift: f64) -> (Verdict, f64) {
     let ((old_low, old_high), (new_low, new_high)) = (interval(old), interval(new));
-    let noise = (old_high / old_low - 1.0).max(new_high / new_low - 1.0).max(LEAST_NOISE);
+    let noise =
+        (old_high / old_low - 1.0).max(new_high / new_low - 1.0).max(drift).max(LEAST_NOISE);
     let verdict = if new_low > old_high * (1.0 + noise) {
         Verdict::Slower
     } else if old_low > new_high * (1.0 + noise) {
@@ -174,13 +187,13 @@ mod tests {
 
     #[track_caller]
     fn expect(old: [f64; 5], new: [f64; 5], verdict: Verdict) {
-        assert_eq!(judge(&old, &new).0, verdict);
+        assert_eq!(judge(&old, &new, 0.0).0, verdict);
         let opposite = match verdict {
             Verdict::Slower => Verdict::Faster,
             Verdict::Faster => Verdict::Slower,
             Verdict::NoDifference => Verdict::NoDifference,
         };
-        assert_eq!(judge(&new, &old).0, opposite);
+        assert_eq!(judge(&new, &old, 0.0).0, opposite);
     }
 
     #[test]
@@ -193,10 +206,10 @@ mod tests {
     #[test]
     fn quiet_runs_differ_by_little() {
         let quiet = [1.0, 1.01, 1.0, 1.02, 1.01];
-        expect(quiet, quiet.map(|x| x * 1.15), Verdict::Slower);
-        expect(quiet, quiet.map(|x| x * 1.03), Verdict::NoDifference);
+        expect(quiet, quiet.map(|x| x * 1.2), Verdict::Slower);
+        expect(quiet, quiet.map(|x| x * 1.08), Verdict::NoDifference);
         // Not even clocks are exact.
-        expect([1.0; 5], [1.04; 5], Verdict::NoDifference);
+        expect([1.0; 5], [1.09; 5], Verdict::NoDifference);
     }
 
     #[test]
@@ -214,8 +227,15 @@ mod tests {
     }
 
     #[test]
+    fn a_machine_that_drifted_explains_a_difference() {
+        let slower = |drift| judge(&[1.0; 5], &[1.2; 5], drift).0;
+        assert_eq!(slower(0.1), Verdict::Slower);
+        assert_eq!(slower(0.3), Verdict::NoDifference);
+    }
+
+    #[test]
     fn of_nothing_nothing_is_told() {
-        assert_eq!(judge(&[], &[1.0]).0, Verdict::NoDifference);
-        assert_eq!(judge(&[1.0], &[]).0, Verdict::NoDifference);
+        assert_eq!(judge(&[], &[1.0], 0.0).0, Verdict::NoDifference);
+        assert_eq!(judge(&[1.0], &[], 0.0).0, Verdict::NoDifference);
     }
 }

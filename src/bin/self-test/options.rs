@@ -104,8 +104,9 @@ Exit status:
 
 Comparing (--compare):
   Times are taken in five blocks, some seconds apart. A run's interval is from the fastest block
-  to the fourth, and its noise how wide that is, at least 5 %. Two runs differ if their intervals
-  are apart by more than the noise of the noisier one; all else is no difference.
+  to the fourth, and its noise how wide that is. Two runs differ if their intervals are apart by
+  more than the noise: of the noisier one, or by how much the floor differs on the same CPU, but
+  at least 10 %. All else is no difference.
 
 JSON (--json):
   {build: {version, rustc, target, opt_level, features: [...]}, cpu: {model, features: [...]},

@@ -146,7 +146,7 @@ fn text(size: i32) -> TextStyle<'static> {
 fn roofline(run: &Run, backends: &[&str]) -> Result<String, Box<dyn Error>> {
     let mut svg = String::new();
     {
-        let root = SVGBackend::with_string(&mut svg, (WIDTH, 560)).into_drawing_area();
+        let root = SVGBackend::with_string(&mut svg, (WIDTH, 620)).into_drawing_area();
         let roofs: Vec<_> = run
             .roofs
             .iter()
@@ -157,7 +157,7 @@ fn roofline(run: &Run, backends: &[&str]) -> Result<String, Box<dyn Error>> {
         let x = range(rows().map(intensity).chain([0.1, 1.0]));
         // The names of the cases stand below the points.
         let y = range(rows().map(speed).chain(roofs.iter().map(|roof| roof.1)));
-        let y = y.start / 12.0..y.end;
+        let y = y.start / 50.0..y.end;
         let mut chart = ChartBuilder::on(&root)
             .margin(12)
             .margin_right(16)
