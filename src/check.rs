@@ -13,8 +13,8 @@
 
 use crate::pool::Mode;
 use crate::{
-    Backend, Divisor, Element, Error, Exponent, Layout, NanPolicy, Op, Padding, Plan, Pool, Pool1d,
-    Pool2d, Pool3d, REFERENCE, Rounding, Shape, bf16, f16,
+    Backend, Divisor, Element, Error, Explanation, Exponent, Layout, NanPolicy, Op, Padding, Plan,
+    Pool, Pool1d, Pool2d, Pool3d, REFERENCE, Rounding, Shape, bf16, f16,
 };
 use core::array::from_fn;
 use core::fmt;
@@ -76,6 +76,28 @@ macro_rules! for_element {
             })*
         }
     };
+}
+
+impl ElementType {
+    /// All there are.
+    pub const ALL: [Self; 11] = [
+        Self::F32,
+        Self::F64,
+        Self::F16,
+        Self::Bf16,
+        Self::I8,
+        Self::U8,
+        Self::I16,
+        Self::U16,
+        Self::I32,
+        Self::U32,
+        Self::I64,
+    ];
+
+    /// The name of the type.
+    pub fn name(self) -> &'static str {
+        for_element!(self, T => T::NAME)
+    }
 }
 
 /// What a tensor is filled with.
@@ -194,6 +216,20 @@ impl Case {
         }
     }
 
+    /// What the plan on a backend, or on the one of the process, says of itself.
+    ///
+    /// # Errors
+    ///
+    /// As [`Pool::plan`].
+    pub fn explain(&self, backend: Option<&'static Backend>) -> Result<Explanation, Error> {
+        for_element!(self.element, T => Ok(match (backend, self.pooling) {
+            (Some(backend), _) => self.plan::<T>(backend)?.explain(),
+            (None, Pooling::One(pool, shape)) => pool.plan::<T>(self.layout, shape)?.explain(),
+            (None, Pooling::Two(pool, shape)) => pool.plan::<T>(self.layout, shape)?.explain(),
+            (None, Pooling::Three(pool, shape)) => pool.plan::<T>(self.layout, shape)?.explain(),
+        }))
+    }
+
     /// The data.
     pub fn input<T: Value>(&self, len: usize) -> Vec<T> {
         let mut random = Random(!self.seed);
@@ -292,7 +328,7 @@ impl fmt::Display for Case {
             Pooling::Two(pool, shape) => describe(f, pool, shape)?,
             Pooling::Three(pool, shape) => describe(f, pool, shape)?,
         }
-        let element = for_element!(self.element, T => T::NAME);
+        let element = self.element.name();
         write!(f, ", {element}, {:?}, {:?}, seed {}", self.layout, self.values, self.seed)
     }
 }

@@ -3,11 +3,14 @@
 
 pub mod check;
 mod error;
+mod explain;
 mod geometry;
+mod monitor;
 mod plan;
 mod pool;
 
 pub use error::Error;
+pub use explain::{Bound, Choice, Explanation};
 pub use geometry::{Axis, Shape};
 pub use lanepool_kernels::{
     BACKENDS, Backend, NoSuchBackend, REFERENCE, Rounding, Walk, bf16, f16,

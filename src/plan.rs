@@ -1,6 +1,8 @@
 //! A pooling that has been checked once and can be run often.
 
-use crate::{Error, NanPolicy, Op, bf16, f16};
+use crate::explain::{Explanation, Sizes};
+use crate::monitor::Monitor;
+use crate::{Error, Layout, NanPolicy, Op, bf16, f16};
 use bytemuck::Pod;
 use core::ops::Range;
 use lanepool_kernels::{Backend, Geometry, Kernel, Kernels, Walk};
@@ -65,10 +67,21 @@ const GRAIN: usize = 3 << 19;
 /// ```
 #[derive(Clone, Debug)]
 pub struct Plan<T> {
-    geometry: Geometry,
+    pub(crate) geometry: Geometry,
     kernel: Kernel<T>,
-    backend: &'static Backend,
+    pub(crate) backend: &'static Backend,
     rank: usize,
+    pub(crate) op: Op,
+    pub(crate) origin: Origin,
+    pub(crate) monitor: Monitor,
+}
+
+/// What a plan was made from and needs no more, but to tell of itself.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Origin {
+    pub(crate) layout: Layout,
+    /// Whether the caller named the backend.
+    pub(crate) named: bool,
 }
 
 impl<T: Element> Plan<T> {
@@ -78,6 +91,7 @@ impl<T: Element> Plan<T> {
         nan_policy: NanPolicy,
         backend: &'static Backend,
         rank: usize,
+        origin: Origin,
     ) -> Result<Self, Error> {
         let kernels = T::kernels(backend);
         let kernel = match (op, nan_policy) {
@@ -94,7 +108,10 @@ impl<T: Element> Plan<T> {
             }),
         };
         let kernel = kernel.ok_or(Error::Unsupported { op, element: T::NAME })?;
-        Ok(Self { geometry, kernel, backend, rank })
+        let monitor = Monitor::default();
+        let mut plan = Self { geometry, kernel, backend, rank, op, origin, monitor };
+        plan.monitor = Monitor::of(&plan);
+        Ok(plan)
     }
 
     /// Elements of the input.
@@ -139,6 +156,36 @@ impl<T: Element> Plan<T> {
         ((self.input_len() + self.output_len()) * size_of::<T>() / GRAIN).max(1)
     }
 
+    /// What this plan will do, and why.
+    ///
+    /// ```
+    /// # use lanepool::{Layout, Plan, Pool2d, Shape};
+    /// let plan: Plan<f32> =
+    ///     Pool2d::max([2, 2]).plan(Layout::ChannelsFirst, Shape::new(1, 64, [56, 56]))?;
+    /// let explanation = plan.explain();
+    /// assert_eq!(explanation.read_bytes, 64 * 56 * 56 * 4);
+    /// assert_eq!(explanation.merges, 64 * 55 * 55 * 3);
+    /// println!("{explanation}");
+    /// # Ok::<(), lanepool::Error>(())
+    /// ```
+    pub fn explain(&self) -> Explanation {
+        Explanation::of(self)
+    }
+
+    /// The walk of the kernel that runs.
+    pub(crate) fn walk_taken(&self) -> Option<Walk> {
+        self.kernel.walk.map(|walk| walk(&self.geometry))
+    }
+
+    /// Elements of a vector of the kernel that runs.
+    pub(crate) fn lanes(&self) -> usize {
+        self.kernel.lanes
+    }
+
+    pub(crate) fn sizes(&self) -> Sizes {
+        Sizes { geometry: self.geometry, layout: self.origin.layout, rank: self.rank }
+    }
+
     /// Pools, in this thread, without allocating.
     ///
     /// # Errors
@@ -169,7 +216,8 @@ impl<T: Element> Plan<T> {
         self.check_rows(&rows)?;
         check_len("input", self.input_len(), input.len())?;
         check_len("output", rows.len() * self.row_len(), output.len())?;
-        (self.kernel)(&self.geometry, rows, input, output);
+        let kernel = self.kernel.run;
+        Monitor::watch(self, rows.len(), 1, || kernel(&self.geometry, rows, input, output));
         Ok(())
     }
 
@@ -185,22 +233,42 @@ impl<T: Element> Plan<T> {
 
         check_len("input", self.input_len(), input.len())?;
         check_len("output", self.output_len(), output.len())?;
+        let (threads, rows) = self.split();
+        if threads < 2 {
+            return self.run(input, output);
+        }
+        let kernel = self.kernel.run;
+        Monitor::watch(self, self.rows(), threads, || {
+            output.par_chunks_mut(rows * self.row_len()).enumerate().for_each(|(i, output)| {
+                let first = i * rows;
+                let rows = first..first + output.len() / self.row_len();
+                kernel(&self.geometry, rows, input, output);
+            });
+        });
+        Ok(())
+    }
+
+    /// The threads of the current rayon pool that get work to do, and the rows of a part of it.
+    #[cfg(feature = "rayon")]
+    fn split(&self) -> (usize, usize) {
         let threads = rayon::current_num_threads();
         let grains = self.useful_threads();
         if grains.min(threads) < 2 {
-            return self.run(input, output);
+            return (1, self.rows());
         }
         // As many parts for each thread, some if there is enough to do: so one that is held up does
         // not hold up all.
         let parts = threads * (grains / threads).clamp(1, 4);
-        let rows = self.rows().div_ceil(parts).max(1);
-        if output.is_empty() {
-            return Ok(());
-        }
-        output.par_chunks_mut(rows * self.row_len()).enumerate().try_for_each(|(i, output)| {
-            let first = i * rows;
-            self.run_rows(first..first + output.len() / self.row_len(), input, output)
-        })
+        let rows = self.rows().div_ceil(parts);
+        (threads.min(self.rows().div_ceil(rows)), rows)
+    }
+
+    /// The threads that get work to do where there are several.
+    pub(crate) fn threads(&self) -> usize {
+        #[cfg(feature = "rayon")]
+        return self.split().0;
+        #[cfg(not(feature = "rayon"))]
+        1
     }
 
     /// As [`run`](Self::run), for callers who hold bytes and know of their element type at run time

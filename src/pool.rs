@@ -1,6 +1,8 @@
 //! What a pooling does, apart from the tensor it is done to.
 
+use crate::plan::Origin;
 use crate::{Axis, Error, Plan, Shape, geometry};
+use core::fmt;
 use lanepool_kernels::{Backend, Geometry, Rounding};
 
 /// A pooling along `D` spatial axes, 1 to 3: [`Pool1d`], [`Pool2d`], [`Pool3d`].
@@ -62,7 +64,7 @@ pub enum Op {
 }
 
 /// The exponent of a norm.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Exponent(u64);
 
 impl Exponent {
@@ -74,6 +76,12 @@ impl Exponent {
     /// Its value.
     pub const fn get(self) -> f64 {
         f64::from_bits(self.0)
+    }
+}
+
+impl fmt::Debug for Exponent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.get())
     }
 }
 
@@ -305,7 +313,7 @@ impl<const D: usize> Pool<D> {
         layout: Layout,
         shape: Shape<D>,
     ) -> Result<Plan<T>, Error> {
-        self.plan_on(Backend::best()?, layout, shape)
+        self.plan_as(Backend::best()?, layout, shape, false)
     }
 
     /// As [`plan`](Self::plan), with the kernel from `backend`.
@@ -333,7 +341,19 @@ impl<const D: usize> Pool<D> {
     ) -> Result<Plan<T>, Error> {
         // A backend that is not supported here must not get as far as its kernels.
         let backend = Backend::named(backend.name())?;
-        Plan::new(self.geometry(layout, shape)?, self.op, self.nan_policy, backend, D)
+        self.plan_as(backend, layout, shape, true)
+    }
+
+    /// A plan whose backend is supported, and was `named` by the caller or not.
+    fn plan_as<T: crate::Element>(
+        &self,
+        backend: &'static Backend,
+        layout: Layout,
+        shape: Shape<D>,
+        named: bool,
+    ) -> Result<Plan<T>, Error> {
+        let (geometry, origin) = (self.geometry(layout, shape)?, Origin { layout, named });
+        Plan::new(geometry, self.op, self.nan_policy, backend, D, origin)
     }
 
     /// The spatial size of the output for an input of this spatial size.

@@ -101,7 +101,7 @@ impl Aspects {
         let detail = parts[parts.len() - 4].split('(').next().unwrap();
         let padding = after("padding ");
         Self {
-            walk: format!("{:?}", case.plan(&REFERENCE).unwrap().walk()),
+            walk: format!("{:?}", case.plan::<f32>(&REFERENCE).unwrap().walk()),
             layout: format!("{:?}", case.layout),
             op: format!("{op} {detail}"),
             rank: format!("{} axes", after("stride ").split('×').count()),

@@ -44,9 +44,173 @@ fn selected(report: &Value) -> Vec<&str> {
 #[test]
 fn help_tells_of_options_and_exit_status() {
     let help = stdout("--help");
-    for text in ["--backend", "--filter", "--digest", "Exit status", "LANEPOOL_BACKEND", "JSON"] {
+    for text in ["--backend", "--filter", "--digest", "--explain", "--compare", "Exit status"]
+        .into_iter()
+        .chain(["LANEPOOL_BACKEND", "NO_COLOR", "JSON", "roofs"])
+    {
         assert!(help.contains(text), "{text} in {help}");
     }
+    for line in help.lines() {
+        assert!(line.chars().count() <= 100, "{line}");
+    }
+}
+
+#[test]
+fn colours_are_for_terminals_and_for_whoever_wants_them() {
+    // What prints colours looks at these, whatever it prints to.
+    let with = |names: &[&str]| {
+        let mut command = self_test("--list --filter tiny");
+        for name in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE"] {
+            command.env_remove(name);
+        }
+        command.envs(names.iter().map(|name| (name, "1")));
+        output(command, 0).0.contains('\x1b')
+    };
+    assert!(!with(&[]));
+    assert!(with(&["CLICOLOR_FORCE"]));
+    assert!(!with(&["CLICOLOR_FORCE", "NO_COLOR"]));
+}
+
+/// The program with arguments that have spaces.
+fn self_test_with(args: &[&str]) -> Command {
+    let mut command = self_test("");
+    command.args(args);
+    command
+}
+
+#[test]
+fn a_pooling_is_explained() {
+    let pooling = "max 3x3 s2 p1 1x64x112x112 last";
+    let (text, _) = output(self_test_with(&["--explain", pooling, "--backend", "scalar"]), 0);
+    for part in [
+        "max of f32, channels last",
+        "1×112×112×64 to 1×56×56×64",
+        "kernel 3×3, stride 2×2, padding 1×1",
+        "scalar, as asked for",
+        "3,211,264 read, 802,816 written",
+        "1,584,192 merges",
+        "arithmetic",
+    ] {
+        assert!(text.contains(part), "{part} in {text}");
+    }
+    let explanation = json(self_test_with(&["--explain", pooling, "--json"]));
+    assert_eq!(explanation["backend"], Backend::fastest().name());
+    assert_eq!(explanation["choice"], "the fastest that this CPU supports");
+    assert_eq!(explanation["merges"], 1_584_192);
+
+    let mut command = self_test_with(&["--explain", pooling]);
+    command.env("LANEPOOL_BACKEND", "autovec");
+    assert!(output(command, 0).0.contains("autovec, by LANEPOOL_BACKEND"));
+    for (wrong, part) in [("max 3x3", "no shape"), ("max 3x3 1x1x2x9", "height: a kernel of 3")] {
+        let (_, stderr) = output(self_test_with(&["--explain", wrong]), 2);
+        assert!(stderr.contains(part), "{stderr}");
+    }
+}
+
+/// A file of this name that no other test has.
+fn scratch(name: &str) -> String {
+    format!("{}/{name}", env!("CARGO_TARGET_TMPDIR"))
+}
+
+/// A file as `--save` writes it, with so many times the usual seconds.
+fn saved(name: &str, times: f64) -> String {
+    let build = serde_json::json!({
+        "version": "0", "rustc": "<rustc> & co", "target": "any", "opt_level": "3", "features": []
+    });
+    let row = |case: &str, backend: &str, seconds: f64| {
+        let blocks = [1.0, 1.01, 1.02, 1.0, 1.01].map(|block| block * seconds * times);
+        serde_json::json!({
+            "case": case, "backend": backend, "seconds": seconds * times, "blocks": blocks,
+            "bytes": 1000, "merges": 300, "times_floor": 2.0 * times, "times_reference": 30.0,
+            "times_autovec": 3.0
+        })
+    };
+    let run = serde_json::json!({
+        "format": 1,
+        "build": build,
+        "cpu": { "model": "some CPU", "features": [] },
+        "roofs": [{ "level": "L1", "bytes": 1000, "seconds": 1e-8 }],
+        "speed": [row("a/first", "fast", 1e-7), row("a/last", "fast", 2e-7), row("a/last", "slow", 1e-5)],
+    });
+    let path = scratch(name);
+    std::fs::write(&path, run.to_string()).unwrap();
+    path
+}
+
+#[test]
+fn runs_are_compared() {
+    let (usual, slow) = (saved("usual.json", 1.0), saved("slow.json", 1.5));
+    let compare = |before: &str, after: &str, status| {
+        let (text, _) = output(self_test_with(&["--load", after, "--compare", before]), status);
+        for line in text.lines() {
+            assert!(line.chars().count() <= 100, "{line}");
+        }
+        text
+    };
+    assert!(compare(&usual, &usual, 0).ends_with("no difference in 3 rows\n"));
+    let text = compare(&usual, &slow, 3);
+    assert!(text.contains("1.50") && text.ends_with("3 slower, 0 faster of 3 rows\n"), "{text}");
+    assert!(compare(&slow, &usual, 0).ends_with("3 faster of 3 rows, none slower\n"));
+
+    let command = self_test_with(&["--load", &slow, "--compare", &usual, "--json"]);
+    let report: Value = serde_json::from_str(&output(command, 3).0).unwrap();
+    assert_eq!(report["comparison"]["slower"], true);
+    assert_eq!(report["comparison"]["rows"][2]["verdict"], "slower");
+
+    let old = scratch("old.json");
+    std::fs::write(&old, "{\"format\": 0}").unwrap();
+    for (file, part) in [(old.as_str(), "format 0"), ("not/there.json", "not/there.json")] {
+        let (_, stderr) = output(self_test_with(&["--load", &usual, "--compare", file]), 2);
+        assert!(stderr.contains(part), "{stderr}");
+    }
+    output(self_test_with(&["--load", &usual]), 2);
+}
+
+#[test]
+fn charts_are_a_page_that_needs_nothing_else() {
+    let (run, page) = (saved("charted.json", 1.0), scratch("charts.html"));
+    output(self_test_with(&["--load", &run, "--html", &page]), 0);
+    let page = std::fs::read_to_string(page).unwrap();
+    for text in ["Roofline", "Times the floor", "a/last", "some CPU", "&lt;rustc&gt; &amp; co"] {
+        assert!(page.contains(text), "{text} in {page}");
+    }
+    assert_eq!(page.matches("<svg role=\"img\" aria-label=").count(), 2);
+    for outside in ["src=", "href=", "<script", "<link", "@import", "url("] {
+        assert!(!page.contains(outside), "{outside} in {page}");
+    }
+    well_formed(&page);
+}
+
+/// Every element is closed, and by its own name.
+#[track_caller]
+fn well_formed(page: &str) {
+    let mut open = Vec::new();
+    for tag in page.split('<').skip(1).map(|rest| rest.split_once('>').expect("a > for each <").0) {
+        let name = tag.split_whitespace().next().unwrap_or_default();
+        match name.strip_prefix('/') {
+            Some(name) => assert_eq!(open.pop(), Some(name)),
+            None if tag.starts_with('!') || tag.ends_with('/') => {}
+            None => open.push(name),
+        }
+    }
+    assert_eq!(open, [""; 0]);
+}
+
+#[test]
+fn a_run_that_was_saved_does_not_differ_from_itself() {
+    let path = scratch("saved.json");
+    let args = ["--bench", "--quick", "--filter", "tiny", "--save", &path];
+    if env!("LANEPOOL_OPT_LEVEL") == "0" {
+        let (_, stderr) = output(self_test_with(&args), 2);
+        assert!(stderr.contains("no case"), "{stderr}");
+        return;
+    }
+    output(self_test_with(&args), 0);
+    let run: Value = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+    assert_eq!(run["roofs"].as_array().unwrap().len(), 4);
+    assert_eq!(run["speed"][0]["blocks"].as_array().unwrap().len(), 5);
+    let (text, _) = output(self_test_with(&["--load", &path, "--compare", &path]), 0);
+    assert!(text.contains("no difference in"), "{text}");
 }
 
 #[test]

@@ -4,11 +4,11 @@ use crate::floor::floor;
 use crate::number::{Element, Small, Summed, SummedLong};
 use crate::power::norm_p;
 use crate::reduction::{
-    Largest, LargestMagnitude, Magnitudes, Mean, Most, MostNumber, MostOfNumbers, RootOfSquares,
-    Smallest,
+    Largest, LargestMagnitude, Magnitudes, Mean, Most, MostNumber, MostOfNumbers, Reduction,
+    RootOfSquares, Smallest,
 };
 use crate::simd::{Feature, Lanes, Memory, portable::Portable, scalar::Scalar};
-use crate::walk::{plain, plainest, pool};
+use crate::walk::{Walk, plain, plainest, pool};
 use crate::{Divisor, Geometry, autovec, reference};
 use bytemuck::{Pod, TransparentWrapper};
 use core::fmt;
@@ -26,7 +26,7 @@ use half::{bf16, f16};
 /// let geometry = Geometry::new(1, [Axis::UNIT, Axis::UNIT, axis], 1, Divisor::Present).unwrap();
 /// let mut output = [0.0; 2];
 /// let kernels = Backend::best().unwrap().kernels();
-/// (kernels.f32.max)(&geometry, 0..1, &[1.0, 3.0, 2.0, 0.0], &mut output);
+/// (kernels.f32.max.run)(&geometry, 0..1, &[1.0, 3.0, 2.0, 0.0], &mut output);
 /// assert_eq!(output, [3.0, 2.0]);
 /// ```
 pub struct Backend {
@@ -36,12 +36,20 @@ pub struct Backend {
     kernels: AllKernels,
 }
 
-/// Pools the windows of the given output rows of a geometry; the output has these rows only.
-///
-/// # Panics
-///
-/// If a length does not match the geometry, or if the CPU does not support the backend.
-pub type Kernel<T> = fn(&Geometry, Range<usize>, &[T], &mut [T]);
+/// One kernel: `T` is the element type.
+#[derive(Clone, Copy, Debug)]
+pub struct Kernel<T> {
+    /// Pools the windows of the given output rows of a geometry; the output has these rows only.
+    ///
+    /// # Panics
+    ///
+    /// If a length does not match the geometry, or if the CPU does not support the backend.
+    pub run: fn(&Geometry, Range<usize>, &[T], &mut [T]),
+    /// The walk that is taken over a geometry; plain loops have none.
+    pub walk: Option<fn(&Geometry) -> Walk>,
+    /// Elements of a vector; 1 where there are only plain loops.
+    pub lanes: usize,
+}
 
 /// The kernels for all element types.
 #[derive(Clone, Copy, Debug)]
@@ -145,13 +153,13 @@ impl Backend {
     const fn of<S: AllLanes>() -> Self {
         let f32 = Kernels {
             max: if <S as Lanes<f32>>::NAN_IS_FREE {
-                pool::<Most<Largest>, f32, S>
+                fast::<Most<Largest>, f32, S>()
             } else {
-                pool::<MostOfNumbers<Largest>, f32, S>
+                fast::<MostOfNumbers<Largest>, f32, S>()
             },
-            max_number: pool::<MostNumber<Largest>, f32, S>,
-            mean: Some(pool::<Mean, f32, S>),
-            min: plain::<Most<Smallest>, f32, S>,
+            max_number: fast::<MostNumber<Largest>, f32, S>(),
+            mean: Some(fast::<Mean, f32, S>()),
+            min: usual::<Most<Smallest>, f32, S>(),
             ..of_floats::<_, S>()
         };
         Self {
@@ -163,11 +171,11 @@ impl Backend {
                 f64: of_floats::<_, S>(),
                 f16: of_floats::<_, S>(),
                 bf16: of_floats::<_, S>(),
-                i8: of_integers::<_, S>(Some(mean::<i8, S>)),
-                u8: of_integers::<_, S>(Some(mean::<u8, S>)),
-                i16: of_integers::<_, S>(Some(mean::<i16, S>)),
-                u16: of_integers::<_, S>(Some(mean::<u16, S>)),
-                i32: of_integers::<_, S>(Some(long_mean::<i32, S>)),
+                i8: of_integers::<_, S>(Some(short::<i8, S>())),
+                u8: of_integers::<_, S>(Some(short::<u8, S>())),
+                i16: of_integers::<_, S>(Some(short::<i16, S>())),
+                u16: of_integers::<_, S>(Some(short::<u16, S>())),
+                i32: of_integers::<_, S>(Some(long::<i32, S>())),
                 u32: of_integers::<_, S>(None),
                 i64: of_integers::<_, S>(None),
             },
@@ -241,20 +249,45 @@ impl Backend {
     }
 }
 
+const fn fast<R: Reduction<T::Acc>, T: Element, S: Memory<T>>() -> Kernel<T>
+where
+    Scalar: Memory<T, Vector = T::Acc>,
+{
+    Kernel { run: pool::<R, T, S>, walk: Some(Walk::of_pool::<T, S>), lanes: S::N }
+}
+
+const fn usual<R: Reduction<T::Acc>, T: Element, S: Memory<T>>() -> Kernel<T>
+where
+    Scalar: Memory<T, Vector = T::Acc>,
+{
+    Kernel { run: plain::<R, T, S>, walk: Some(Walk::of_plain::<T, S>), lanes: S::N }
+}
+
+const fn rare<R: Reduction<T::Acc>, T: Element, S: Memory<T>>() -> Kernel<T>
+where
+    Scalar: Memory<T, Vector = T::Acc>,
+{
+    Kernel { run: plainest::<R, T, S>, walk: Some(Walk::of_plainest), lanes: S::N }
+}
+
+const fn loops<T>(run: fn(&Geometry, Range<usize>, &[T], &mut [T])) -> Kernel<T> {
+    Kernel { run, walk: None, lanes: 1 }
+}
+
 const fn of_floats<T: Element, S: Memory<T>>() -> Kernels<T>
 where
     Scalar: Memory<T, Vector = T::Acc>,
 {
     Kernels {
-        mean: Some(plain::<Mean, T, S>),
+        mean: Some(usual::<Mean, T, S>()),
         norms: Some(Norms {
-            norm_1: plainest::<Magnitudes, T, S>,
-            norm_2: plainest::<RootOfSquares, T, S>,
-            norm_max: plainest::<LargestMagnitude, T, S>,
-            norm_p: norm_p::<T>,
+            norm_1: rare::<Magnitudes, T, S>(),
+            norm_2: rare::<RootOfSquares, T, S>(),
+            norm_max: rare::<LargestMagnitude, T, S>(),
+            norm_p: loops(norm_p::<T>),
         }),
-        max_number: plainest::<MostNumber<Largest>, T, S>,
-        min_number: plainest::<MostNumber<Smallest>, T, S>,
+        max_number: rare::<MostNumber<Largest>, T, S>(),
+        min_number: rare::<MostNumber<Smallest>, T, S>(),
         ..of_integers::<T, S>(None)
     }
 }
@@ -263,7 +296,7 @@ const fn of_integers<T: Element, S: Memory<T>>(mean: Option<Kernel<T>>) -> Kerne
 where
     Scalar: Memory<T, Vector = T::Acc>,
 {
-    let (max, min) = (plain::<Most<Largest>, T, S>, plainest::<Most<Smallest>, T, S>);
+    let (max, min) = (usual::<Most<Largest>, T, S>(), rare::<Most<Smallest>, T, S>());
     Kernels { max, max_number: max, min, min_number: min, mean, norms: None }
 }
 
@@ -279,17 +312,47 @@ fn mean<T: Small, S: Memory<Summed<T>> + Memory<SummedLong<T>>>(
     Scalar: Memory<Summed<T>, Vector = <Summed<T> as Element>::Acc>
         + Memory<SummedLong<T>, Vector = <SummedLong<T> as Element>::Acc>,
 {
-    let divisor = match geometry.divisor() {
-        Divisor::Constant(n) => n.unsigned_abs(),
-        _ => 0,
-    };
-    let taps = geometry.axes().iter().map(|axis| axis.kernel as u64).product::<u64>();
-    if taps <= T::MOST_SUMMED && divisor <= i32::MAX as u64 {
+    if fits_short::<T>(geometry) {
         let (input, output) = (Summed::wrap_slice(input), Summed::wrap_slice_mut(output));
         plain::<Mean, Summed<T>, S>(geometry, rows, input, output);
     } else {
         long_mean::<T, S>(geometry, rows, input, output);
     }
+}
+
+const fn short<T: Small, S: Memory<Summed<T>> + Memory<SummedLong<T>>>() -> Kernel<T>
+where
+    Summed<T>: Element,
+    SummedLong<T>: Element,
+    Scalar: Memory<Summed<T>, Vector = <Summed<T> as Element>::Acc>
+        + Memory<SummedLong<T>, Vector = <SummedLong<T> as Element>::Acc>,
+{
+    Kernel {
+        run: mean::<T, S>,
+        walk: Some(|geometry| match fits_short::<T>(geometry) {
+            true => Walk::of_plain::<Summed<T>, S>(geometry),
+            false => Walk::of_plainest(geometry),
+        }),
+        lanes: <S as Lanes<<Summed<T> as Element>::Acc>>::N,
+    }
+}
+
+const fn long<T: Pod, S: Memory<SummedLong<T>>>() -> Kernel<T>
+where
+    SummedLong<T>: Element,
+    Scalar: Memory<SummedLong<T>, Vector = <SummedLong<T> as Element>::Acc>,
+{
+    Kernel { run: long_mean::<T, S>, walk: Some(Walk::of_plainest), lanes: S::N }
+}
+
+/// Whether an `i32` holds all sums and divisors.
+fn fits_short<T: Small>(geometry: &Geometry) -> bool {
+    let divisor = match geometry.divisor() {
+        Divisor::Constant(n) => n.unsigned_abs(),
+        _ => 0,
+    };
+    let taps = geometry.axes().iter().map(|axis| axis.kernel as u64).product::<u64>();
+    taps <= T::MOST_SUMMED && divisor <= i32::MAX as u64
 }
 
 /// Averages of integers, summed in `i64`.
@@ -375,10 +438,10 @@ macro_rules! of_plain_loops {
         macro_rules! kernels {
             ($mean:expr, $norms:expr) => {
                 Kernels {
-                    max: $module::max,
-                    max_number: $module::max_number,
-                    min: $module::min,
-                    min_number: $module::min_number,
+                    max: loops($module::max),
+                    max_number: loops($module::max_number),
+                    min: loops($module::min),
+                    min_number: loops($module::min_number),
                     mean: $mean,
                     norms: $norms,
                 }
@@ -387,12 +450,12 @@ macro_rules! of_plain_loops {
         macro_rules! floats {
             () => {
                 kernels!(
-                    Some($module::mean),
+                    Some(loops($module::mean)),
                     Some(Norms {
-                        norm_1: $module::norm_1,
-                        norm_2: $module::norm_2,
-                        norm_max: $module::norm_max,
-                        norm_p: $module::norm_p,
+                        norm_1: loops($module::norm_1),
+                        norm_2: loops($module::norm_2),
+                        norm_max: loops($module::norm_max),
+                        norm_p: loops($module::norm_p),
                     })
                 )
             };
@@ -402,11 +465,11 @@ macro_rules! of_plain_loops {
             f64: floats!(),
             f16: floats!(),
             bf16: floats!(),
-            i8: kernels!(Some($module::mean_of_integers), None),
-            u8: kernels!(Some($module::mean_of_integers), None),
-            i16: kernels!(Some($module::mean_of_integers), None),
-            u16: kernels!(Some($module::mean_of_integers), None),
-            i32: kernels!(Some($module::mean_of_integers), None),
+            i8: kernels!(Some(loops($module::mean_of_integers)), None),
+            u8: kernels!(Some(loops($module::mean_of_integers)), None),
+            i16: kernels!(Some(loops($module::mean_of_integers)), None),
+            u16: kernels!(Some(loops($module::mean_of_integers)), None),
+            i32: kernels!(Some(loops($module::mean_of_integers)), None),
             u32: kernels!(None, None),
             i64: kernels!(None, None),
         }

@@ -55,6 +55,45 @@ impl Walk {
         }
     }
 
+    /// What makes a geometry suit this walk, in half a sentence.
+    pub fn reason(self) -> &'static str {
+        match self {
+            Self::Down => "channels are neighbours: a tap is a run of them, merged as it is",
+            Self::Pixels => "few columns a window, shared with the next: merged once for both",
+            Self::Strips => "3×3 windows one apart on a narrow plane: its lines stay in registers",
+            Self::Rows => "few columns a window: a vector of windows is made in registers",
+            Self::Across => "windows one or two apart: columns merged first, then across them",
+            Self::Whole => "windows far apart, or few in a row: several of them at a time",
+            Self::Each => "no other walk takes these windows: one after the other",
+        }
+    }
+
+    /// The walk that [`pool`] takes.
+    pub(crate) fn of_pool<T: Element, S: Memory<T>>(geometry: &Geometry) -> Self {
+        match Self::of(geometry) {
+            special if S::BY_HAND && special != Self::Whole => special,
+            _ => Self::of_general::<T, S>(geometry),
+        }
+    }
+
+    /// The walk that [`plain`] takes.
+    pub(crate) fn of_plain<T: Element, S: Memory<T>>(geometry: &Geometry) -> Self {
+        if S::BY_HAND { Self::of_general::<T, S>(geometry) } else { Self::of_plainest(geometry) }
+    }
+
+    /// The walk that [`plainest`] takes.
+    pub(crate) fn of_plainest(geometry: &Geometry) -> Self {
+        if geometry.inner() > 1 || geometry.axes()[2].stride == 1 { Self::Down } else { Self::Each }
+    }
+
+    /// The walk that [`general`] takes.
+    fn of_general<T: Element, S: Memory<T>>(geometry: &Geometry) -> Self {
+        match Self::general(geometry) {
+            Self::Whole if !(whole::FEWEST..=whole::MOST).contains(&S::N) => Self::Each,
+            walk => walk,
+        }
+    }
+
     /// The walk that would take a geometry if it were not special.
     fn general(geometry: &Geometry) -> Self {
         let taps = geometry.axes().iter().map(|axis| axis.kernel).product::<usize>();
@@ -155,7 +194,7 @@ pub(crate) fn plainest<R: Reduction<T::Acc>, T: Element, S: Memory<T>>(
         return;
     }
     // Windows one apart are runs of neighbours, too, but for the edges.
-    if geometry.inner() > 1 || geometry.axes()[2].stride == 1 {
+    if Walk::of_plainest(geometry) == Walk::Down {
         simd.vectorize(
             #[inline(always)]
             || down::<R, T, S>(simd, geometry, rows, input, output),
@@ -227,7 +266,7 @@ fn general<R: Reduction<T::Acc>, T: Element, S: Memory<T>>(
 ) where
     Scalar: Memory<T, Vector = T::Acc>,
 {
-    match Walk::general(geometry) {
+    match Walk::of_general::<T, S>(geometry) {
         Walk::Down => simd.vectorize(
             #[inline(always)]
             || down::<R, T, S>(simd, geometry, rows, input, output),
@@ -238,7 +277,7 @@ fn general<R: Reduction<T::Acc>, T: Element, S: Memory<T>>(
                 || Across::reduce::<R, T, S>(simd, geometry, rows, input, output),
             );
         }
-        Walk::Whole if (whole::FEWEST..=whole::MOST).contains(&S::N) => {
+        Walk::Whole => {
             simd.vectorize(
                 #[inline(always)]
                 || Whole::reduce::<R, T, S>(simd, geometry, rows, input, output),

@@ -1,22 +1,22 @@
 //! What the self-test was built with, and what it runs on.
 
 use lanepool::{BACKENDS, Backend};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-#[derive(Serialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Build {
-    pub(crate) version: &'static str,
-    pub(crate) rustc: &'static str,
-    pub(crate) target: &'static str,
-    pub(crate) opt_level: &'static str,
+    pub(crate) version: String,
+    pub(crate) rustc: String,
+    pub(crate) target: String,
+    pub(crate) opt_level: String,
     /// What the compiler could rely on everywhere, without asking the CPU.
-    pub(crate) features: Vec<&'static str>,
+    pub(crate) features: Vec<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Cpu {
     pub(crate) model: String,
-    pub(crate) features: Vec<&'static str>,
+    pub(crate) features: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -30,13 +30,14 @@ pub(crate) struct BackendStatus {
 impl Build {
     pub(crate) fn this() -> Self {
         Self {
-            version: env!("CARGO_PKG_VERSION"),
-            rustc: env!("LANEPOOL_RUSTC"),
-            target: env!("LANEPOOL_TARGET"),
-            opt_level: env!("LANEPOOL_OPT_LEVEL"),
+            version: env!("CARGO_PKG_VERSION").into(),
+            rustc: env!("LANEPOOL_RUSTC").into(),
+            target: env!("LANEPOOL_TARGET").into(),
+            opt_level: env!("LANEPOOL_OPT_LEVEL").into(),
             features: env!("LANEPOOL_TARGET_FEATURES")
                 .split(',')
                 .filter(|f| !f.is_empty())
+                .map(str::to_owned)
                 .collect(),
         }
     }
@@ -48,7 +49,10 @@ impl Build {
 
 impl Cpu {
     pub(crate) fn this() -> Self {
-        Self { model: model().unwrap_or_else(|| "unknown".into()), features: features() }
+        Self {
+            model: model().unwrap_or_else(|| "unknown".into()),
+            features: features().into_iter().map(str::to_owned).collect(),
+        }
     }
 }
 

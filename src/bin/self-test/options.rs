@@ -1,7 +1,9 @@
 //! The command line.
 
+use crate::explain::Described;
 use clap::Parser;
 use lanepool::{BACKENDS, Backend, REFERENCE};
+use std::path::PathBuf;
 
 /// Checks and times the pooling kernels of lanepool on this machine.
 ///
@@ -39,8 +41,37 @@ pub(crate) struct Options {
     #[arg(long)]
     no_bench: bool,
 
+    /// Time only, check nothing
+    #[arg(long, conflicts_with_all = ["no_bench", "cases", "thorough", "digest"])]
+    pub(crate) bench: bool,
+
+    /// Write the times to FILE, as JSON, to compare others with
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["no_bench", "digest"])]
+    pub(crate) save: Option<PathBuf>,
+
+    /// Say what got slower or faster than the times that --save wrote to FILE
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["no_bench", "digest"])]
+    pub(crate) compare: Option<PathBuf>,
+
+    /// Write a page of charts of the times to FILE
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["no_bench", "digest"])]
+    pub(crate) html: Option<PathBuf>,
+
+    /// Take the times that --save wrote to FILE for --compare and --html; check and time nothing
+    #[arg(long, value_name = "FILE")]
+    #[arg(conflicts_with_all = ["backend", "filter", "seed", "cases", "quick", "thorough"])]
+    #[arg(conflicts_with_all = ["bench", "no_bench", "digest", "save"])]
+    pub(crate) load: Option<PathBuf>,
+
+    /// Say how a pooling would run, and why: which backend, which walk, what it waits for. POOLING
+    /// is max, average, min or sum, the kernel, a type such as f16 or u8, and in any order a stride s, a padding p, a dilation d, ceil,
+    /// the shape (batch, channels, sizes), and first or last, where the channels are. See Examples
+    #[arg(long, value_name = "POOLING", conflicts_with_all = ["bench", "load", "save"])]
+    #[arg(conflicts_with_all = ["compare", "html", "digest", "list"])]
+    pub(crate) explain: Option<Described>,
+
     /// List the backends and the cases that are timed, and do nothing else
-    #[arg(long, conflicts_with_all = ["json", "digest"])]
+    #[arg(long, conflicts_with_all = ["json", "digest", "load", "save", "compare", "html"])]
     pub(crate) list: bool,
 
     /// Print one JSON document instead of text
@@ -65,28 +96,52 @@ Environment:
   NO_COLOR          no colours, which are only used on a terminal anyway
 
 Exit status:
-  0  all that was checked agrees with the reference
-  1  something does not
-  2  bad usage, a backend that does not exist or that this CPU lacks, or a failure to print
+  0  all that was checked agrees with the reference, and nothing compared got slower
+  1  something that was checked does not agree
+  2  bad usage, a backend that does not exist or that this CPU lacks, a file that cannot be read
+     or written
+  3  all that was checked agrees, but --compare found something slower
+
+Comparing (--compare):
+  Times are taken in five blocks, some seconds apart. A run's interval is from the fastest block
+  to the fourth, and its noise how wide that is. Two runs differ if their intervals are apart by
+  more than the noise: of the noisier one, or by how much the floor differs on the same CPU, but
+  at least 10 %. All else is no difference.
 
 JSON (--json):
   {build: {version, rustc, target, opt_level, features: [...]}, cpu: {model, features: [...]},
    backends: [{name, supported, selected, missing: [...]}],
    checks: {seed, cases, failed, per_backend: [{backend, cases, failed}], mismatches: [...]},
-   speed: [{case, backend, seconds, bytes, times_floor, times_reference, times_autovec}],
+   speed: [{case, backend, seconds, blocks: [...], bytes, merges, times_floor, times_reference,
+            times_autovec}],
+   comparison: {before, after, slower, missing: [...],
+                rows: [{case, backend, before, after, ratio, noise, verdict}]},
    digest, ok}
-  Where nothing is timed, speed is empty. Cases and failed of checks count comparisons: a
-  case on four backends is four. The times_... are the columns above.
+  Where nothing is timed, speed is empty; comparison is there with --compare, and the only part
+  with --load. Cases and failed of checks count comparisons: a case on four backends is four.
+  The times_... are the columns above, blocks the least seconds of each block, merges what the
+  definition computes; a verdict is slower, faster or no_difference.
+  With --explain: {op, element, layout, backend, choice, walk, walk_reason, read_bytes,
+   written_bytes, merges, merges_per_byte, memory_cycles, merge_cycles, bound, threads}
+
+The file of --save, also JSON:
+  {format: 1, build, cpu, roofs: [{level, bytes, seconds}], speed}
+  build, cpu and speed are as above; roofs are the floor on buffers that fit a level of caches,
+  L1 to L3, or none of them: memory.
 
 Examples:
   self-test --quick                            a first impression, in seconds
   self-test --backend avx2 --seed 7 --cases 1  one case again
-  self-test --cases 0 --filter vgg             some speeds, no checks
-  self-test --digest                           one line, to compare with another machine's";
+  self-test --bench --filter vgg               some speeds, no checks
+  self-test --digest                           one line, to compare with another machine's
+  self-test --explain 'max 3x3 s2 p1 1x64x112x112 first'
+  self-test --bench --save before.json         and then, when something has changed:
+  self-test --bench --compare before.json --html report.html";
 
 impl Options {
     pub(crate) fn cases(&self) -> u64 {
         self.cases.unwrap_or(match (self.quick, self.thorough) {
+            _ if self.bench => 0,
             (true, _) => 2_000,
             (_, true) => 200_000,
             _ => 20_000,
@@ -95,6 +150,11 @@ impl Options {
 
     pub(crate) fn bench(&self) -> bool {
         !self.no_bench && !self.digest
+    }
+
+    /// Whether times are for more than to be printed.
+    pub(crate) fn keeps(&self) -> bool {
+        self.save.is_some() || self.compare.is_some() || self.html.is_some()
     }
 
     /// Whether a backend is to be checked and timed.

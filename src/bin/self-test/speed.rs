@@ -2,21 +2,24 @@
 
 use crate::options::Options;
 use crate::progress;
-use lanepool::check::{Case, Pooling, Values};
+use lanepool::check::{Case, ElementType, Pooling, Values};
 use lanepool::{
     BACKENDS, Backend, Divisor, Layout, Plan, Pool1d, Pool2d, Pool3d, REFERENCE, Shape,
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::hint::black_box;
-use std::io;
 use std::time::{Duration, Instant};
 
 /// Shorter samples drown in what it takes to read the clock.
 const SAMPLE: Duration = Duration::from_micros(20);
 
-/// The reference is slow, and not to be known to the last percent.
-const ROUNDS_OF_REFERENCE: usize = 3;
+/// Blocks of rounds, each with buffers of its own: how their least times differ is how much a time
+/// varies for reasons that are not the kernel's.
+pub(crate) const BLOCKS: u32 = 5;
+
+/// As much memory as the floor is measured on: more than most caches.
+const MOST_BYTES: usize = 128 << 20;
 
 /// A case with a name.
 pub(crate) struct SpeedCase {
@@ -27,13 +30,18 @@ pub(crate) struct SpeedCase {
 }
 
 /// A row of the table.
-#[derive(Serialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Timing {
     pub(crate) case: String,
-    pub(crate) backend: &'static str,
+    pub(crate) backend: String,
+    /// The least of all.
     pub(crate) seconds: f64,
+    /// The least of each block.
+    pub(crate) blocks: Vec<f64>,
     /// Of input and output.
     pub(crate) bytes: usize,
+    /// Merges of two elements, by the definition.
+    pub(crate) merges: u64,
     /// The time over the floor's.
     pub(crate) times_floor: f64,
     /// The reference's time over this one.
@@ -74,7 +82,13 @@ fn all() -> impl Iterator<Item = SpeedCase> {
         let layouts = [("first", Layout::ChannelsFirst), ("last", Layout::ChannelsLast)];
         layouts.map(|(suffix, layout)| SpeedCase {
             name: format!("{name}/{suffix}"),
-            case: Case { pooling, layout, seed: 0, values: Values::Numbers },
+            case: Case {
+                pooling,
+                layout,
+                element: ElementType::F32,
+                seed: 0,
+                values: Values::Numbers,
+            },
             quick: ["resnet_stem", "vgg1", "incep_avg", "gap"].contains(&name),
         })
     })
@@ -86,34 +100,120 @@ pub(crate) fn cases(options: &Options) -> Vec<SpeedCase> {
     all().filter(|case| options.admit(case) && (case.quick || !short)).collect()
 }
 
-/// Times all cases, and tells each as soon as it is known.
-pub(crate) fn run(
-    options: &Options,
-    mut tell: impl FnMut(&[Timing]) -> io::Result<()>,
-) -> io::Result<Vec<Timing>> {
+/// Times all cases.
+pub(crate) fn run(options: &Options) -> Vec<Timing> {
     let cases = cases(options);
-    let bar = progress::bar(cases.len() as u64, "timing");
+    let mut races: Vec<_> = cases.iter().map(|case| Race::new(case, options)).collect();
+    let bar = progress::bar(u64::from(BLOCKS) * races.len() as u64, "timing");
     bar.tick();
-    let mut all = Vec::new();
-    for case in &cases {
-        let timings = case.time(options);
-        bar.suspend(|| tell(&timings))?;
-        all.extend(timings);
-        bar.inc(1);
-    }
+    // A block of each case, and only then the next: what disturbs a machine for a second or two
+    // would otherwise be in all blocks of one case.
+    let mut blocks = || {
+        for block in 0..BLOCKS as usize {
+            for race in &mut races {
+                race.block(block);
+                bar.inc(1);
+            }
+        }
+    };
+    // On a thread of its own, since where the stack of the first one starts depends on the command
+    // line and the environment, and some loops on where their stack is.
+    std::thread::scope(|scope| scope.spawn(&mut blocks).join()).expect("kernels do not panic");
     bar.finish_and_clear();
-    Ok(all)
+    races.iter().flat_map(|race| race.timings(options)).collect()
+}
+
+/// What a cache, or memory, lets the floor move.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct Roof {
+    /// `L1`, `L2`, `L3` or `memory`.
+    pub(crate) level: String,
+    /// Of input and output.
+    pub(crate) bytes: usize,
+    pub(crate) seconds: f64,
+}
+
+/// Measures the floor on buffers that fit each level of caches, and on some that fit none.
+pub(crate) fn roofs() -> Vec<Roof> {
+    let backend = Backend::fastest();
+    let plan: Result<Plan<f32>, _> =
+        Pool1d::max([1]).plan_on(backend, Layout::ChannelsFirst, Shape::new(1, 1, [1]));
+    let [l1, l2, l3] = plan.expect("a pooling in order").explain().caches;
+    // A part of each level, as others use it too: the last one is everybody's.
+    let levels = [
+        ("L1", l1 / 4 * 3),
+        ("L2", l2 / 4 * 3),
+        ("L3", (l3 / 4).max(l2 * 2)),
+        ("memory", (l3 * 4).min(MOST_BYTES)),
+    ];
+    let roof = |(level, bytes): (&str, usize)| {
+        // Four read for one that is written, as where windows of two by two do not overlap.
+        let output = bytes / size_of::<f32>() / 5;
+        let mut buffers = Buffers::new(&vec![1.0; output * 4], output);
+        let (input, output) = buffers.parts();
+        let mut floor = Stopwatch::new();
+        let start = Instant::now();
+        while start.elapsed() < Duration::from_millis(200) {
+            floor.sample(|| backend.floor(black_box(input), black_box(output)));
+        }
+        let bytes = size_of_val(input) + size_of_val(output);
+        Roof { level: level.into(), bytes, seconds: floor.least() }
+    };
+    levels.map(roof).into()
+}
+
+/// Input and output at set places of a page. Where an allocator happens to put them makes a fifth of a
+/// time, and hardly changes in a run: two runs of the same program would differ by it.
+struct Buffers {
+    input: Vec<f32>,
+    output: Vec<f32>,
+    lens: [usize; 2],
+}
+
+impl Buffers {
+    const PAGE: usize = 4096;
+
+    /// Elements by which an output is off the start of a page, which is half a page.
+    const OFF: usize = Self::PAGE / 2 / size_of::<f32>();
+
+    fn new(values: &[f32], output: usize) -> Self {
+        let spare = Self::PAGE / size_of::<f32>();
+        let mut input = vec![0.0; values.len() + spare];
+        let at = input.as_ptr().align_offset(Self::PAGE);
+        input[at..][..values.len()].copy_from_slice(values);
+        let output_and_more = vec![1.0; output + spare + Self::OFF];
+        Self { input, output: output_and_more, lens: [values.len(), output] }
+    }
+
+    fn parts(&mut self) -> (&[f32], &mut [f32]) {
+        let [input, output] = self.lens;
+        let [at_input, at_output] =
+            [&self.input, &self.output].map(|all| all.as_ptr().align_offset(Self::PAGE));
+        let at_output = at_output + Self::OFF;
+        (&self.input[at_input..][..input], &mut self.output[at_output..][..output])
+    }
 }
 
 /// The shortest time that something took.
 struct Stopwatch {
     repeats: u32,
+    /// In this block so far.
     seconds: f64,
+    blocks: Vec<f64>,
 }
 
 impl Stopwatch {
     fn new() -> Self {
-        Self { repeats: 1, seconds: f64::INFINITY }
+        Self { repeats: 1, seconds: f64::INFINITY, blocks: Vec::new() }
+    }
+
+    fn end_block(&mut self) {
+        self.blocks.push(self.seconds);
+        self.seconds = f64::INFINITY;
+    }
+
+    fn least(&self) -> f64 {
+        self.blocks.iter().copied().fold(self.seconds, f64::min)
     }
 
     /// Takes one sample, with as many repetitions as make it long enough.
@@ -141,63 +241,84 @@ struct Runner {
     floor: Stopwatch,
 }
 
-impl SpeedCase {
-    /// One row for each backend, or for the one asked for.
-    ///
-    /// Backends take turns, so that whatever else the machine does disturbs all of them alike, and
-    /// the shortest time counts.
-    fn time(&self, options: &Options) -> Vec<Timing> {
-        let (budget, rounds) = match options.quick {
-            true => (Duration::from_millis(150), 5),
-            false => (Duration::from_millis(500), 10),
-        };
+/// All backends on one case.
+struct Race<'a> {
+    case: &'a SpeedCase,
+    runners: Vec<Runner>,
+    /// Elements of input and output.
+    lens: [usize; 2],
+    rounds: usize,
+    budget: Duration,
+}
+
+impl<'a> Race<'a> {
+    fn new(case: &'a SpeedCase, options: &Options) -> Self {
+        let (milliseconds, rounds) = if options.quick { (150, 1) } else { (500, 2) };
         let yardstick = |backend: &Backend| *backend == REFERENCE || backend.name() == "autovec";
         let runner = |backend| Runner {
             backend,
-            plan: self.case.plan(backend).expect("the case is in order"),
+            plan: case.case.plan(backend).expect("the case is in order"),
             pooling: Stopwatch::new(),
             floor: Stopwatch::new(),
         };
         let backends = BACKENDS.iter().filter(|backend| backend.is_supported());
         let backends = backends.filter(|backend| options.wants(backend) || yardstick(backend));
-        let mut runners: Vec<_> = backends.map(runner).collect();
-        let lens = runners.first().map(|first| (first.plan.input_len(), first.plan.output_len()));
-        let (input_len, output_len) = lens.expect("the reference runs everywhere");
-        let input = self.case.input(input_len);
-        let mut output = vec![0.0; output_len];
+        let runners: Vec<_> = backends.map(runner).collect();
+        let lens = runners.first().map(|first| [first.plan.input_len(), first.plan.output_len()]);
+        let lens = lens.expect("the reference runs everywhere");
+        let budget = Duration::from_millis(milliseconds) / BLOCKS;
+        Self { case, runners, lens, rounds, budget }
+    }
 
+    /// Backends take turns, so that whatever else the machine does disturbs all of them alike, and
+    /// the shortest time counts.
+    fn block(&mut self, block: usize) {
+        let [input_len, output_len] = self.lens;
+        let mut buffers = Buffers::new(&self.case.case.input(input_len), output_len);
+        let (input, output) = buffers.parts();
         let start = Instant::now();
-        let (mut round, count) = (0, runners.len());
-        while round < rounds || start.elapsed() < budget {
+        let (mut round, count) = (0, self.runners.len());
+        while round < self.rounds || start.elapsed() < self.budget {
             // Nobody always follows the same one.
-            let (late, early) = runners.split_at_mut(round % count);
+            let (late, early) = self.runners.split_at_mut((block + round) % count);
             for Runner { backend, plan, pooling, floor } in early.iter_mut().chain(late) {
-                if **backend == REFERENCE && round >= ROUNDS_OF_REFERENCE {
+                // It is slow, and not to be known to the last percent.
+                if **backend == REFERENCE && round > 0 {
                     continue;
                 }
-                floor.sample(|| backend.floor(black_box(&input), black_box(&mut output)));
+                floor.sample(|| backend.floor(black_box(input), black_box(output)));
                 pooling.sample(|| {
-                    plan.run(black_box(&input), black_box(&mut output)).expect("buffers that fit");
+                    plan.run(black_box(input), black_box(output)).expect("buffers that fit");
                 });
             }
             round += 1;
         }
+        for runner in &mut self.runners {
+            runner.pooling.end_block();
+            runner.floor.end_block();
+        }
+    }
 
+    /// One row for each backend, or for the one asked for.
+    fn timings(&self, options: &Options) -> Vec<Timing> {
         let seconds_of = |wanted: fn(&Backend) -> bool| {
-            let runner = runners.iter().find(|runner| wanted(runner.backend));
-            runner.expect("yardsticks run everywhere").pooling.seconds
+            let runner = self.runners.iter().find(|runner| wanted(runner.backend));
+            runner.expect("yardsticks run everywhere").pooling.least()
         };
         let reference = seconds_of(|backend| *backend == REFERENCE);
         let autovec = seconds_of(|backend| backend.name() == "autovec");
         let timing = |runner: &Runner| Timing {
-            case: self.name.clone(),
-            backend: runner.backend.name(),
-            seconds: runner.pooling.seconds,
-            bytes: size_of_val(&*input) + size_of_val(&*output),
-            times_floor: runner.pooling.seconds / runner.floor.seconds,
-            times_reference: reference / runner.pooling.seconds,
-            times_autovec: autovec / runner.pooling.seconds,
+            case: self.case.name.clone(),
+            backend: runner.backend.name().into(),
+            seconds: runner.pooling.least(),
+            blocks: runner.pooling.blocks.clone(),
+            bytes: self.lens.iter().sum::<usize>() * size_of::<f32>(),
+            merges: runner.plan.explain().merges,
+            times_floor: runner.pooling.least() / runner.floor.least(),
+            times_reference: reference / runner.pooling.least(),
+            times_autovec: autovec / runner.pooling.least(),
         };
-        runners.iter().filter(|runner| options.wants(runner.backend)).map(timing).collect()
+        let wanted = self.runners.iter().filter(|runner| options.wants(runner.backend));
+        wanted.map(timing).collect()
     }
 }

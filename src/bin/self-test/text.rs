@@ -1,6 +1,7 @@
 //! The report as people read it, in 100 columns.
 
 use crate::checks::Checks;
+use crate::compare::{Comparison, Verdict};
 use crate::machine::{BackendStatus, Build, Cpu};
 use crate::speed::{SpeedCase, Timing};
 use anstyle::{AnsiColor, Style};
@@ -16,7 +17,7 @@ const WARN: Style = AnsiColor::Yellow.on_default();
 
 pub(crate) fn machine(out: &mut dyn Write, build: &Build, cpu: &Cpu) -> io::Result<()> {
     writeln!(out, "{BOLD}lanepool {}{BOLD:#}", build.version)?;
-    field(out, "compiler", build.rustc)?;
+    field(out, "compiler", &build.rustc)?;
     field(out, "target", &format!("{}, opt-level {}", build.target, build.opt_level))?;
     field(out, "baseline", &build.features.join(" "))?;
     field(out, "CPU", &cpu.model)?;
@@ -102,6 +103,51 @@ pub(crate) fn speed(out: &mut dyn Write, timings: &[Timing]) -> io::Result<()> {
     out.flush()
 }
 
+pub(crate) fn comparison(out: &mut dyn Write, comparison: &Comparison) -> io::Result<()> {
+    let Comparison { before, after, rows, missing, .. } = comparison;
+    writeln!(out, "\n{BOLD}Comparison{BOLD:#}, ratio of the times, after over before")?;
+    field(out, "before", before)?;
+    field(out, "after", after)?;
+    if before != after {
+        writeln!(out, "  {WARN}not the same machine and build{WARN:#}")?;
+    }
+    writeln!(
+        out,
+        "\n  {BOLD}{:<18} {:<10} {:>11} {:>11} {:>7} {:>8}  verdict{BOLD:#}",
+        "case", "backend", "before", "after", "ratio", "noise"
+    )?;
+    for row in rows {
+        let style = match row.verdict {
+            Verdict::Slower => BAD,
+            Verdict::Faster => GOOD,
+            Verdict::NoDifference => Style::new(),
+        };
+        writeln!(
+            out,
+            "  {:<18} {:<10} {:>11} {:>11} {:>7.2} {:>6.0} %  {style}{}{style:#}",
+            row.case,
+            row.backend,
+            duration(row.before),
+            duration(row.after),
+            row.ratio,
+            row.noise * 100.0,
+            row.verdict
+        )?;
+    }
+    if !missing.is_empty() {
+        paragraph(out, "  ", "    ", &format!("in one of the two only: {}", missing.join(", ")))?;
+    }
+    let count = |verdict| rows.iter().filter(|row| row.verdict == verdict).count();
+    let (slower, faster) = (count(Verdict::Slower), count(Verdict::Faster));
+    match (slower, faster) {
+        (0, 0) => writeln!(out, "\n{GOOD}no difference{GOOD:#} in {} rows", rows.len()),
+        (0, _) => {
+            writeln!(out, "\n{GOOD}{faster} faster{GOOD:#} of {} rows, none slower", rows.len())
+        }
+        _ => writeln!(out, "\n{BAD}{slower} slower{BAD:#}, {faster} faster of {} rows", rows.len()),
+    }
+}
+
 pub(crate) fn verdict(out: &mut dyn Write, checks: &Checks) -> io::Result<()> {
     let cases = HumanCount(checks.cases);
     match checks.failed {
@@ -133,7 +179,7 @@ fn paragraph(out: &mut dyn Write, first: &str, other: &str, text: &str) -> io::R
     writeln!(out, "{}", textwrap::fill(text, options))
 }
 
-fn duration(seconds: f64) -> String {
+pub(crate) fn duration(seconds: f64) -> String {
     let units = [("s", 1.0), ("ms", 1e3), ("µs", 1e6), ("ns", 1e9)];
     let fits = units.into_iter().find(|(_, scale)| seconds * scale >= 1.0);
     let (unit, scale) = fits.unwrap_or(("ns", 1e9));
