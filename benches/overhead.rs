@@ -28,7 +28,7 @@ fn overhead(c: &mut Criterion) {
     let backend = Backend::best().expect("LANEPOOL_BACKEND names a backend of this CPU");
     let axis = Axis { input: 8, output: 4, kernel: 2, stride: 2, ..Axis::UNIT };
     let geometry = Geometry::new(1, [Axis::UNIT, axis, axis], 1, Divisor::Present).expect("sound");
-    let kernel = black_box(backend.kernels().max);
+    let kernel = black_box(backend.kernels().f32.max.run);
     group.bench_function("kernel", |b| {
         b.iter(|| kernel(black_box(&geometry), 0..4, black_box(&input), &mut output));
     });

@@ -237,7 +237,11 @@ integers!(i8, u8, i16, u16, i32, u32, i64);
 /// The quotient of two integers, rounded as told.
 #[inline(always)]
 fn quotient(n: i64, divisor: i64, rounding: Rounding) -> i64 {
-    let (quotient, rest) = (n.wrapping_div(divisor), n.wrapping_rem(divisor).unsigned_abs());
+    // Lanes that have no window may have a divisor of 0.
+    let (Some(quotient), Some(rest)) = (n.checked_div(divisor), n.checked_rem(divisor)) else {
+        return 0;
+    };
+    let rest = rest.unsigned_abs();
     let missing = divisor.unsigned_abs() - rest;
     let negative = (n < 0) != (divisor < 0);
     let away = match rounding {
@@ -264,7 +268,7 @@ impl Element for f16 {
 
     #[inline(always)]
     fn narrow(result: f32) -> Self {
-        Self::from_f32_const(result)
+        positive_zero(Self::from_f32_const(result).to_bits(), Self::from_bits)
     }
 }
 
@@ -280,8 +284,15 @@ impl Element for bf16 {
     fn narrow(result: f32) -> Self {
         // To the nearest, halves to even. A canonical NaN stays what it is, which is the only one.
         let bits = result.to_bits();
-        Self::from_bits((bits.wrapping_add(0x7fff + (bits >> 16 & 1)) >> 16) as u16)
+        let bits = (bits.wrapping_add(0x7fff + (bits >> 16 & 1)) >> 16) as u16;
+        positive_zero(bits, Self::from_bits)
     }
+}
+
+/// The number of 16 bits, or +0 if they are those of −0: a small one may have been rounded to it.
+#[inline(always)]
+fn positive_zero<T>(bits: u16, from_bits: impl Fn(u16) -> T) -> T {
+    from_bits(if bits == 0x8000 { 0 } else { bits })
 }
 
 /// An integer of which many can be summed in an `i32`.

@@ -289,7 +289,7 @@ fn lane_by_lane<A: Number, S: Lanes<A>>(
     must_cast(a)
 }
 
-/// Copies fewer than [`WIDEST`] bytes. It is a call, since it would be most of a kernel otherwise; one of
+/// Copies [`WIDEST`] bytes at most. It is a call, since it would be most of a kernel otherwise; one of
 /// `copy_nonoverlapping` would be slower.
 ///
 /// # Safety
@@ -314,6 +314,8 @@ unsafe fn copy_few(src: *const u8, dst: *mut u8, n: usize) {
     }
     let mut at = 0;
     // SAFETY: as the caller promises.
+    unsafe { piece::<[u64; 8]>(src, dst, n, &mut at) }
+    // SAFETY: the same.
     unsafe { piece::<[u64; 4]>(src, dst, n, &mut at) }
     // SAFETY: the same.
     unsafe { piece::<[u64; 2]>(src, dst, n, &mut at) }

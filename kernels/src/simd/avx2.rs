@@ -455,6 +455,12 @@ impl Memory<f16> for Avx2 {
     unsafe fn store(self, v: __m256, dst: *mut f16) {
         // SAFETY: the token proves that the CPU has F16C.
         let bits = unsafe { _mm256_cvtps_ph::<_MM_FROUND_TO_NEAREST_INT>(v) };
+        // A small number may have been rounded to −0.
+        let minus_zero = must_cast([0x8000u16; 8]);
+        // SAFETY: the token proves that the CPU has AVX2.
+        let is_minus_zero = unsafe { _mm_cmpeq_epi16(bits, minus_zero) };
+        // SAFETY: the token proves that the CPU has AVX2.
+        let bits = unsafe { _mm_andnot_si128(is_minus_zero, bits) };
         // SAFETY: as the caller promises.
         unsafe { dst.cast::<__m128i>().write_unaligned(bits) }
     }

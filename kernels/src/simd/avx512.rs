@@ -433,6 +433,12 @@ impl Memory<f16> for Avx512 {
     unsafe fn store(self, v: __m512, dst: *mut f16) {
         // SAFETY: the token proves that the CPU has AVX-512.
         let bits = unsafe { _mm512_cvtps_ph::<_MM_FROUND_TO_NEAREST_INT>(v) };
+        // A small number may have been rounded to −0.
+        let minus_zero = must_cast([0x8000u16; 16]);
+        // SAFETY: the token proves that the CPU has AVX-512.
+        let is_minus_zero = unsafe { _mm256_cmpeq_epi16(bits, minus_zero) };
+        // SAFETY: the token proves that the CPU has AVX-512.
+        let bits = unsafe { _mm256_andnot_si256(is_minus_zero, bits) };
         // SAFETY: as the caller promises.
         unsafe { dst.cast::<__m256i>().write_unaligned(bits) }
     }
