@@ -162,6 +162,12 @@ impl Backend {
             min: usual::<Most<Smallest>, f32, S>(),
             ..of_floats::<_, S>()
         };
+        // These are not worth more code.
+        let i16 = rare::<Most<Largest>, i16, S>();
+        let u16 = rare::<Most<Largest>, u16, S>();
+        let i32 = rare::<Most<Largest>, i32, S>();
+        let u32 = rare::<Most<Largest>, u32, S>();
+        let i64 = rare::<Most<Largest>, i64, S>();
         Self {
             name: S::NAME,
             features: S::FEATURES,
@@ -171,13 +177,13 @@ impl Backend {
                 f64: of_floats::<_, S>(),
                 f16: of_floats::<_, S>(),
                 bf16: of_floats::<_, S>(),
-                i8: of_integers::<_, S>(Some(short::<i8, S>())),
-                u8: of_integers::<_, S>(Some(short::<u8, S>())),
-                i16: of_integers::<_, S>(Some(short::<i16, S>())),
-                u16: of_integers::<_, S>(Some(short::<u16, S>())),
-                i32: of_integers::<_, S>(Some(long::<i32, S>())),
-                u32: of_integers::<_, S>(None),
-                i64: of_integers::<_, S>(None),
+                i8: of_integers::<_, S>(usual::<Most<Largest>, _, S>(), Some(short::<i8, S>())),
+                u8: of_integers::<_, S>(usual::<Most<Largest>, _, S>(), Some(short::<u8, S>())),
+                i16: of_integers::<_, S>(i16, Some(short::<i16, S>())),
+                u16: of_integers::<_, S>(u16, Some(short::<u16, S>())),
+                i32: of_integers::<_, S>(i32, Some(long::<i32, S>())),
+                u32: of_integers::<_, S>(u32, None),
+                i64: of_integers::<_, S>(i64, None),
             },
         }
     }
@@ -288,15 +294,18 @@ where
         }),
         max_number: rare::<MostNumber<Largest>, T, S>(),
         min_number: rare::<MostNumber<Smallest>, T, S>(),
-        ..of_integers::<T, S>(None)
+        ..of_integers::<T, S>(usual::<Most<Largest>, T, S>(), None)
     }
 }
 
-const fn of_integers<T: Element, S: Memory<T>>(mean: Option<Kernel<T>>) -> Kernels<T>
+const fn of_integers<T: Element, S: Memory<T>>(
+    max: Kernel<T>,
+    mean: Option<Kernel<T>>,
+) -> Kernels<T>
 where
     Scalar: Memory<T, Vector = T::Acc>,
 {
-    let (max, min) = (usual::<Most<Largest>, T, S>(), rare::<Most<Smallest>, T, S>());
+    let min = rare::<Most<Smallest>, T, S>();
     Kernels { max, max_number: max, min, min_number: min, mean, norms: None }
 }
 

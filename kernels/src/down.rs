@@ -14,9 +14,9 @@ use core::ops::Range;
 /// nothing beside loading them.
 const LISTED: usize = 64;
 
-/// Reduces the windows of output rows `rows`.
+/// Reduces the windows of output rows `rows`, `B` vectors at a time.
 #[inline(always)]
-pub(crate) fn down<R: Reduction<T::Acc>, T: Element, S: Memory<T>>(
+pub(crate) fn down<R: Reduction<T::Acc>, T: Element, S: Memory<T>, const B: usize>(
     simd: S,
     geometry: &Geometry,
     rows: Range<usize>,
@@ -51,9 +51,9 @@ pub(crate) fn down<R: Reduction<T::Acc>, T: Element, S: Memory<T>>(
             let mut list = [Step::default(); LISTED];
             let list = taps.list(&mut list);
             if list.len() == taps.len() {
-                windows.reduce::<R, T, S>(simd, list.iter().copied(), input, output);
+                windows.reduce::<R, T, S, B>(simd, list.iter().copied(), input, output);
             } else {
-                windows.reduce::<R, T, S>(simd, taps, input, output);
+                windows.reduce::<R, T, S, B>(simd, taps, input, output);
             }
             x += count;
         }
@@ -79,18 +79,17 @@ struct Windows<V> {
 impl<V: Copy> Windows<V> {
     /// Reduces all of them, a few vectors at a time.
     #[inline(always)]
-    fn reduce<R: Reduction<T::Acc>, T: Element, S: Memory<T, Vector = V>>(
+    fn reduce<R: Reduction<T::Acc>, T: Element, S: Memory<T, Vector = V>, const B: usize>(
         &self,
         simd: S,
         taps: impl Iterator<Item = Step> + Clone,
         input: &[T],
         output: &mut [T],
     ) {
-        const B: usize = 4;
         let (mut from, mut to, len) = (self.origin, self.to, self.len);
         for _ in 0..self.runs {
             let mut i = 0;
-            while i + B * S::N <= len {
+            while B > 1 && i + B * S::N <= len {
                 let at = (from.wrapping_add(i), to + i, S::N);
                 self.reduce_vectors::<R, T, S, B>(simd, taps.clone(), input, output, at);
                 i += B * S::N;

@@ -197,7 +197,7 @@ pub(crate) fn plainest<R: Reduction<T::Acc>, T: Element, S: Memory<T>>(
     if Walk::of_plainest(geometry) == Walk::Down {
         simd.vectorize(
             #[inline(always)]
-            || down::<R, T, S>(simd, geometry, rows, input, output),
+            || down::<R, T, S, 1>(simd, geometry, rows, input, output),
         );
     } else {
         simd.vectorize(
@@ -269,7 +269,7 @@ fn general<R: Reduction<T::Acc>, T: Element, S: Memory<T>>(
     match Walk::of_general::<T, S>(geometry) {
         Walk::Down => simd.vectorize(
             #[inline(always)]
-            || down::<R, T, S>(simd, geometry, rows, input, output),
+            || down::<R, T, S, 4>(simd, geometry, rows, input, output),
         ),
         Walk::Across => {
             simd.vectorize(
