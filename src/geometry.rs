@@ -125,7 +125,7 @@ fn even_axis(axis: Axis, input: usize, output: usize) -> Result<kernels::Axis, E
     if input == 0 {
         return Err(Error::EmptyAxis { axis });
     }
-    let alike = input % output == 0;
+    let alike = input.is_multiple_of(output);
     let longest = if alike { input / output } else { input.div_ceil(output) + 1 };
     let even = kernels::Axis {
         input,

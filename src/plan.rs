@@ -7,11 +7,11 @@ use bytemuck::Pod;
 use core::ops::Range;
 use lanepool_kernels::{Backend, Geometry, Kernel, Kernels, Walk};
 
-/// An element type that can be pooled: `f32`, `f64`, [`f16`], [`bf16`], `i8`, `u8`, `i16`, `u16`, `i32`,
+/// An element type that can be pooled: `f32`, `f64`, [`f16`](struct@f16), [`bf16`], `i8`, `u8`, `i16`, `u16`, `i32`,
 /// `u32`, `i64`.
 ///
 /// Maxima and minima are for all of them, averages and sums for all but `u32` and `i64`, norms for
-/// floating-point numbers. [`f16`] and [`bf16`] are summed in `f32`, and rounded once, to nearest even.
+/// floating-point numbers. [`f16`](struct@f16) and [`bf16`] are summed in `f32`, and rounded once, to nearest even.
 /// Integers are summed exactly; an average is rounded as [told](crate::Pool::rounding), and one that the
 /// type does not hold becomes its least or greatest value.
 pub trait Element: Pod + Send + Sync + private::Sealed {

@@ -5,7 +5,7 @@ use crate::plan::{Erased, erased, lanepool_plan};
 use core::ffi::c_char;
 use core::mem::{MaybeUninit, offset_of};
 use core::{array, ptr, slice};
-use lanepool::{Backend, Divisor, Layout, NanPolicy, Op, Padding, Pool, Shape};
+use lanepool::{Backend, Divisor, Exponent, Layout, NanPolicy, Op, Padding, Pool, Rounding, Shape};
 
 /// `op`: the largest element of a window.
 pub const LANEPOOL_MAX: u32 = 0;
@@ -100,16 +100,17 @@ pub struct lanepool_desc {
     /// lack were 0; they end after `input` or later. Larger ones, of later versions, are
     /// LANEPOOL_UNSUPPORTED unless what is unknown here is 0.
     pub struct_size: usize,
-    /// LANEPOOL_MAX, LANEPOOL_AVERAGE, LANEPOOL_MIN, LANEPOOL_SUM or LANEPOOL_LP. In this version
-    /// the first two.
+    /// LANEPOOL_MAX, LANEPOOL_AVERAGE, LANEPOOL_MIN, LANEPOOL_SUM or LANEPOOL_LP.
     pub op: u32,
-    /// Of input and output elements: LANEPOOL_F32 to LANEPOOL_I64. In this version LANEPOOL_F32.
+    /// Of input and output elements: LANEPOOL_F32 to LANEPOOL_I64. Maxima and minima are
+    /// for all of them, averages and sums for all but LANEPOOL_U32 and LANEPOOL_I64, norms for the
+    /// first four.
     pub r#type: u32,
     /// LANEPOOL_CHANNELS_FIRST or LANEPOOL_CHANNELS_LAST; without gaps.
     pub layout: u32,
     /// Spatial axes, 1 to 3.
     pub rank: u32,
-    /// LANEPOOL_WINDOW, LANEPOOL_GLOBAL or LANEPOOL_ADAPTIVE. In this version the first.
+    /// LANEPOOL_WINDOW, LANEPOOL_GLOBAL or LANEPOOL_ADAPTIVE.
     pub mode: u32,
     /// LANEPOOL_PAD_EXPLICIT, LANEPOOL_PAD_SAME_UPPER, LANEPOOL_PAD_SAME_LOWER or
     /// LANEPOOL_PAD_VALID.
@@ -203,13 +204,12 @@ impl lanepool_desc {
     }
 
     fn op(&self) -> Result<Op, Failure> {
-        let later = |name| Err(Failure::unsupported(format!("op: {name} is not offered yet")));
         match self.op {
             LANEPOOL_MAX => Ok(Op::Max),
             LANEPOOL_AVERAGE => Ok(Op::Average),
-            LANEPOOL_MIN => later("LANEPOOL_MIN"),
-            LANEPOOL_SUM => later("LANEPOOL_SUM"),
-            LANEPOOL_LP => later("LANEPOOL_LP"),
+            LANEPOOL_MIN => Ok(Op::Min),
+            LANEPOOL_SUM => Ok(Op::Sum),
+            LANEPOOL_LP => Ok(Op::Lp(Exponent::new(self.lp_exponent))),
             other => Err(unknown("op", other, LANEPOOL_LP)),
         }
     }
@@ -260,10 +260,12 @@ impl lanepool_desc {
         }
     }
 
-    fn rounding(&self) -> Result<(), Failure> {
+    fn rounding(&self) -> Result<Rounding, Failure> {
         match self.rounding {
-            // Only integers are rounded, and none are offered yet.
-            LANEPOOL_HALF_AWAY_FROM_ZERO..=LANEPOOL_TRUNCATE => Ok(()),
+            LANEPOOL_HALF_AWAY_FROM_ZERO => Ok(Rounding::HalfAwayFromZero),
+            LANEPOOL_HALF_EVEN => Ok(Rounding::HalfEven),
+            LANEPOOL_HALF_UP => Ok(Rounding::HalfUp),
+            LANEPOOL_TRUNCATE => Ok(Rounding::Truncate),
             other => Err(unknown("rounding", other, LANEPOOL_TRUNCATE)),
         }
     }
@@ -285,7 +287,6 @@ impl lanepool_desc {
 
     fn pool<const D: usize>(&self) -> Result<Pool<D>, Failure> {
         let or_1 = |steps: [usize; 3]| first(steps.map(|step| if step == 0 { 1 } else { step }));
-        let later = |name| Err(Failure::unsupported(format!("mode: {name} is not offered yet")));
         let op = self.op()?;
         let pool = match self.mode {
             LANEPOOL_WINDOW => Pool::new(op, first(self.kernel))
@@ -293,14 +294,14 @@ impl lanepool_desc {
                 .dilation(or_1(self.dilation))
                 .pad(self.padding()?)
                 .ceil_mode(self.ceil_mode()?),
-            LANEPOOL_GLOBAL => return later("LANEPOOL_GLOBAL"),
-            LANEPOOL_ADAPTIVE => return later("LANEPOOL_ADAPTIVE"),
+            LANEPOOL_GLOBAL => Pool::global(op),
+            LANEPOOL_ADAPTIVE => Pool::adaptive(op, first(self.kernel)),
             other => return Err(unknown("mode", other, LANEPOOL_ADAPTIVE)),
         };
         // Of other ops a divisor is ignored, a fixed one of 0 too.
         let divisor = self.divisor()?;
         let pool = if op == Op::Average { pool.divisor(divisor) } else { pool };
-        Ok(pool.nan_policy(self.nan_policy()?))
+        Ok(pool.nan_policy(self.nan_policy()?).rounding(self.rounding()?))
     }
 
     fn erased<const D: usize>(
@@ -308,7 +309,6 @@ impl lanepool_desc {
         backend: &'static Backend,
     ) -> Result<Box<dyn Erased>, Failure> {
         let (pool, layout) = (self.pool::<D>()?, self.layout()?);
-        self.rounding()?;
         let shape = Shape::new(self.batch, self.channels, first(self.input));
         erased(self.r#type, &pool, backend, layout, shape)
     }

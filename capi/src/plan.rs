@@ -4,7 +4,7 @@ use crate::desc::*;
 use crate::failure::{Failure, check_pointer};
 use core::ops::Range;
 use core::slice;
-use lanepool::{Backend, Element, Error, Layout, Plan, Pool, Shape};
+use lanepool::{Backend, Element, Error, Layout, Plan, Pool, Shape, bf16, f16};
 
 /// A pooling of tensors of one description: checked, never changed, and run as often as you like.
 #[allow(non_camel_case_types, reason = "the name is C's")]
@@ -76,12 +76,16 @@ pub(crate) fn erased<const D: usize>(
     }
     match r#type {
         LANEPOOL_F32 => of::<f32, D>(pool, backend, layout, shape),
-        LANEPOOL_F64..=LANEPOOL_I64 => {
-            const NAMES: [&str; 10] =
-                ["F64", "F16", "BF16", "I8", "U8", "I16", "U16", "I32", "U32", "I64"];
-            let name = NAMES[(r#type - LANEPOOL_F64) as usize];
-            Err(Failure::unsupported(format!("type: LANEPOOL_{name} is not offered yet")))
-        }
+        LANEPOOL_F64 => of::<f64, D>(pool, backend, layout, shape),
+        LANEPOOL_F16 => of::<f16, D>(pool, backend, layout, shape),
+        LANEPOOL_BF16 => of::<bf16, D>(pool, backend, layout, shape),
+        LANEPOOL_I8 => of::<i8, D>(pool, backend, layout, shape),
+        LANEPOOL_U8 => of::<u8, D>(pool, backend, layout, shape),
+        LANEPOOL_I16 => of::<i16, D>(pool, backend, layout, shape),
+        LANEPOOL_U16 => of::<u16, D>(pool, backend, layout, shape),
+        LANEPOOL_I32 => of::<i32, D>(pool, backend, layout, shape),
+        LANEPOOL_U32 => of::<u32, D>(pool, backend, layout, shape),
+        LANEPOOL_I64 => of::<i64, D>(pool, backend, layout, shape),
         other => Err(unknown("type", other, LANEPOOL_I64)),
     }
 }

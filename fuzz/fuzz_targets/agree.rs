@@ -75,7 +75,7 @@ impl Sizes {
             Some(spare) if self.windows < 208 => spare.div_ceil(stride) + 1,
             _ => usize::from(self.windows % 48) + 1,
         };
-        Axis { input, output, kernel, stride, dilation, pad_begin, pad_end }
+        Axis { input, output, kernel, stride, dilation, pad_begin, pad_end, spread: false }
     }
 }
 
@@ -89,11 +89,11 @@ enum Op {
 
 impl Op {
     fn kernel(self, backend: &Backend) -> Kernel<f32> {
-        let kernels = backend.kernels();
+        let kernels = &backend.kernels().f32;
         match self {
             Self::Max => kernels.max,
             Self::MaxNumber => kernels.max_number,
-            Self::Mean => kernels.mean,
+            Self::Mean => kernels.mean.expect("floating-point numbers have averages"),
         }
     }
 
@@ -160,7 +160,7 @@ impl Case {
     fn run(&self, backend: &Backend, rows: Range<usize>, input: &[f32]) -> Vec<f32> {
         let len = rows.len() * self.geometry.row_len();
         between_canaries(len, |output| {
-            self.op.kernel(backend)(&self.geometry, rows, input, output);
+            (self.op.kernel(backend).run)(&self.geometry, rows, input, output);
         })
         .unwrap_or_else(|at| {
             panic!("{backend:?} wrote to element {at}, outside its output: {self:?}")

@@ -224,7 +224,7 @@ fn pool<T: Element>(
                     let stride = if many { width.stride } else { 1 };
                     for (i, out) in out.chunks_mut(BLOCK).enumerate() {
                         let start = start.wrapping_add(i * BLOCK);
-                        any(taps.clone(), input, start, stride, out, divisor, &mut stack, &ops);
+                        any(taps.clone(), input, (start, stride), out, divisor, &mut stack, &ops);
                     }
                 }
             }
@@ -263,8 +263,7 @@ fn few<T: Element, const HEIGHT: usize, const WIDTH: usize, const STRIDE: usize>
 fn any<T: Element>(
     taps: Taps,
     input: &[T],
-    start: usize,
-    stride: usize,
+    (start, stride): (usize, usize),
     output: &mut [T],
     divisor: T::Acc,
     stack: &mut [[T::Acc; BLOCK]; DEPTH],

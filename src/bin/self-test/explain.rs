@@ -133,8 +133,8 @@ mod tests {
     #[test]
     fn what_is_wrong_with_a_description_is_said() {
         for (text, part) in [
-            ("", "max or average"),
-            ("min 3x3 1x1x4x4", "\"min\""),
+            ("", "max or average or min or sum"),
+            ("median 3x3 1x1x4x4", "\"median\""),
             ("max", "sizes such as 3x3"),
             ("max 1x1x1x1 1x1x4x4x4x4", "1 to 3"),
             ("max 3x3", "no shape"),
