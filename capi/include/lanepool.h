@@ -243,12 +243,13 @@ typedef struct lanepool_desc {
      */
     size_t struct_size;
     /**
-     * LANEPOOL_MAX, LANEPOOL_AVERAGE, LANEPOOL_MIN, LANEPOOL_SUM or LANEPOOL_LP. In this version
-     * the first two.
+     * LANEPOOL_MAX, LANEPOOL_AVERAGE, LANEPOOL_MIN, LANEPOOL_SUM or LANEPOOL_LP.
      */
     uint32_t op;
     /**
-     * Of input and output elements: LANEPOOL_F32 to LANEPOOL_I64. In this version LANEPOOL_F32.
+     * Of input and output elements: LANEPOOL_F32 to LANEPOOL_I64. Maxima and minima are
+     * for all of them, averages and sums for all but LANEPOOL_U32 and LANEPOOL_I64, norms for the
+     * first four.
      */
     uint32_t type;
     /**
@@ -260,7 +261,7 @@ typedef struct lanepool_desc {
      */
     uint32_t rank;
     /**
-     * LANEPOOL_WINDOW, LANEPOOL_GLOBAL or LANEPOOL_ADAPTIVE. In this version the first.
+     * LANEPOOL_WINDOW, LANEPOOL_GLOBAL or LANEPOOL_ADAPTIVE.
      */
     uint32_t mode;
     /**
