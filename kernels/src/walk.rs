@@ -89,7 +89,7 @@ impl Walk {
     /// The walk that [`general`] takes.
     fn of_general<T: Element, S: Memory<T>>(geometry: &Geometry) -> Self {
         match Self::general(geometry) {
-            Self::Whole if !(whole::FEWEST..=whole::MOST).contains(&S::N) => Self::Each,
+            Self::Whole if !takes_whole::<T, S>() => Self::Each,
             walk => walk,
         }
     }
@@ -256,6 +256,12 @@ where
     }
 }
 
+/// Whether windows far apart are taken several at a time. Of short elements a vector has more than the
+/// window has columns, and what widens them costs more than is gained.
+const fn takes_whole<T: Element, S: Memory<T>>() -> bool {
+    size_of::<T>() >= 4 && whole::FEWEST <= S::N && S::N <= whole::MOST
+}
+
 /// Reduces any windows.
 fn general<R: Reduction<T::Acc>, T: Element, S: Memory<T>>(
     simd: S,
@@ -277,7 +283,7 @@ fn general<R: Reduction<T::Acc>, T: Element, S: Memory<T>>(
                 || Across::reduce::<R, T, S>(simd, geometry, rows, input, output),
             );
         }
-        Walk::Whole => {
+        Walk::Whole if const { takes_whole::<T, S>() } => {
             simd.vectorize(
                 #[inline(always)]
                 || Whole::reduce::<R, T, S>(simd, geometry, rows, input, output),
