@@ -300,12 +300,12 @@ def check_hostile_runs(lib, rng, plan, needed, made, seen):
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("library")
+    parser.add_argument("shared_object")
     parser.add_argument("--cases", type=int, default=3000)
     parser.add_argument("--hostile", type=int, default=30000)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
-    lib = load(options.library)
+    lib = load(options.shared_object)
     compared = 0
     for i in range(options.cases):
         compared += check_case(lib, random.Random(f"{options.seed} case {i}"))
