@@ -11,6 +11,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+use crate::explain::by;
 use crate::pool::Mode;
 use crate::{
     Backend, Divisor, Element, Error, Explanation, Exponent, Layout, NanPolicy, Op, Padding, Plan,
@@ -338,13 +339,12 @@ fn describe<const D: usize>(
     pool: &Pool<D>,
     shape: &Shape<D>,
 ) -> fmt::Result {
-    let sizes = |sizes: &[usize]| sizes.iter().map(usize::to_string).collect::<Vec<_>>().join("×");
-    write!(f, "{:?} of {}", pool.op, sizes(&[shape.batch, shape.channels]))?;
-    write!(f, "×{}, kernel {}", sizes(&shape.spatial), sizes(&pool.kernel))?;
-    write!(f, ", stride {}, dilation {}", sizes(&pool.stride), sizes(&pool.dilation))?;
+    write!(f, "{:?} of {}", pool.op, by(&[shape.batch, shape.channels]))?;
+    write!(f, "×{}, kernel {}", by(&shape.spatial), by(&pool.kernel))?;
+    write!(f, ", stride {}, dilation {}", by(&pool.stride), by(&pool.dilation))?;
     match pool.padding {
         Padding::Explicit { begin, end } => {
-            write!(f, ", padding {} and {}", sizes(&begin), sizes(&end))?;
+            write!(f, ", padding {} and {}", by(&begin), by(&end))?;
         }
         ref other => write!(f, ", padding {other:?}")?,
     }

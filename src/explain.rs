@@ -230,7 +230,8 @@ fn layout(layout: Layout) -> &'static str {
     }
 }
 
-fn by(sizes: &[usize]) -> String {
+/// Sizes as people write them: 3×3.
+pub(crate) fn by(sizes: &[usize]) -> String {
     sizes.iter().map(usize::to_string).collect::<Vec<_>>().join("×")
 }
 
@@ -251,7 +252,7 @@ fn merges(geometry: &Geometry) -> u64 {
     // Windows are products of those along the axes, and so are their elements and their number.
     let (mut taps, mut windows) = (1u64, 1u64);
     for axis in geometry.axes() {
-        let along = (0..axis.output).map(|o| present(axis, o)).filter(|&taps| taps > 0);
+        let along = (0..axis.output).map(|o| axis.taps(o).len()).filter(|&taps| taps > 0);
         let (mut sum, mut count) = (0u64, 0u64);
         for taps in along {
             sum = sum.saturating_add(taps as u64);
@@ -262,13 +263,6 @@ fn merges(geometry: &Geometry) -> u64 {
     }
     let lines = (geometry.planes() * geometry.inner()) as u64;
     (taps - windows).saturating_mul(lines)
-}
-
-/// Taps of window `o` that lie inside the input.
-fn present(axis: &Axis, o: usize) -> usize {
-    let start = o * axis.stride;
-    let before = |end: usize| end.saturating_sub(start).div_ceil(axis.dilation).min(axis.kernel);
-    before(axis.pad_begin + axis.input) - before(axis.pad_begin)
 }
 
 /// Bytes of the caches of this machine's first core.
@@ -318,6 +312,8 @@ mod tests {
         // A window of padding alone has nothing to merge.
         assert_eq!(explain(Pool1d::max([2]).padding([2]), Shape::new(1, 1, [2])).merges, 1);
         assert_eq!(explain(pool, Shape::new(0, 1, [5, 5])).merges, 0);
+        // Two windows of three elements, which share one.
+        assert_eq!(explain(Pool1d::adaptive(Op::Max, [2]), Shape::new(1, 1, [5])).merges, 4);
     }
 
     #[test]

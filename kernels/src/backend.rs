@@ -99,8 +99,8 @@ pub struct Norms<T> {
     pub norm_p: Kernel<T>,
 }
 
-/// The vector types that a backend has.
-trait AllLanes:
+/// An instruction set with vectors for all element types.
+pub(crate) trait AllLanes:
     Memory<f32>
     + Memory<f64>
     + Memory<f16>
@@ -121,30 +121,6 @@ trait AllLanes:
     + Memory<SummedLong<i16>>
     + Memory<SummedLong<u16>>
     + Memory<SummedLong<i32>>
-{
-}
-
-impl<S> AllLanes for S where
-    S: Memory<f32>
-        + Memory<f64>
-        + Memory<f16>
-        + Memory<bf16>
-        + Memory<i8>
-        + Memory<u8>
-        + Memory<i16>
-        + Memory<u16>
-        + Memory<i32>
-        + Memory<u32>
-        + Memory<i64>
-        + Memory<Summed<i8>>
-        + Memory<Summed<u8>>
-        + Memory<Summed<i16>>
-        + Memory<Summed<u16>>
-        + Memory<SummedLong<i8>>
-        + Memory<SummedLong<u8>>
-        + Memory<SummedLong<i16>>
-        + Memory<SummedLong<u16>>
-        + Memory<SummedLong<i32>>
 {
 }
 

@@ -42,9 +42,9 @@ impl Axis {
         spread: false,
     };
 
-    /// The taps of window `o` that lie inside the input.
+    /// The taps of window `o`, of those that there are, that lie inside the input.
     #[inline(always)]
-    pub(crate) fn taps(&self, o: usize) -> Range<usize> {
+    pub fn taps(&self, o: usize) -> Range<usize> {
         if self.spread {
             return 0..((o + 1) * self.input).div_ceil(self.output) - self.start(o);
         }

@@ -75,9 +75,9 @@ pub(crate) trait Number: Element<Acc = Self> + PartialOrd {
     fn divide(some: &mut [Self], divisors: &[Self], rounding: Rounding);
 }
 
-macro_rules! floats {
-    ($($float:ident: $root:path, $power:path);*) => { $(
-        impl Element for $float {
+macro_rules! reduced_as_they_are {
+    ($($number:ident),*) => { $(
+        impl Element for $number {
             type Acc = Self;
 
             #[inline(always)]
@@ -90,7 +90,13 @@ macro_rules! floats {
                 result
             }
         }
+    )* };
+}
 
+reduced_as_they_are!(f32, f64, i8, u8, i16, u16, i32, u32, i64);
+
+macro_rules! floats {
+    ($($float:ident: $root:path, $power:path);*) => { $(
         impl Number for $float {
             const ZERO: Self = 0.0;
             const NAN: Self = Self::NAN;
@@ -157,20 +163,6 @@ floats!(f32: libm::sqrtf, libm::powf; f64: libm::sqrt, libm::pow);
 
 macro_rules! integers {
     ($($integer:ident),*) => { $(
-        impl Element for $integer {
-            type Acc = Self;
-
-            #[inline(always)]
-            fn widen(self) -> Self {
-                self
-            }
-
-            #[inline(always)]
-            fn narrow(result: Self) -> Self {
-                result
-            }
-        }
-
         impl Number for $integer {
             const ZERO: Self = 0;
             const NAN: Self = 0;

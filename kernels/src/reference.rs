@@ -122,6 +122,33 @@ fn is_nan<T: PartialOrd>(value: T) -> bool {
     value.partial_cmp(&value).is_none()
 }
 
+/// The value that is better than all others, and than `worst`; a NaN if there is one.
+fn best<T: Copy + PartialOrd>(
+    values: impl Iterator<Item = T>,
+    worst: T,
+    better: fn(&T, &T) -> bool,
+) -> T {
+    let mut best = worst;
+    for value in values {
+        if is_nan(value) {
+            return value;
+        }
+        if better(&value, &best) {
+            best = value;
+        }
+    }
+    best
+}
+
+/// The number that is better than all others, and than `worst`.
+fn best_number<T: Copy + PartialOrd>(
+    values: impl Iterator<Item = T>,
+    worst: T,
+    better: fn(&T, &T) -> bool,
+) -> T {
+    best(values.filter(|&value| !is_nan(value)), worst, better)
+}
+
 /// The largest element; a NaN if there is one; the least value if there is no element.
 pub(crate) fn max<T: Ordered>(
     geometry: &Geometry,
@@ -129,18 +156,7 @@ pub(crate) fn max<T: Ordered>(
     input: &[T],
     output: &mut [T],
 ) {
-    pool(geometry, rows, input, output, |window| {
-        let mut max = T::LEAST;
-        for value in window.elements() {
-            if is_nan(value) || value > max {
-                max = value;
-            }
-            if is_nan(max) {
-                return max;
-            }
-        }
-        max
-    });
+    pool(geometry, rows, input, output, |window| best(window.elements(), T::LEAST, T::gt));
 }
 
 /// The largest element that is a number; the least value if there is none.
@@ -150,15 +166,7 @@ pub(crate) fn max_number<T: Ordered>(
     input: &[T],
     output: &mut [T],
 ) {
-    pool(geometry, rows, input, output, |window| {
-        let mut max = T::LEAST;
-        for value in window.elements() {
-            if value > max {
-                max = value;
-            }
-        }
-        max
-    });
+    pool(geometry, rows, input, output, |window| best_number(window.elements(), T::LEAST, T::gt));
 }
 
 /// The smallest element; a NaN if there is one; the greatest value if there is no element.
@@ -168,18 +176,7 @@ pub(crate) fn min<T: Ordered>(
     input: &[T],
     output: &mut [T],
 ) {
-    pool(geometry, rows, input, output, |window| {
-        let mut min = T::GREATEST;
-        for value in window.elements() {
-            if is_nan(value) || value < min {
-                min = value;
-            }
-            if is_nan(min) {
-                return min;
-            }
-        }
-        min
-    });
+    pool(geometry, rows, input, output, |window| best(window.elements(), T::GREATEST, T::lt));
 }
 
 /// The smallest element that is a number; the greatest value if there is none.
@@ -190,13 +187,7 @@ pub(crate) fn min_number<T: Ordered>(
     output: &mut [T],
 ) {
     pool(geometry, rows, input, output, |window| {
-        let mut min = T::GREATEST;
-        for value in window.elements() {
-            if value < min {
-                min = value;
-            }
-        }
-        min
+        best_number(window.elements(), T::GREATEST, T::lt)
     });
 }
 
@@ -271,16 +262,8 @@ pub(crate) fn norm_max<T: Float>(
     output: &mut [T],
 ) {
     pool(geometry, rows, input, output, |window| {
-        let mut max = T::Sum::ZERO;
-        for value in window.elements().map(|x| x.to_sum().magnitude()) {
-            if is_nan(value) || value > max {
-                max = value;
-            }
-            if is_nan(max) {
-                break;
-            }
-        }
-        T::round(max)
+        let magnitudes = window.elements().map(|x| x.to_sum().magnitude());
+        T::round(best(magnitudes, T::Sum::ZERO, T::Sum::gt))
     });
 }
 

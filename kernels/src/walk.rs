@@ -124,6 +124,19 @@ pub(crate) trait FastWalk {
     ) -> S::Seen;
 }
 
+/// The kernels' door: the token, unless there is nothing to do, once the buffers are known to fit.
+#[inline(always)]
+fn enter<T: Element, S: Memory<T>>(
+    geometry: &Geometry,
+    rows: &Range<usize>,
+    input: &[T],
+    output: &[T],
+) -> Option<S> {
+    let simd = S::detect().expect("a backend is only run where it is supported");
+    geometry.assert_fits(rows, input, output);
+    (!output.is_empty()).then_some(simd)
+}
+
 /// Reduces the windows of output rows `rows`.
 pub(crate) fn pool<R: Reduction<T::Acc>, T: Element, S: Memory<T>>(
     geometry: &Geometry,
@@ -133,11 +146,7 @@ pub(crate) fn pool<R: Reduction<T::Acc>, T: Element, S: Memory<T>>(
 ) where
     Scalar: Memory<T, Vector = T::Acc>,
 {
-    let simd = S::detect().expect("a backend is only run where it is supported");
-    geometry.assert_fits(&rows, input, output);
-    if output.is_empty() {
-        return;
-    }
+    let Some(simd) = enter::<T, S>(geometry, &rows, input, output) else { return };
     if S::BY_HAND {
         let width = &geometry.axes()[2];
         let job = Job { simd, geometry, rows: rows.clone(), input };
@@ -172,9 +181,7 @@ pub(crate) fn plain<R: Reduction<T::Acc>, T: Element, S: Memory<T>>(
     if !S::BY_HAND {
         return plainest::<R, T, S>(geometry, rows, input, output);
     }
-    let simd = S::detect().expect("a backend is only run where it is supported");
-    geometry.assert_fits(&rows, input, output);
-    if !output.is_empty() {
+    if let Some(simd) = enter::<T, S>(geometry, &rows, input, output) {
         general::<R, T, S>(simd, geometry, rows, input, output);
     }
 }
@@ -188,11 +195,7 @@ pub(crate) fn plainest<R: Reduction<T::Acc>, T: Element, S: Memory<T>>(
 ) where
     Scalar: Memory<T, Vector = T::Acc>,
 {
-    let simd = S::detect().expect("a backend is only run where it is supported");
-    geometry.assert_fits(&rows, input, output);
-    if output.is_empty() {
-        return;
-    }
+    let Some(simd) = enter::<T, S>(geometry, &rows, input, output) else { return };
     // Windows one apart are runs of neighbours, too, but for the edges.
     if Walk::of_plainest(geometry) == Walk::Down {
         simd.vectorize(

@@ -2,6 +2,7 @@
 
 use super::{Feature, Isa, Lanes, Memory, as_it_is, has, intrinsics, no_nan};
 use crate::Rounding;
+use crate::backend::AllLanes;
 use crate::number::{Summed, SummedLong};
 use bytemuck::{Pod, must_cast};
 use core::arch::x86_64::*;
@@ -454,3 +455,5 @@ impl Memory<SummedLong<u8>> for Avx512 {}
 impl Memory<SummedLong<i16>> for Avx512 {}
 impl Memory<SummedLong<u16>> for Avx512 {}
 impl Memory<SummedLong<i32>> for Avx512 {}
+
+impl AllLanes for Avx512 {}

@@ -2,6 +2,7 @@
 
 use super::{Feature, Isa, Lanes, Memory, as_it_is, has, intrinsics, no_nan};
 use crate::Rounding;
+use crate::backend::AllLanes;
 use crate::number::{Summed, SummedLong};
 use bytemuck::must_cast;
 use core::arch::aarch64::*;
@@ -333,3 +334,5 @@ impl Memory<SummedLong<u8>> for Neon {}
 impl Memory<SummedLong<i16>> for Neon {}
 impl Memory<SummedLong<u16>> for Neon {}
 impl Memory<SummedLong<i32>> for Neon {}
+
+impl AllLanes for Neon {}

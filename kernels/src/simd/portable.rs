@@ -2,6 +2,7 @@
 
 use super::{Feature, Isa, Lanes, Memory, no_nan};
 use crate::Rounding;
+use crate::backend::AllLanes;
 use crate::number::{Element, Number};
 use wide::{f32x4, f64x2, i8x16, i16x8, i32x4, i64x2, u8x16, u16x8, u32x4};
 
@@ -127,3 +128,5 @@ integers!(
 );
 
 impl<A: Number, T: Element<Acc = A>> Memory<T> for Portable where Self: Lanes<A> {}
+
+impl AllLanes for Portable {}

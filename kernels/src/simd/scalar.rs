@@ -1,6 +1,7 @@
 //! Vectors of one element: what kernels are where there is nothing better, and for leftovers.
 
 use super::{Feature, Isa, Lanes, Memory, no_nan};
+use crate::backend::AllLanes;
 use crate::number::{Element, Number};
 
 /// Needs no proof: every CPU has scalars.
@@ -113,3 +114,5 @@ floats!(f32, f64);
 integers!(i8, u8, i16, u16, i32, u32, i64);
 
 impl<A: Number, T: Element<Acc = A>> Memory<T> for Scalar where Self: Lanes<A> {}
+
+impl AllLanes for Scalar {}
