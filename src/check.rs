@@ -99,6 +99,11 @@ impl ElementType {
     pub fn name(self) -> &'static str {
         for_element!(self, T => T::NAME)
     }
+
+    /// The type of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|element| element.name() == name)
+    }
 }
 
 /// What a tensor is filled with.

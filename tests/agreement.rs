@@ -23,7 +23,10 @@ fn backends_agree_with_the_reference() {
         Ok(names) => names.split(',').map(|name| Backend::named(name).unwrap()).collect(),
         Err(_) => supported,
     };
-    for case in (0..cases()).map(Case::random) {
+    let without = std::env::var("LANEPOOL_WITHOUT").unwrap_or_default();
+    let mut count = 0;
+    for case in (0..cases()).map(Case::random).filter(|case| case.element.name() != without) {
+        count += 1;
         let want = case.run(&REFERENCE).unwrap();
         for backend in &supported {
             let got = case.run(backend).unwrap_or_else(|mismatch| panic!("{mismatch}"));
@@ -31,7 +34,7 @@ fn backends_agree_with_the_reference() {
         }
     }
     for backend in supported {
-        println!("agreement: {} {} cases, 0 failed", backend.name(), cases());
+        println!("agreement: {} {count} cases, 0 failed", backend.name());
     }
 }
 

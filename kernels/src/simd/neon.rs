@@ -250,7 +250,7 @@ impl Lanes<f64> for Neon {
     #[inline(always)]
     fn has_seen(self, seen: uint64x2_t) -> bool {
         // SAFETY: the token proves that the CPU has NEON.
-        unsafe { vmaxvq_u32(vreinterpretq_u32_u64(seen)) != 0 }
+        unsafe { vmaxvq_u32(must_cast(seen)) != 0 }
     }
 
     #[inline(always)]

@@ -74,7 +74,7 @@ fn described<'a, const D: usize>(
     let (mut layout, mut shape) = (Layout::ChannelsFirst, None);
     let mut element = ElementType::F32;
     for word in words {
-        if let Some(named) = ElementType::ALL.into_iter().find(|element| element.name() == word) {
+        if let Some(named) = ElementType::named(word) {
             element = named;
             continue;
         }

@@ -2,6 +2,7 @@
 
 use crate::explain::Described;
 use clap::Parser;
+use lanepool::check::ElementType;
 use lanepool::{BACKENDS, Backend, REFERENCE};
 use std::path::PathBuf;
 
@@ -20,6 +21,10 @@ pub(crate) struct Options {
     /// average, channelslast, 3x3
     #[arg(long, value_name = "TEXT")]
     pub(crate) filter: Option<String>,
+
+    /// Leave out elements of TYPE, as an emulator has to that gets them wrong
+    #[arg(long, value_name = "TYPE", value_parser = element)]
+    pub(crate) without: Option<ElementType>,
 
     /// The seed of the first case; each one after it has the next seed [default: 0]
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
@@ -64,8 +69,9 @@ pub(crate) struct Options {
     pub(crate) load: Option<PathBuf>,
 
     /// Say how a pooling would run, and why: which backend, which walk, what it waits for. POOLING
-    /// is max, average, min or sum, the kernel, a type such as f16 or u8, and in any order a stride s, a padding p, a dilation d, ceil,
-    /// the shape (batch, channels, sizes), and first or last, where the channels are. See Examples
+    /// is max, average, min or sum, the kernel, and in any order a stride s, a padding p, a dilation
+    /// d, ceil, a type such as f16 or u8, the shape (batch, channels, sizes), and first or last, where
+    /// the channels are. See Examples
     #[arg(long, value_name = "POOLING", conflicts_with_all = ["bench", "load", "save"])]
     #[arg(conflicts_with_all = ["compare", "html", "digest", "list"])]
     pub(crate) explain: Option<Described>,
@@ -168,6 +174,13 @@ impl Options {
         let plain = |text: &str| text.to_lowercase().replace('×', "x");
         self.filter.as_ref().is_none_or(|text| plain(&case.to_string()).contains(&plain(text)))
     }
+}
+
+fn element(name: &str) -> Result<ElementType, String> {
+    ElementType::named(name).ok_or_else(|| {
+        let names = ElementType::ALL.map(ElementType::name).join(", ");
+        format!("there is no such type; there are {names}")
+    })
 }
 
 fn backend(name: &str) -> Result<&'static Backend, String> {
