@@ -139,6 +139,27 @@ pub enum Error {
         /// How many there are.
         rows: usize,
     },
+    /// An array of another number of axes than batch, channels and the spatial ones.
+    #[cfg(feature = "ndarray")]
+    #[error("an array of {actual} axes, where batch, channels and the spatial ones are {expected}")]
+    Axes {
+        /// Axes that the pooling needs.
+        expected: usize,
+        /// Axes that there are.
+        actual: usize,
+    },
+    /// An array whose elements lie in no order that can be pooled.
+    #[cfg(feature = "ndarray")]
+    #[error(
+        "an array of shape {shape:?} with strides {strides:?}, whose elements do not lie one after the other, \
+         neither in the order of its axes nor with channels elsewhere"
+    )]
+    Strides {
+        /// Its sizes.
+        shape: Vec<usize>,
+        /// Elements from one to the next along each axis.
+        strides: Vec<isize>,
+    },
     /// A backend that does not exist or is not supported by this CPU.
     #[error(transparent)]
     Backend(#[from] NoSuchBackend),
