@@ -7,6 +7,13 @@ use lanepool_kernels as kernels;
 use lanepool_kernels::Geometry;
 
 /// A spatial axis, as errors name it.
+///
+/// ```
+/// use lanepool::{Axis, Error, Pool2d};
+///
+/// let error = Pool2d::max([2, 2]).stride([1, 0]).output_size([8, 8]).unwrap_err();
+/// assert_eq!(error, Error::Zero { axis: Axis::Width, field: "stride" });
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Axis {
     /// The first of three.
@@ -27,7 +34,17 @@ impl fmt::Display for Axis {
     }
 }
 
-/// The sizes of a tensor, whatever its layout.
+/// The sizes of a tensor in elements, whatever its layout.
+///
+/// ```
+/// use lanepool::{Layout, Plan, Pool3d, Shape};
+///
+/// // Two clips of 3 channels: 16 frames of 112 rows of 112 pixels.
+/// let clips = Shape::new(2, 3, [16, 112, 112]);
+/// let plan: Plan<f32> = Pool3d::max([2, 2, 2]).plan(Layout::ChannelsFirst, clips)?;
+/// assert_eq!(plan.input_len(), 2 * 3 * 16 * 112 * 112);
+/// # Ok::<(), lanepool::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Shape<const D: usize> {
     /// Tensors that are pooled alike; may be 0.

@@ -115,6 +115,16 @@ impl<T: Element> Plan<T> {
     }
 
     /// Elements of the input.
+    ///
+    /// ```
+    /// # use lanepool::{Layout, Plan, Pool2d, Shape};
+    /// let plan: Plan<f32> =
+    ///     Pool2d::max([2, 2]).plan(Layout::ChannelsFirst, Shape::new(5, 3, [8, 9]))?;
+    /// assert_eq!((plan.input_len(), plan.output_len()), (5 * 3 * 8 * 9, 5 * 3 * 7 * 8));
+    /// assert_eq!(plan.output_size(), [7, 8]);
+    /// assert_eq!((plan.rows(), plan.row_len()), (5 * 3 * 7, 8));
+    /// # Ok::<(), lanepool::Error>(())
+    /// ```
     pub fn input_len(&self) -> usize {
         self.geometry.input_len()
     }
@@ -186,11 +196,24 @@ impl<T: Element> Plan<T> {
         Sizes { geometry: self.geometry, layout: self.origin.layout, rank: self.rank }
     }
 
-    /// Pools, in this thread, without allocating.
+    /// Pools, in this thread, without allocating. `input` and `output` have the plan's layout, and
+    /// [`input_len`](Self::input_len) and [`output_len`](Self::output_len) elements.
     ///
     /// # Errors
     ///
     /// If a buffer does not have the length of the plan.
+    ///
+    /// ```
+    /// # use lanepool::{Error, Layout, Plan, Pool1d, Shape};
+    /// let plan: Plan<f32> = Pool1d::max([2]).plan(Layout::ChannelsFirst, Shape::new(1, 1, [3]))?;
+    /// let mut output = [0.0; 2];
+    /// plan.run(&[1.0, 3.0, 2.0], &mut output)?;
+    /// assert_eq!(output, [3.0, 3.0]);
+    ///
+    /// let error = plan.run(&[1.0, 3.0], &mut output).unwrap_err();
+    /// assert_eq!(error, Error::Length { buffer: "input", expected: 3, actual: 2 });
+    /// # Ok::<(), lanepool::Error>(())
+    /// ```
     pub fn run(&self, input: &[T], output: &mut [T]) -> Result<(), Error> {
         self.run_rows(0..self.rows(), input, output)
     }
@@ -227,6 +250,18 @@ impl<T: Element> Plan<T> {
     /// # Errors
     ///
     /// If a buffer does not have the length of the plan.
+    ///
+    /// ```
+    /// # use lanepool::{Layout, Plan, Pool2d, Shape};
+    /// let plan: Plan<f32> =
+    ///     Pool2d::max([2, 2]).plan(Layout::ChannelsFirst, Shape::new(1, 64, [120, 120]))?;
+    /// let input: Vec<f32> = (0..plan.input_len()).map(|i| (i % 1000) as f32).collect();
+    /// let (mut one, mut many) = (vec![0.0; plan.output_len()], vec![0.0; plan.output_len()]);
+    /// plan.run(&input, &mut one)?;
+    /// plan.run_parallel(&input, &mut many)?;
+    /// assert_eq!(one, many);
+    /// # Ok::<(), lanepool::Error>(())
+    /// ```
     #[cfg(feature = "rayon")]
     pub fn run_parallel(&self, input: &[T], output: &mut [T]) -> Result<(), Error> {
         use rayon::prelude::*;

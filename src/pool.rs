@@ -44,6 +44,17 @@ pub type Pool2d = Pool<2>;
 pub type Pool3d = Pool<3>;
 
 /// How a window becomes one element.
+///
+/// ```
+/// use lanepool::{Layout, Op, Plan, Pool1d, Shape};
+///
+/// let pool = Pool1d::new(Op::Sum, [2]);
+/// let plan: Plan<i32> = pool.plan(Layout::ChannelsFirst, Shape::new(1, 1, [3]))?;
+/// let mut output = [0; 2];
+/// plan.run(&[1, 2, 3], &mut output)?;
+/// assert_eq!(output, [3, 5]);
+/// # Ok::<(), lanepool::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Op {
@@ -64,6 +75,12 @@ pub enum Op {
 }
 
 /// The exponent of a norm.
+///
+/// ```
+/// use lanepool::{Exponent, Op, Pool2d};
+///
+/// assert_eq!(Pool2d::lp(3.0, [2, 2]), Pool2d::new(Op::Lp(Exponent::new(3.0)), [2, 2]));
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Exponent(u64);
 
@@ -99,6 +116,17 @@ pub(crate) enum Mode {
 /// What an average is divided by.
 ///
 /// Divisors are converted to the nearest `f32` if they are not one.
+///
+/// ```
+/// use lanepool::{Divisor, Layout, Plan, Pool1d, Shape};
+///
+/// let pool = Pool1d::average([3]).padding([1]).divisor(Divisor::FullWindow);
+/// let plan: Plan<f32> = pool.plan(Layout::ChannelsFirst, Shape::new(1, 1, [2]))?;
+/// let mut output = [0.0; 2];
+/// plan.run(&[6.0, 9.0], &mut output)?;
+/// assert_eq!(output, [5.0, 5.0]);
+/// # Ok::<(), lanepool::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Divisor {
     /// The number of taps inside the input: TensorFlow; ONNX and PyTorch with
@@ -115,6 +143,17 @@ pub enum Divisor {
 }
 
 /// What a NaN does to a maximum or a minimum.
+///
+/// ```
+/// use lanepool::{Layout, NanPolicy, Plan, Pool1d, Shape};
+///
+/// let pool = Pool1d::max([2]).nan_policy(NanPolicy::Ignore);
+/// let plan: Plan<f32> = pool.plan(Layout::ChannelsFirst, Shape::new(1, 1, [3]))?;
+/// let mut output = [0.0; 2];
+/// plan.run(&[1.0, f32::NAN, 2.0], &mut output)?;
+/// assert_eq!(output, [1.0, 2.0]);
+/// # Ok::<(), lanepool::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum NanPolicy {
     /// A window with a NaN gives NaN, as in PyTorch.
@@ -125,6 +164,16 @@ pub enum NanPolicy {
 }
 
 /// Absent elements around the input; they take no part in any result.
+///
+/// ```
+/// use lanepool::{Padding, Pool1d};
+///
+/// let pool = Pool1d::max([3]).stride([2]);
+/// assert_eq!(pool.pad(Padding::Explicit { begin: [0], end: [1] }).output_size([6])?, [3]);
+/// assert_eq!(pool.pad(Padding::SameUpper).output_size([6])?, [3]);
+/// assert_eq!(pool.pad(Padding::Valid).output_size([6])?, [2]);
+/// # Ok::<(), lanepool::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Padding<const D: usize> {
     /// So many before and after each axis.
@@ -144,6 +193,22 @@ pub enum Padding<const D: usize> {
 }
 
 /// The order of a tensor's elements in memory, without gaps.
+///
+/// ```
+/// use lanepool::{Layout, Op, Plan, Pool1d, Shape};
+///
+/// let input = [1, 2, 3, 10, 20, 30];
+/// let sums = |layout, channels, width| -> Result<Vec<i32>, lanepool::Error> {
+///     let plan: Plan<i32> =
+///         Pool1d::global(Op::Sum).plan(layout, Shape::new(1, channels, [width]))?;
+///     let mut output = vec![0; plan.output_len()];
+///     plan.run(&input, &mut output)?;
+///     Ok(output)
+/// };
+/// assert_eq!(sums(Layout::ChannelsFirst, 2, 3)?, [6, 60]);
+/// assert_eq!(sums(Layout::ChannelsLast, 3, 2)?, [11, 22, 33]);
+/// # Ok::<(), lanepool::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Layout {
     /// Batch, channels, then the spatial axes: NCW, NCHW, NCDHW.
@@ -154,11 +219,33 @@ pub enum Layout {
 
 impl<const D: usize> Pool<D> {
     /// Max pooling over windows of `kernel` taps.
+    ///
+    /// ```
+    /// use lanepool::{Layout, Plan, Pool1d, Shape};
+    ///
+    /// let pool = Pool1d::max([2]);
+    /// let plan: Plan<u8> = pool.plan(Layout::ChannelsFirst, Shape::new(1, 1, [3]))?;
+    /// let mut output = [0; 2];
+    /// plan.run(&[3, 1, 2], &mut output)?;
+    /// assert_eq!(output, [3, 2]);
+    /// # Ok::<(), lanepool::Error>(())
+    /// ```
     pub const fn max(kernel: [usize; D]) -> Self {
         Self::new(Op::Max, kernel)
     }
 
     /// Average pooling over windows of `kernel` taps.
+    ///
+    /// ```
+    /// use lanepool::{Layout, Plan, Pool1d, Shape};
+    ///
+    /// let pool = Pool1d::average([2]);
+    /// let plan: Plan<f32> = pool.plan(Layout::ChannelsFirst, Shape::new(1, 1, [3]))?;
+    /// let mut output = [0.0; 2];
+    /// plan.run(&[3.0, 1.0, 2.0], &mut output)?;
+    /// assert_eq!(output, [2.0, 1.5]);
+    /// # Ok::<(), lanepool::Error>(())
+    /// ```
     pub const fn average(kernel: [usize; D]) -> Self {
         Self::new(Op::Average, kernel)
     }
@@ -216,11 +303,34 @@ impl<const D: usize> Pool<D> {
     }
 
     /// Min pooling over windows of `kernel` taps.
+    ///
+    /// ```
+    /// use lanepool::{Layout, Plan, Pool1d, Shape};
+    ///
+    /// let pool = Pool1d::min([2]);
+    /// let plan: Plan<i64> = pool.plan(Layout::ChannelsFirst, Shape::new(1, 1, [3]))?;
+    /// let mut output = [0; 2];
+    /// plan.run(&[3, 1, 2], &mut output)?;
+    /// assert_eq!(output, [1, 1]);
+    /// # Ok::<(), lanepool::Error>(())
+    /// ```
     pub const fn min(kernel: [usize; D]) -> Self {
         Self::new(Op::Min, kernel)
     }
 
-    /// Sum pooling over windows of `kernel` taps.
+    /// Sum pooling over windows of `kernel` taps; what an integer type does not hold is its least or greatest
+    /// value.
+    ///
+    /// ```
+    /// use lanepool::{Layout, Plan, Pool1d, Shape};
+    ///
+    /// let pool = Pool1d::sum([2]);
+    /// let plan: Plan<i8> = pool.plan(Layout::ChannelsFirst, Shape::new(1, 1, [3]))?;
+    /// let mut output = [0; 2];
+    /// plan.run(&[100, 50, 30], &mut output)?;
+    /// assert_eq!(output, [127, 80]);
+    /// # Ok::<(), lanepool::Error>(())
+    /// ```
     pub const fn sum(kernel: [usize; D]) -> Self {
         Self::new(Op::Sum, kernel)
     }
@@ -242,18 +352,51 @@ impl<const D: usize> Pool<D> {
     }
 
     /// Elements from one window to the next.
+    ///
+    /// ```
+    /// use lanepool::{Layout, Plan, Pool1d, Shape};
+    ///
+    /// let pool = Pool1d::max([2]).stride([2]);
+    /// let plan: Plan<u8> = pool.plan(Layout::ChannelsFirst, Shape::new(1, 1, [4]))?;
+    /// let mut output = [0; 2];
+    /// plan.run(&[3, 1, 2, 4], &mut output)?;
+    /// assert_eq!(output, [3, 4]);
+    /// # Ok::<(), lanepool::Error>(())
+    /// ```
     pub const fn stride(mut self, stride: [usize; D]) -> Self {
         self.stride = stride;
         self
     }
 
     /// Elements from one tap to the next.
+    ///
+    /// ```
+    /// use lanepool::{Layout, Plan, Pool1d, Shape};
+    ///
+    /// let pool = Pool1d::max([2]).dilation([2]);
+    /// let plan: Plan<u8> = pool.plan(Layout::ChannelsFirst, Shape::new(1, 1, [4]))?;
+    /// let mut output = [0; 2];
+    /// plan.run(&[1, 4, 3, 2], &mut output)?;
+    /// assert_eq!(output, [3, 4]);
+    /// # Ok::<(), lanepool::Error>(())
+    /// ```
     pub const fn dilation(mut self, dilation: [usize; D]) -> Self {
         self.dilation = dilation;
         self
     }
 
     /// So many absent elements before and after each axis.
+    ///
+    /// ```
+    /// use lanepool::{Layout, Plan, Pool1d, Shape};
+    ///
+    /// let pool = Pool1d::max([3]).padding([1]);
+    /// let plan: Plan<i8> = pool.plan(Layout::ChannelsFirst, Shape::new(1, 1, [3]))?;
+    /// let mut output = [0; 3];
+    /// plan.run(&[-1, -2, -3], &mut output)?;
+    /// assert_eq!(output, [-1, -1, -2]);
+    /// # Ok::<(), lanepool::Error>(())
+    /// ```
     pub const fn padding(self, both: [usize; D]) -> Self {
         self.pad(Padding::Explicit { begin: both, end: both })
     }
