@@ -7,7 +7,9 @@
 #![no_main]
 
 use arbitrary::Arbitrary;
-use lanepool_kernels::{Axis, BACKENDS, Backend, Divisor, Geometry, Kernel, REFERENCE, Walk};
+use lanepool_kernels::{
+    Axis, BACKENDS, Backend, Divisor, Geometry, Kernel, REFERENCE, Strides, Walk,
+};
 use libfuzzer_sys::{Corpus, fuzz_target};
 use std::array::from_fn;
 use std::fmt;
@@ -20,6 +22,8 @@ struct Input {
     axes: [Sizes; 3],
     planes: u8,
     inner: u8,
+    /// Of the strides; no gaps if they are 0.
+    gaps: [u8; 5],
     divisor: u8,
     number: i64,
     op: u8,
@@ -142,6 +146,10 @@ impl Case {
             _ => Divisor::Constant(input.number % 64),
         };
         let geometry = Geometry::new(planes, axes, inner, divisor)?;
+        let geometry = match input.gaps {
+            [0, ..] => geometry,
+            gaps => strided(geometry, gaps)?,
+        };
         let window = axes.iter().map(|axis| axis.kernel).product::<usize>();
         let is_small = geometry.input_len() <= ELEMENTS
             && geometry.output_len() <= ELEMENTS
@@ -196,6 +204,27 @@ impl Case {
             assert!(written.is_ok(), "{backend:?}, floor: {written:?}, {self:?}");
         }
     }
+}
+
+/// The same pooling of an input with these gaps; some of them make elements overlap.
+fn strided(geometry: Geometry, gaps: [u8; 5]) -> Option<Geometry> {
+    let images = [1, 2, 3].into_iter().rev().find(|n| geometry.planes() % n == 0)?;
+    let planes = geometry.planes() / images;
+    let [depth, height, width] = geometry.axes().map(|axis| axis.input);
+    let mut inside = geometry.inner();
+    let mut stride = |gap: u8, size: usize| {
+        let stride = match gap {
+            0..128 => inside,
+            128..224 => inside + usize::from(gap - 128) % 20,
+            few => usize::from(few - 224),
+        };
+        inside = stride * size;
+        stride
+    };
+    let (width, height) = (stride(gaps[4], width), stride(gaps[3], height));
+    let (depth, plane) = (stride(gaps[2], depth), stride(gaps[1], planes));
+    let image = stride(gaps[0], images);
+    geometry.strided(planes, Strides { image, plane, depth, height, width })
 }
 
 impl fmt::Debug for Case {
