@@ -203,11 +203,13 @@ impl Geometry {
         bytes(axes.map(|axis| axis.input))?;
         bytes(axes.map(|axis| axis.output))?;
         axes.iter().try_fold(1usize, |n, axis| n.checked_mul(axis.kernel))?;
-        let sound = axes.iter().all(Axis::is_sound) && divisor != Divisor::Constant(0);
+        if !axes.iter().all(Axis::is_sound) || divisor == Divisor::Constant(0) {
+            return None;
+        }
         let [depth, height, width] = axes.map(|axis| axis.input);
         let line = width * inner;
         let plane = depth * height * line;
-        sound.then_some(Self {
+        Some(Self {
             planes,
             axes,
             inner,
