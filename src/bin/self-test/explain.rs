@@ -96,7 +96,7 @@ fn described<'a, const D: usize>(
     }
     let shape = shape.ok_or("no shape: batch, channels, and the sizes along the axes")?;
     let pooling = pooling(pool, shape);
-    let strides = whole.map(|whole| {
+    let strides = whole.map(|whole: Shape<D>| {
         let Strides { batch, channels, spatial } = Strides::of(layout, whole);
         let mut strides = [batch, channels, 0, 0, 0];
         strides[5 - D..].copy_from_slice(&spatial);
