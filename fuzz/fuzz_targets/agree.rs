@@ -23,8 +23,6 @@ struct Input {
     axes: [Sizes; 3],
     planes: u8,
     inner: u8,
-    /// Of the strides; no gaps if they are 0.
-    gaps: [u8; 5],
     divisor: u8,
     number: i64,
     op: u8,
@@ -33,6 +31,8 @@ struct Input {
     split: [u8; 2],
     fill: u8,
     offset: u8,
+    /// Of the strides; no gaps if the first is 0.
+    gaps: [u8; 5],
     data: Vec<u8>,
 }
 
