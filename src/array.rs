@@ -1,20 +1,23 @@
 //! Poolings of `ndarray`'s arrays.
 
-use crate::{Element, Error, Layout, Pool, Shape};
-use ndarray::{Array, ArrayD, ArrayView, ArrayViewD, Dimension};
+use crate::{Element, Error, Layout, Plan, Pool, Shape, Strides};
+use ndarray::{Array, ArrayD, ArrayView, ArrayViewD, Axis, Dimension, concatenate};
 
 impl<const D: usize> Pool<D> {
     /// Pools an array in this thread. Its axes are those of `layout`: batch, channels and the spatial ones, or
-    /// channels at the end; so are those of the result.
+    /// channels at the end, or blocks of them; so are those of the result.
     ///
-    /// Nothing is copied: the elements have to lie without gaps, in the order of `layout` or in that of the
-    /// other one. So an array with channels last can be pooled by its view with channels first, and gives such a
-    /// view. The result has the order of the input in memory, and the same bits in any.
+    /// No input is copied: the elements of each image have to lie one after the other, in whatever order, so that
+    /// an array with channels last can be pooled by its view with channels first, and gives such a view. Parts of
+    /// the batch are no matter, nor are parts of the channels where these are first. The result has the same
+    /// bits however the input lies, and if that has no gaps, the same order in memory where it is that of a
+    /// [`Layout`].
     ///
     /// # Errors
     ///
-    /// As [`plan`](Self::plan); if there are not `D` + 2 axes; or if the elements lie in no such order, as those
-    /// of a part of an array do: pool [`as_standard_layout`] of it, which copies where it has to.
+    /// As [`plan`](Self::plan); if there are not as many axes as the layout has; or if there are gaps inside of
+    /// an image, as in a crop, or if it is mirrored. Pool [`as_standard_layout`] of it then, which copies, or
+    /// the slice that it is a part of, by [`plan_view`](Self::plan_view).
     ///
     /// [`as_standard_layout`]: ndarray::ArrayRef::as_standard_layout
     ///
@@ -34,14 +37,14 @@ impl<const D: usize> Pool<D> {
     /// assert_eq!(pooled.shape(), [1, 3, 39, 49]);
     /// assert_eq!(pooled.strides(), [39 * 49 * 3, 1, 49 * 3, 3]);
     ///
-    /// let part = pixels.slice(s![.., ..20, ..20, ..]);
-    /// let error = pool.pool_array(Layout::ChannelsLast, part).unwrap_err();
+    /// let crop = pixels.slice(s![.., ..20, ..20, ..]);
+    /// let error = pool.pool_array(Layout::ChannelsLast, crop).unwrap_err();
     /// assert_eq!(
     ///     error.to_string(),
-    ///     "an array of shape [1, 20, 20, 3] with strides [6000, 150, 3, 1], whose elements do not lie one \
-    ///      after the other, neither in the order of its axes nor with channels elsewhere"
+    ///     "an array of shape [1, 20, 20, 3] with strides [6000, 150, 3, 1], where the elements of an image do \
+    ///      not lie one after the other"
     /// );
-    /// assert!(pool.pool_array(Layout::ChannelsLast, part.as_standard_layout().view()).is_ok());
+    /// assert!(pool.pool_array(Layout::ChannelsLast, crop.as_standard_layout().view()).is_ok());
     /// # Ok::<(), lanepool::Error>(())
     /// ```
     pub fn pool_array<T: Element, I: Dimension>(
@@ -49,23 +52,39 @@ impl<const D: usize> Pool<D> {
         layout: Layout,
         input: ArrayView<'_, T, I>,
     ) -> Result<Array<T, I>, Error> {
-        let input = input.into_dyn();
-        if input.ndim() != D + 2 {
-            return Err(Error::Axes { expected: D + 2, actual: input.ndim() });
-        }
-        let other = match layout {
-            Layout::ChannelsFirst => Layout::ChannelsLast,
-            Layout::ChannelsLast => Layout::ChannelsFirst,
-        };
-        let output = match self.pool_lying(layout, layout, input.view()) {
-            None => self.pool_lying(other, layout, input.view()),
-            pooled => pooled,
-        };
-        let output = output.unwrap_or_else(|| {
-            let (shape, strides) = (input.shape().to_vec(), input.strides().to_vec());
-            Err(Error::Strides { shape, strides })
-        })?;
+        let output = self.pool_dyn(layout, input.into_dyn())?;
         Ok(output.into_dimensionality().expect("as many axes as the input has"))
+    }
+
+    fn pool_dyn<T: Element>(
+        &self,
+        layout: Layout,
+        input: ArrayViewD<'_, T>,
+    ) -> Result<ArrayD<T>, Error> {
+        let (expected, other) = match layout {
+            Layout::ChannelsFirst => (D + 2, Layout::ChannelsLast),
+            Layout::ChannelsLast => (D + 2, Layout::ChannelsFirst),
+            Layout::Blocked(_) => (D + 3, layout),
+        };
+        if input.ndim() != expected {
+            return Err(Error::Axes { expected, actual: input.ndim() });
+        }
+        let pooled = self
+            .pool_lying(layout, layout, input.view())
+            .or_else(|| self.pool_lying(other, layout, input.view()))
+            .or_else(|| self.pool_strided(layout, input.view()));
+        if let Some(pooled) = pooled {
+            return pooled;
+        }
+        if input.len_of(Axis(0)) == 1 {
+            let (shape, strides) = (input.shape().to_vec(), input.strides().to_vec());
+            return Err(Error::Strides { shape, strides });
+        }
+        let images = input.axis_chunks_iter(Axis(0), 1);
+        let pooled = images.map(|image| self.pool_dyn(layout, image));
+        let pooled = pooled.collect::<Result<Vec<_>, _>>()?;
+        let views: Vec<_> = pooled.iter().map(ArrayD::view).collect();
+        Ok(concatenate(Axis(0), &views).expect("images of one shape"))
     }
 
     /// Pools an array with the axes of `layout`, if its elements lie one after the other in the order of
@@ -76,44 +95,94 @@ impl<const D: usize> Pool<D> {
         layout: Layout,
         input: ArrayViewD<'_, T>,
     ) -> Option<Result<ArrayD<T>, Error>> {
-        let input = input.permuted_axes(axes::<D>(layout, memory));
+        let input = if memory == layout { input } else { input.permuted_axes(axes::<D>(layout)) };
         let elements = input.as_slice()?;
-        Some(self.pool_elements(memory, input.shape(), elements).map(|(sizes, output)| {
-            let output = ArrayD::from_shape_vec(sizes, output).expect("the sizes of the plan");
-            output.permuted_axes(axes::<D>(memory, layout))
-        }))
+        let shape = shape::<D>(memory, input.shape());
+        let plan = self.plan(memory, shape);
+        Some(plan.and_then(|plan| run(&plan, memory, layout, input.shape(), elements)))
     }
 
-    /// The sizes of the output of a tensor of such sizes, and its elements.
-    fn pool_elements<T: Element>(
+    /// Pools an array with the axes of `layout`, if its elements lie one after the other in any order.
+    fn pool_strided<T: Element>(
         &self,
         layout: Layout,
-        sizes: &[usize],
-        input: &[T],
-    ) -> Result<(Vec<usize>, Vec<T>), Error> {
-        let (channels, first) = match layout {
-            Layout::ChannelsFirst => (sizes[1], 2),
-            Layout::ChannelsLast => (sizes[D + 1], 1),
+        input: ArrayViewD<'_, T>,
+    ) -> Option<Result<ArrayD<T>, Error>> {
+        let input = match layout {
+            Layout::ChannelsFirst => input,
+            Layout::ChannelsLast => input.permuted_axes(axes::<D>(layout)),
+            Layout::Blocked(_) => return None,
         };
-        let spatial = core::array::from_fn(|i| sizes[first + i]);
-        let plan = self.plan(layout, Shape::new(sizes[0], channels, spatial))?;
-        let mut output = vec![T::zeroed(); plan.output_len()];
-        plan.run(input, &mut output)?;
-        let mut sizes = sizes.to_vec();
-        sizes[first..first + D].copy_from_slice(&plan.output_size());
-        Ok((sizes, output))
+        let elements = input.as_slice_memory_order()?;
+        // Those of a single element may be anything, and mean nothing.
+        let stride = |(&size, &stride): (&usize, &isize)| match size {
+            1 => Some(1),
+            _ => usize::try_from(stride).ok(),
+        };
+        let strides = input.shape().iter().zip(input.strides()).map(stride);
+        let strides = strides.collect::<Option<Vec<_>>>()?;
+        let shape = shape::<D>(Layout::ChannelsFirst, input.shape());
+        let memory = match strides[1] {
+            1 => Layout::ChannelsLast,
+            _ => Layout::ChannelsFirst,
+        };
+        let strides = Strides {
+            batch: strides[0],
+            channels: strides[1],
+            spatial: core::array::from_fn(|i| strides[2 + i]),
+        };
+        let plan = self.plan_view(memory, shape, strides);
+        let input = match memory {
+            Layout::ChannelsLast => input.view().permuted_axes(axes::<D>(Layout::ChannelsFirst)),
+            _ => input.view(),
+        };
+        Some(plan.and_then(|plan| run(&plan, memory, layout, input.shape(), elements)))
     }
 }
 
-/// Where the axes of layout `to` are among those of layout `from`.
-fn axes<const D: usize>(from: Layout, to: Layout) -> Vec<usize> {
-    match (from, to) {
-        (Layout::ChannelsFirst, Layout::ChannelsLast) => {
-            [0].into_iter().chain(2..D + 2).chain([1]).collect()
-        }
-        (Layout::ChannelsLast, Layout::ChannelsFirst) => {
-            [0, D + 1].into_iter().chain(1..=D).collect()
-        }
-        _ => (0..D + 2).collect(),
+/// Runs a plan of an input of these sizes, in the order of `memory`, and returns it with the axes of `layout`.
+fn run<T: Element>(
+    plan: &Plan<T>,
+    memory: Layout,
+    layout: Layout,
+    sizes: &[usize],
+    input: &[T],
+) -> Result<ArrayD<T>, Error> {
+    let mut output = vec![T::zeroed(); plan.output_len()];
+    plan.run(input, &mut output)?;
+    let (spatial, mut sizes) = (plan.output_size(), sizes.to_vec());
+    let first = first_spatial(memory);
+    sizes[first..first + spatial.len()].copy_from_slice(&spatial);
+    let output = ArrayD::from_shape_vec(sizes, output).expect("the sizes of the plan");
+    Ok(match spatial.len() {
+        _ if memory == layout => output,
+        1 => output.permuted_axes(axes::<1>(memory)),
+        2 => output.permuted_axes(axes::<2>(memory)),
+        _ => output.permuted_axes(axes::<3>(memory)),
+    })
+}
+
+/// Where the spatial axes begin.
+fn first_spatial(layout: Layout) -> usize {
+    if layout == Layout::ChannelsLast { 1 } else { 2 }
+}
+
+/// What the sizes of an array are.
+fn shape<const D: usize>(layout: Layout, sizes: &[usize]) -> Shape<D> {
+    let channels = match layout {
+        Layout::ChannelsFirst => sizes[1],
+        Layout::ChannelsLast => sizes[D + 1],
+        // If this is too much, planning says so; if the last axis is no block, the length is wrong.
+        Layout::Blocked(block) => sizes[1].saturating_mul(block),
+    };
+    let first = first_spatial(layout);
+    Shape::new(sizes[0], channels, core::array::from_fn(|i| sizes[first + i]))
+}
+
+/// Where the axes of the other layout are among those of this one.
+fn axes<const D: usize>(layout: Layout) -> Vec<usize> {
+    match layout {
+        Layout::ChannelsLast => [0, D + 1].into_iter().chain(1..=D).collect(),
+        _ => [0].into_iter().chain(2..D + 2).chain([1]).collect(),
     }
 }

@@ -1,6 +1,7 @@
 //! lanepool as a custom operation of candle, beside candle's own poolings: the same maxima to the bit, and averages
 //! that differ by their last bits only, since candle adds in another order and multiplies by a reciprocal.
 
+use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp1, D, DType, Device, Layout, Result, Shape, Tensor, bail};
 use lanepool::{Element, Plan, Pool2d};
 
