@@ -83,7 +83,7 @@ impl<const D: usize> Pool<D> {
         let images = input.axis_chunks_iter(Axis(0), 1);
         let pooled = images.map(|image| self.pool_dyn(layout, image));
         let pooled = pooled.collect::<Result<Vec<_>, _>>()?;
-        let views: Vec<_> = pooled.iter().map(ArrayD::view).collect();
+        let views: Vec<_> = pooled.iter().map(|image| image.view()).collect();
         Ok(concatenate(Axis(0), &views).expect("images of one shape"))
     }
 
