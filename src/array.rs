@@ -39,11 +39,7 @@ impl<const D: usize> Pool<D> {
     ///
     /// let crop = pixels.slice(s![.., ..20, ..20, ..]);
     /// let error = pool.pool_array(Layout::ChannelsLast, crop).unwrap_err();
-    /// assert_eq!(
-    ///     error.to_string(),
-    ///     "an array of shape [1, 20, 20, 3] with strides [6000, 150, 3, 1], where the elements of an image do \
-    ///      not lie one after the other"
-    /// );
+    /// assert!(error.to_string().ends_with("the elements of an image do not lie one after the other"));
     /// assert!(pool.pool_array(Layout::ChannelsLast, crop.as_standard_layout().view()).is_ok());
     /// # Ok::<(), lanepool::Error>(())
     /// ```
