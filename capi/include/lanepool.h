@@ -410,7 +410,8 @@ enum lanepool_status lanepool_plan_run(const struct lanepool_plan *plan,
                                        uint32_t threads);
 
 /**
- * The bytes of the input; 0 if `plan` is NULL.
+ * The bytes of the input; with strides those from its first element to its last, with what is between
+ * them. 0 if `plan` is NULL.
  */
 size_t lanepool_plan_input_bytes(const struct lanepool_plan *plan);
 
@@ -420,14 +421,14 @@ size_t lanepool_plan_input_bytes(const struct lanepool_plan *plan);
 size_t lanepool_plan_output_bytes(const struct lanepool_plan *plan);
 
 /**
- * The rows of the output: one for each batch, channel (in channels first), depth and height. 0 if
- * `plan` is NULL.
+ * The rows of the output: one for each batch, channel (in channels first) or block of channels, depth
+ * and height. 0 if `plan` is NULL.
  */
 size_t lanepool_plan_rows(const struct lanepool_plan *plan);
 
 /**
- * The bytes of a row of the output: of the width, in channels last times the channels. 0 if `plan`
- * is NULL.
+ * The bytes of a row of the output: of the width, in channels last times the channels, in blocks times
+ * those of a block. 0 if `plan` is NULL.
  */
 size_t lanepool_plan_row_bytes(const struct lanepool_plan *plan);
 

@@ -202,7 +202,7 @@ static void descriptions(void) {
     REFUSED(op, UINT32_MAX, INVALID, "op: 4294967295");
     REFUSED(op, LANEPOOL_LP + 0x100, INVALID, "op: 260");
     REFUSED(type, 11, INVALID, "type: 11 is not one of 0 to 10");
-    REFUSED(layout, 2, INVALID, "layout: 2 is not one of 0 to 1");
+    REFUSED(layout, 3, INVALID, "layout: 3 is not one of 0 to 2");
     REFUSED(rank, 0, INVALID, "rank: 0 is not one of 1 to 3");
     REFUSED(rank, 4, INVALID, "rank: 4 is not one of 1 to 3");
     REFUSED(mode, 3, INVALID, "mode: 3 is not one of 0 to 2");
