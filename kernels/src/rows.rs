@@ -23,10 +23,12 @@ pub(crate) fn fits(width: &Axis) -> bool {
     let last_but_one = output.saturating_sub(2) * stride + kernel;
     matches!((kernel, stride), (2, 2) | (3, 1..=3) | (4, 4))
         && dilation == 1
+        // One window a row is better taken whole.
+        && output > 1
         && pad_begin <= kernel - stride
         // What is shifted in before the first vector are columns of the input.
         && kernel - stride <= input + pad_begin
-        && (output == 1 || last_but_one <= input + pad_begin)
+        && last_but_one <= input + pad_begin
         && (output - 1) * stride < input + pad_begin
 }
 
