@@ -45,6 +45,7 @@ impl FastWalk for Whole {
     ) -> S::Seen {
         let width = &geometry.axes()[2];
         let interior = width.interior();
+        let alone = width.output == 1 && interior == (0..1);
         let mut seen = simd.unseen();
         for run in Runs::new(geometry, rows, false) {
             let lines = run.octets(geometry);
@@ -61,7 +62,7 @@ impl FastWalk for Whole {
             for first in (0..count).step_by(S::N) {
                 let len = S::N.min(count - first);
                 let mut whole = true;
-                if interior == (0..1) && len == S::N {
+                if alone && len == S::N {
                     for (i, to) in group.starts[..S::N].iter_mut().enumerate() {
                         *to = start.wrapping_add(i.wrapping_mul(run.advance));
                     }
