@@ -259,13 +259,7 @@ fn split<T: Element, S: Memory<T>, const STRIDE: usize>(
             let [a, b, c] = simd.deinterleave3(v(0), v(1), v(2));
             [a, b, c, a]
         }
-        _ => {
-            let ((even_0, odd_0), (even_1, odd_1)) =
-                (simd.deinterleave(v(0), v(1)), simd.deinterleave(v(2), v(3)));
-            let (a, c) = simd.deinterleave(even_0, even_1);
-            let (b, d) = simd.deinterleave(odd_0, odd_1);
-            [a, b, c, d]
-        }
+        _ => simd.deinterleave4([v(0), v(1), v(2), v(3)]),
     };
     from_fn(|i| split[i])
 }

@@ -192,6 +192,13 @@ impl Lanes<f32> for Avx2 {
     }
 
     #[inline(always)]
+    fn deinterleave4(self, [a, b, c, d]: [__m256; 4]) -> [__m256; 4] {
+        // What is in a half of each stays in it.
+        let ((a, b), (c, d)) = (Lanes::<f32>::groups(self, a, c), Lanes::<f32>::groups(self, b, d));
+        Lanes::<f32>::quads(self, [a, b, c, d])
+    }
+
+    #[inline(always)]
     fn quads(self, windows: [__m256; 4]) -> [__m256; 4] {
         #[target_feature(enable = "avx2")]
         #[inline]
