@@ -11,7 +11,7 @@ mod pool;
 
 pub use error::Error;
 pub use explain::{Bound, Choice, Explanation};
-pub use geometry::{Axis, Shape};
+pub use geometry::{Axis, Shape, Strides};
 pub use lanepool_kernels::{
     BACKENDS, Backend, NoSuchBackend, REFERENCE, Rounding, Walk, bf16, f16,
 };

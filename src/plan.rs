@@ -114,7 +114,8 @@ impl<T: Element> Plan<T> {
         Ok(plan)
     }
 
-    /// Elements of the input.
+    /// Elements of the input; of a [view](crate::Pool::plan_view) those from its first to its last, with
+    /// what is between them.
     pub fn input_len(&self) -> usize {
         self.geometry.input_len()
     }
@@ -129,12 +130,14 @@ impl<T: Element> Plan<T> {
         self.geometry.axes()[3 - self.rank..].iter().map(|axis| axis.output).collect()
     }
 
-    /// Rows of the output: one for each batch, channel (in channels first), depth and height.
+    /// Rows of the output: one for each batch, channel (in channels first) or block of channels, depth
+    /// and height.
     pub fn rows(&self) -> usize {
         self.geometry.rows()
     }
 
-    /// Elements of an output row: the width, in channels last times the channels.
+    /// Elements of an output row: the width, in channels last times the channels, in blocks times those
+    /// of a block.
     pub fn row_len(&self) -> usize {
         self.geometry.row_len()
     }
@@ -153,7 +156,7 @@ impl<T: Element> Plan<T> {
     /// input and output. With 1, [`run_parallel`](Self::run_parallel) stays in its thread.
     #[cfg(feature = "rayon")]
     pub fn useful_threads(&self) -> usize {
-        ((self.input_len() + self.output_len()) * size_of::<T>() / GRAIN).max(1)
+        ((self.geometry.elements() + self.output_len()) * size_of::<T>() / GRAIN).max(1)
     }
 
     /// What this plan will do, and why.

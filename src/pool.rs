@@ -1,9 +1,9 @@
 //! What a pooling does, apart from the tensor it is done to.
 
 use crate::plan::Origin;
-use crate::{Axis, Error, Plan, Shape, geometry};
+use crate::{Axis, Error, Plan, Shape, Strides, geometry};
 use core::fmt;
-use lanepool_kernels::{Backend, Geometry, Rounding};
+use lanepool_kernels::{Backend, Rounding};
 
 /// A pooling along `D` spatial axes, 1 to 3: [`Pool1d`], [`Pool2d`], [`Pool3d`].
 ///
@@ -143,13 +143,40 @@ pub enum Padding<const D: usize> {
     Valid,
 }
 
-/// The order of a tensor's elements in memory, without gaps.
+/// The order of a tensor's elements in memory. There are no gaps, but for those of an input's
+/// [strides](crate::Strides).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Layout {
     /// Batch, channels, then the spatial axes: NCW, NCHW, NCDHW.
     ChannelsFirst,
     /// Batch, the spatial axes, then channels: NWC, NHWC, NDHWC.
     ChannelsLast,
+    /// Batch, blocks of so many channels, the spatial axes, then the channels of a block: NCHWc, such as
+    /// oneDNN's `nChw8c` and `nChw16c`. The last block has all of its channels in memory, also if the
+    /// shape has fewer; the others are pooled like these.
+    ///
+    /// ```
+    /// use lanepool::{Layout, Plan, Pool1d, Shape};
+    ///
+    /// // Three channels in blocks of two: the last one has one to spare.
+    /// let plan: Plan<f32> = Pool1d::max([2]).plan(Layout::Blocked(2), Shape::new(1, 3, [2]))?;
+    /// let mut output = [0.0; 4];
+    /// plan.run(&[1.0, 10.0, 2.0, 20.0, 4.0, 0.0, 3.0, 0.0], &mut output)?;
+    /// assert_eq!(output, [2.0, 20.0, 4.0, 0.0]);
+    /// # Ok::<(), lanepool::Error>(())
+    /// ```
+    Blocked(usize),
+}
+
+impl Layout {
+    /// Planes of an image, and channels that are neighbours in each.
+    pub(crate) fn split(self, channels: usize) -> (usize, usize) {
+        match self {
+            Self::ChannelsFirst => (channels, 1),
+            Self::ChannelsLast => (1, channels),
+            Self::Blocked(block) => (channels.div_ceil(block.max(1)), block),
+        }
+    }
 }
 
 impl<const D: usize> Pool<D> {
@@ -313,7 +340,57 @@ impl<const D: usize> Pool<D> {
         layout: Layout,
         shape: Shape<D>,
     ) -> Result<Plan<T>, Error> {
-        self.plan_as(Backend::best()?, layout, shape, false)
+        self.plan_as(Backend::best()?, layout, shape, None, false)
+    }
+
+    /// As [`plan`](Self::plan), of an input whose elements lie as far apart as `strides` says: a crop, a
+    /// slice of the channels, rows with something after them. The output has no gaps.
+    ///
+    /// The input of a run starts with the first element of the view and ends with its last:
+    /// [`Plan::input_len`] says how long that is. Where the elements of a line are neighbours, or the
+    /// channels of a pixel are many, a view is as fast as a tensor without gaps.
+    ///
+    /// # Errors
+    ///
+    /// As [`plan`](Self::plan), or if the view reaches further than memory can, or if channels that the
+    /// layout has as neighbours are none.
+    ///
+    /// ```
+    /// use lanepool::{Layout, Plan, Pool2d, Shape, Strides};
+    ///
+    /// // Two by two pixels of an image of three by four, from the second of the second line on.
+    /// let image: Vec<u8> = (0..12).collect();
+    /// let strides = Strides::of(Layout::ChannelsFirst, Shape::new(1, 1, [3, 4]));
+    /// let crop = Shape::new(1, 1, [2, 2]);
+    /// let plan: Plan<u8> = Pool2d::max([2, 2]).plan_view(Layout::ChannelsFirst, crop, strides)?;
+    /// let mut output = [0];
+    /// plan.run(&image[4 + 1..][..plan.input_len()], &mut output)?;
+    /// assert_eq!(output, [10]);
+    /// # Ok::<(), lanepool::Error>(())
+    /// ```
+    pub fn plan_view<T: crate::Element>(
+        &self,
+        layout: Layout,
+        shape: Shape<D>,
+        strides: Strides<D>,
+    ) -> Result<Plan<T>, Error> {
+        self.plan_as(Backend::best()?, layout, shape, Some(strides), false)
+    }
+
+    /// As [`plan_view`](Self::plan_view), with the kernel from `backend`.
+    ///
+    /// # Errors
+    ///
+    /// As [`plan_view`](Self::plan_view), or if this CPU does not support the backend.
+    pub fn plan_view_on<T: crate::Element>(
+        &self,
+        backend: &'static Backend,
+        layout: Layout,
+        shape: Shape<D>,
+        strides: Strides<D>,
+    ) -> Result<Plan<T>, Error> {
+        let backend = Backend::named(backend.name())?;
+        self.plan_as(backend, layout, shape, Some(strides), true)
     }
 
     /// As [`plan`](Self::plan), with the kernel from `backend`.
@@ -341,7 +418,7 @@ impl<const D: usize> Pool<D> {
     ) -> Result<Plan<T>, Error> {
         // A backend that is not supported here must not get as far as its kernels.
         let backend = Backend::named(backend.name())?;
-        self.plan_as(backend, layout, shape, true)
+        self.plan_as(backend, layout, shape, None, true)
     }
 
     /// A plan whose backend is supported, and was `named` by the caller or not.
@@ -350,9 +427,11 @@ impl<const D: usize> Pool<D> {
         backend: &'static Backend,
         layout: Layout,
         shape: Shape<D>,
+        strides: Option<Strides<D>>,
         named: bool,
     ) -> Result<Plan<T>, Error> {
-        let (geometry, origin) = (self.geometry(layout, shape)?, Origin { layout, named });
+        let geometry = geometry::geometry(self, layout, shape, strides)?;
+        let origin = Origin { layout, named };
         Plan::new(geometry, self.op, self.nan_policy, backend, D, origin)
     }
 
@@ -376,10 +455,6 @@ impl<const D: usize> Pool<D> {
             *output = geometry::axis(self, i, input[i])?.output;
         }
         Ok(size)
-    }
-
-    fn geometry(&self, layout: Layout, shape: Shape<D>) -> Result<Geometry, Error> {
-        geometry::geometry(self, layout, shape)
     }
 
     /// The axis that index `i` of a size stands for.

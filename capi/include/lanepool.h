@@ -109,6 +109,12 @@
 #define LANEPOOL_CHANNELS_LAST 1
 
 /**
+ * `layout`: N C/c [D] [H] W c, where c is `block`. The last block has all of its channels in memory,
+ * also if `channels` is less; the others are pooled like these.
+ */
+#define LANEPOOL_CHANNELS_BLOCKED 2
+
+/**
  * `mode`: a window of `kernel` taps every `stride` elements.
  */
 #define LANEPOOL_WINDOW 0
@@ -253,7 +259,8 @@ typedef struct lanepool_desc {
      */
     uint32_t type;
     /**
-     * LANEPOOL_CHANNELS_FIRST or LANEPOOL_CHANNELS_LAST; without gaps.
+     * LANEPOOL_CHANNELS_FIRST, LANEPOOL_CHANNELS_LAST or LANEPOOL_CHANNELS_BLOCKED; without gaps, but
+     * for those of `batch_stride`, `channel_stride` and `input_stride`.
      */
     uint32_t layout;
     /**
@@ -335,6 +342,25 @@ typedef struct lanepool_desc {
      * LANEPOOL_BACKEND names. Otherwise its name, which need not outlive the call.
      */
     const char *backend;
+    /**
+     * With LANEPOOL_CHANNELS_BLOCKED: channels of a block, any but 0.
+     */
+    size_t block;
+    /**
+     * Elements of the input from one tensor of the batch to the next. 0, here and below, means no gap
+     * after what is inside, which has gaps of its own if it is told so.
+     */
+    size_t batch_stride;
+    /**
+     * Elements of the input from one channel to the next, or from one block to the next; in channels
+     * last 0 or 1.
+     */
+    size_t channel_stride;
+    /**
+     * Elements of the input from one to the next along each axis: slices, lines and columns. In
+     * channels first it is fast if the last one is 0 or 1.
+     */
+    size_t input_stride[3];
 } lanepool_desc;
 
 #ifdef __cplusplus

@@ -27,7 +27,7 @@ pub(crate) fn down<R: Reduction<T::Acc>, T: Element, S: Memory<T>, const B: usiz
     output: &mut [T],
 ) {
     let [depth, height, width] = *geometry.axes();
-    let inner = geometry.inner();
+    let (inner, pixel) = (geometry.inner(), geometry.strides().width);
     let strides = geometry.tap_strides();
     let interior = width.interior();
     for (i, row) in rows.enumerate() {
@@ -40,10 +40,10 @@ pub(crate) fn down<R: Reduction<T::Acc>, T: Element, S: Memory<T>, const B: usiz
             let count = if interior.contains(&x) { interior.end - x } else { 1 };
             let taps = Taps::new([width.taps(x), ds.clone(), hs.clone()], strides);
             let divisor = geometry.divide_by([z, y, x]);
-            let stride = width.stride.wrapping_mul(inner);
+            let stride = width.stride.wrapping_mul(pixel);
             let seamless = stride == inner;
             let windows = Windows {
-                origin: origin.wrapping_add(width.start(x).wrapping_mul(inner)),
+                origin: origin.wrapping_add(width.start(x).wrapping_mul(pixel)),
                 stride,
                 reach: taps.last_offset().unwrap_or(0),
                 to: i * geometry.row_len() + x * inner,

@@ -108,7 +108,7 @@ impl<'a> Runs<'a> {
         let interior = height.interior();
         let seamless = interior == (0..height.output)
             && height.pad_begin == 0
-            && height.input == height.output * height.stride
+            && geometry.follow_after(height.output.wrapping_mul(height.stride))
             && (depth.kernel, depth.stride, depth.pad_begin) == (1, 1, 0)
             && depth.input == depth.output;
         Self {
@@ -138,7 +138,7 @@ impl Iterator for Runs<'_> {
         let (depths, heights) = (depth.taps(z), height.taps(y));
         let follows = self.done > 0 && y > 0;
         let rows = if self.single {
-            left
+            left.min(self.geometry.planes_alike(plane))
         } else if !self.interior.contains(&y) || self.first_apart && !follows {
             1
         } else if self.seamless {
@@ -151,9 +151,9 @@ impl Iterator for Runs<'_> {
             rows,
             origin: self.geometry.origin(plane, z, y),
             advance: if self.single {
-                self.geometry.plane_len()
+                self.geometry.strides().plane
             } else {
-                height.stride.wrapping_mul(self.geometry.line_len())
+                height.stride.wrapping_mul(self.geometry.strides().height)
             },
             counted: match self.geometry.divisor() {
                 Divisor::Constant(_) => 1,

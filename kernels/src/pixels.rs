@@ -187,7 +187,8 @@ impl<T: Element, const K: usize, const STRIDE: usize> Row<'_, T, K, STRIDE> {
         column: usize,
         seen: &mut S::Seen,
     ) -> [S::Vector; V] {
-        let offset = part.shift.wrapping_add(column * self.geometry.inner() + part.channels.start);
+        let pixel = column * self.geometry.strides().width;
+        let offset = part.shift.wrapping_add(pixel + part.channels.start);
         let n = part.channels.len();
         let all = n == S::N || lines.last().wrapping_add(offset) + S::N <= self.input.len();
         let n = if all { S::N } else { n };

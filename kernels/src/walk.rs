@@ -42,9 +42,9 @@ impl Walk {
         let width = &geometry.axes()[2];
         if geometry.axes().iter().any(|axis| axis.spread) {
             Self::general(geometry)
-        } else if geometry.inner() > 1 && pixels::fits(geometry.axes()) {
+        } else if !geometry.is_single() && pixels::fits(geometry.axes()) {
             Self::Pixels
-        } else if geometry.inner() > 1 {
+        } else if !geometry.is_single() {
             Self::Down
         } else if strips::fits(geometry.axes()) {
             Self::Strips
@@ -84,7 +84,11 @@ impl Walk {
 
     /// The walk that [`plainest`] takes.
     pub(crate) fn of_plainest(geometry: &Geometry) -> Self {
-        if geometry.inner() > 1 || geometry.axes()[2].stride == 1 { Self::Down } else { Self::Each }
+        if !geometry.is_single() || geometry.axes()[2].stride == 1 {
+            Self::Down
+        } else {
+            Self::Each
+        }
     }
 
     /// The walk that [`general`] takes.
@@ -99,7 +103,7 @@ impl Walk {
     fn general(geometry: &Geometry) -> Self {
         let taps = geometry.axes().iter().map(|axis| axis.kernel).product::<usize>();
         let width = &geometry.axes()[2];
-        if geometry.inner() > 1 {
+        if !geometry.is_single() {
             Self::Down
         } else if width.spread {
             Self::Each

@@ -88,6 +88,7 @@ fn all() -> impl Iterator<Item = SpeedCase> {
             case: Case {
                 pooling,
                 layout,
+                strides: None,
                 element: ElementType::F32,
                 seed: 0,
                 values: Values::Numbers,
