@@ -56,6 +56,7 @@ impl FastWalk for Whole {
                 run: &run,
                 divide: Divide::by::<T::Acc, S>(simd, divisor, run.rounding),
                 starts: [0; WIDEST],
+                highest: 0,
             };
             let (mut start, mut x) = (width.start(0), 0);
             let count = run.rows * width.output;
@@ -66,10 +67,13 @@ impl FastWalk for Whole {
                     for (i, to) in group.starts[..S::N].iter_mut().enumerate() {
                         *to = start.wrapping_add(i.wrapping_mul(run.advance));
                     }
+                    group.highest = group.starts[S::N - 1];
                     start = start.wrapping_add(S::N.wrapping_mul(run.advance));
                 } else {
+                    group.highest = 0;
                     for i in 0..S::N {
                         group.starts[i] = start.wrapping_add(x * width.stride);
+                        group.highest = group.starts[i].max(group.highest);
                         whole &= interior.contains(&x);
                         // Lanes that have no window repeat the last one.
                         if first + i + 1 < count {
@@ -107,6 +111,8 @@ struct Group<'a, T, V> {
     divide: Divide<V>,
     /// Where each starts; before the input, it wraps.
     starts: [usize; WIDEST],
+    /// The last of these places: lines may lie anywhere.
+    highest: usize,
 }
 
 impl<T: Element, V: Copy> Group<'_, T, V> {
@@ -121,7 +127,7 @@ impl<T: Element, V: Copy> Group<'_, T, V> {
         let identity = simd.splat(R::IDENTITY);
         let kernel = self.geometry.axes()[2].kernel;
         let pieces = 0..kernel.div_ceil(S::N);
-        let last = lines.last().wrapping_add(self.starts[S::N - 1]);
+        let last = lines.last().wrapping_add(self.highest);
         let mut waiting = Stack::new();
         let mut merged = identity;
         for piece in pieces.clone() {
