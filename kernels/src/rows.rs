@@ -105,11 +105,11 @@ impl<T: Element, const K: usize, const STRIDE: usize> RowWalk<T> for Row<'_, T, 
                 || from.wrapping_add((rows - 1).wrapping_mul(run.advance)) <= self.input.len()
                     && run.at + (rows - 1) * width.output + last + S::N <= output.len()
         };
-        // Of few rows, asking each takes no longer; nor where there is more to do to each.
+        // Of few rows, asking each takes no longer; nor does it show where there is more to do to each.
         let candidates = [run.rows, run.rows.saturating_sub(self.spare)];
         let roomy = candidates
             .into_iter()
-            .find(|&rows| K == STRIDE && rows > FEW && has_room(rows))
+            .find(|&rows| K == 2 && rows > FEW && has_room(rows))
             .unwrap_or(0);
         let (mut shift, mut at) = (0usize, run.at);
         for row in 0..run.rows {
