@@ -1,10 +1,10 @@
 //! Output rows made from a few lines of the input: what walks that keep columns in registers share.
 
-use crate::fold::fold;
-use crate::number::Element;
-use crate::order::{Step, Taps};
+use crate::fold::{Stack, fold};
+use crate::number::{Element, Number};
+use crate::order::{Step, Taps, merges_after};
 use crate::reduction::{Reduction, look_at};
-use crate::simd::{Memory, load, load_between};
+use crate::simd::{Lanes, Memory, load, load_between};
 use crate::{Divisor, Geometry, Rounding};
 use core::ops::Range;
 
@@ -59,6 +59,17 @@ impl Run {
         let taps = Taps::new(ranges, geometry.tap_strides());
         let list = taps.list(list);
         ManyLines { origin: self.origin, taps, list }
+    }
+
+    /// All lines, eight at a time.
+    #[inline(always)]
+    pub(crate) fn octets(&self, geometry: &Geometry) -> Octets {
+        let [_, deep, high] = geometry.tap_strides();
+        Octets {
+            origin: self.origin,
+            taps: [self.depths.clone(), self.heights.clone()],
+            strides: [deep, high],
+        }
     }
 
     /// By what the sums of windows with so many counted columns are divided.
@@ -261,18 +272,28 @@ pub(crate) fn merge_columns<R: Reduction<T::Acc>, T: Element, S: Memory<T>, cons
 ) -> [S::Vector; B] {
     let end = lines.last().wrapping_add(at).wrapping_add(B * S::N);
     if end <= input.len() {
-        lines.merge::<R, S, B>(simd, seen, |line, i| {
-            let at = line.wrapping_add(at).wrapping_add(i * S::N);
-            // SAFETY: columns of a line and what comes after it, which was seen to be inside.
-            unsafe { load(simd, input, at) }
-        })
+        lines.merge::<R, S, B>(
+            simd,
+            seen,
+            #[inline(always)]
+            |line, i| {
+                let at = line.wrapping_add(at).wrapping_add(i * S::N);
+                // SAFETY: columns of a line and what comes after it, which was seen to be inside.
+                unsafe { load(simd, input, at) }
+            },
+        )
     } else {
         let identity = simd.splat(R::IDENTITY);
-        lines.merge::<R, S, B>(simd, seen, |line, i| {
-            let at = line.wrapping_add(at).wrapping_add(i * S::N);
-            // SAFETY: columns of a line.
-            unsafe { load_between(simd, input, at, lanes_within::<T, S>(len, i), identity) }
-        })
+        lines.merge::<R, S, B>(
+            simd,
+            seen,
+            #[inline(always)]
+            |line, i| {
+                let at = line.wrapping_add(at).wrapping_add(i * S::N);
+                // SAFETY: columns of a line.
+                unsafe { load_between(simd, input, at, lanes_within::<T, S>(len, i), identity) }
+            },
+        )
     }
 }
 
@@ -399,5 +420,175 @@ impl<T: Element> Columns<T> for ManyLines<'_> {
             Some(offset) => self.origin.wrapping_add(offset),
             None => 0,
         }
+    }
+}
+
+/// Lines of a depth that are merged without a stack: a subtree of the order.
+const OCTET: usize = 8;
+
+/// Any number of lines, eight at a time.
+pub(crate) struct Octets {
+    /// Where the windows start.
+    origin: usize,
+    /// The taps along depth and height that are inside the input.
+    taps: [Range<usize>; 2],
+    /// Elements from one to the next.
+    strides: [usize; 2],
+}
+
+impl Octets {
+    /// Merges eight lines of a depth, or those of them that are present.
+    #[inline(always)]
+    fn octet<R: Reduction<T::Acc>, T: Element, S: Memory<T>, const B: usize>(
+        &self,
+        simd: S,
+        seen: &mut S::Seen,
+        (z, octet): (usize, usize),
+        load: &impl Fn(usize, usize) -> S::Vector,
+    ) -> [S::Vector; B] {
+        let ([_, heights], [deep, high]) = (&self.taps, self.strides);
+        let y = octet * OCTET;
+        let start =
+            self.origin.wrapping_add(z.wrapping_mul(deep)).wrapping_add(y.wrapping_mul(high));
+        let present = heights.start.saturating_sub(y)..OCTET.min(heights.end - y);
+        let line = |i: usize| start.wrapping_add(i.wrapping_mul(high));
+        // At an edge of the input only.
+        if R::ORDERED && present.start > 0 {
+            let step = |i| Step { offset: line(i), merges: merges_after(i, &present) };
+            return fold::<R, T::Acc, S, B>(
+                simd,
+                present.clone().map(step),
+                #[inline(always)]
+                |start, b| load(start, b),
+            );
+        }
+        let (start, len) = (line(present.start), present.len());
+        Octet { simd, seen, start, high, len, load }.merge::<R, B>()
+    }
+}
+
+impl<T: Element> Columns<T> for Octets {
+    #[inline(always)]
+    fn merge<R: Reduction<T::Acc>, S: Memory<T>, const B: usize>(
+        &self,
+        simd: S,
+        seen: &mut S::Seen,
+        load: impl Fn(usize, usize) -> S::Vector,
+    ) -> [S::Vector; B] {
+        let ([depths, heights], [deep, high]) = (&self.taps, self.strides);
+        if depths.is_empty() || heights.is_empty() {
+            return [simd.splat(R::IDENTITY); B];
+        }
+        let octets = heights.start / OCTET..heights.end.div_ceil(OCTET);
+        if octets.len() == 1 && depths.len() == 1 {
+            let z = depths.start;
+            return self.octet::<R, T, S, B>(simd, seen, (z, octets.start), &load);
+        }
+        let mut waiting = Stack::new();
+        let mut merged = [simd.splat(R::IDENTITY); B];
+        for z in depths.clone() {
+            for i in octets.clone() {
+                merged = self.octet::<R, T, S, B>(simd, seen, (z, i), &load);
+                let mut merges = merges_after(i, &octets);
+                if i + 1 == octets.end {
+                    merges += merges_after(z, depths);
+                }
+                for _ in 0..merges {
+                    let left: [S::Vector; B] = waiting.pop();
+                    for (v, left) in merged.iter_mut().zip(left) {
+                        *v = R::merge(simd, left, *v);
+                    }
+                }
+                waiting.push(merged);
+            }
+        }
+        merged
+    }
+
+    #[inline(always)]
+    fn last(&self) -> usize {
+        let ([depths, heights], [deep, high]) = (&self.taps, self.strides);
+        if depths.is_empty() || heights.is_empty() {
+            return 0;
+        }
+        self.origin
+            .wrapping_add((depths.end - 1).wrapping_mul(deep))
+            .wrapping_add((heights.end - 1).wrapping_mul(high))
+    }
+}
+
+/// Up to eight lines, the first of which is that of an even tap if the order matters.
+struct Octet<'a, S: Lanes<A>, A: Number, L> {
+    simd: S,
+    seen: &'a mut S::Seen,
+    /// Where the first one starts.
+    start: usize,
+    /// Elements from one to the next.
+    high: usize,
+    len: usize,
+    load: &'a L,
+}
+
+// What branches on the number of lines does so alike for all windows of a run.
+impl<S: Lanes<A>, A: Number, L: Fn(usize, usize) -> S::Vector> Octet<'_, S, A, L> {
+    #[inline(always)]
+    fn merge<R: Reduction<A>, const B: usize>(&mut self) -> [S::Vector; B] {
+        let left = self.quad::<R, B>(0);
+        if self.len <= 4 {
+            return left;
+        }
+        let right = self.quad::<R, B>(4);
+        self.both::<R, B>(left, right)
+    }
+
+    /// Merges four lines from `i` on, or as many as there are.
+    #[inline(always)]
+    fn quad<R: Reduction<A>, const B: usize>(&mut self, i: usize) -> [S::Vector; B] {
+        let left = self.pair::<R, B>(i);
+        if self.len <= i + 2 {
+            return left;
+        }
+        let right = self.pair::<R, B>(i + 2);
+        self.both::<R, B>(left, right)
+    }
+
+    /// Merges two lines from `i` on, or the only one.
+    #[inline(always)]
+    fn pair<R: Reduction<A>, const B: usize>(&mut self, i: usize) -> [S::Vector; B] {
+        let mut merged = self.line::<R, B>(i);
+        for v in &mut merged {
+            *v = R::lift(self.simd, *v);
+        }
+        if self.len > i + 1 {
+            let line = self.line::<R, B>(i + 1);
+            for (merged, v) in merged.iter_mut().zip(line) {
+                *merged = R::push(self.simd, *merged, v);
+            }
+        }
+        merged
+    }
+
+    /// Loads a line, and looks at it.
+    #[inline(always)]
+    fn line<R: Reduction<A>, const B: usize>(&mut self, i: usize) -> [S::Vector; B] {
+        let start = self.start.wrapping_add(i.wrapping_mul(self.high));
+        let mut line = [self.simd.splat(R::IDENTITY); B];
+        for (b, v) in line.iter_mut().enumerate() {
+            *v = (self.load)(start, b);
+        }
+        *self.seen = look_at::<R, A, S, B>(self.simd, *self.seen, &line);
+        line
+    }
+
+    #[inline(always)]
+    fn both<R: Reduction<A>, const B: usize>(
+        &self,
+        left: [S::Vector; B],
+        mut right: [S::Vector; B],
+    ) -> [S::Vector; B] {
+        for (right, left) in right.iter_mut().zip(left) {
+            *right = R::merge(self.simd, left, *right);
+        }
+        right
     }
 }

@@ -157,6 +157,30 @@ pub(crate) trait Lanes<A: Number>: Isa {
         (must_cast(even), must_cast(odd))
     }
 
+    /// Splits `4 * N` consecutive elements into those at every fourth position, from 0 to 3 on.
+    #[inline(always)]
+    fn deinterleave4(self, [a, b, c, d]: [Self::Vector; 4]) -> [Self::Vector; 4] {
+        let ((even_0, odd_0), (even_1, odd_1)) = (self.deinterleave(a, b), self.deinterleave(c, d));
+        let (first, third) = self.deinterleave(even_0, even_1);
+        let (second, fourth) = self.deinterleave(odd_0, odd_1);
+        [first, second, third, fourth]
+    }
+
+    /// Splits each of four vectors into groups of four lanes, and these into first, second, third and
+    /// fourth lanes, each of the four vectors side by side. Where that needs lanes to cross a register,
+    /// groups may be of lanes further apart, if [`groups`](Self::groups) puts them in order again.
+    #[inline(always)]
+    fn quads(self, windows: [Self::Vector; 4]) -> [Self::Vector; 4] {
+        self.deinterleave4(windows)
+    }
+
+    /// Splits two vectors of groups that [`quads`](Self::quads) makes into those at even and odd
+    /// positions.
+    #[inline(always)]
+    fn groups(self, lo: Self::Vector, hi: Self::Vector) -> (Self::Vector, Self::Vector) {
+        self.deinterleave(lo, hi)
+    }
+
     /// Splits `3 * N` consecutive elements into those at every third position, from 0, 1 and 2 on.
     #[inline(always)]
     fn deinterleave3(self, a: Self::Vector, b: Self::Vector, c: Self::Vector) -> [Self::Vector; 3] {

@@ -2,7 +2,7 @@
 
 use crate::Geometry;
 use crate::across::{self, Across};
-use crate::down::down;
+use crate::down::{WIDE, down};
 use crate::each::each;
 use crate::number::Element;
 use crate::pixels::{self, Pixels};
@@ -286,7 +286,7 @@ fn general<R: Reduction<T::Acc>, T: Element, S: Memory<T>>(
     match Walk::of_general::<T, S>(geometry) {
         Walk::Down => simd.vectorize(
             #[inline(always)]
-            || down::<R, T, S, 4>(simd, geometry, rows, input, output),
+            || down::<R, T, S, WIDE>(simd, geometry, rows, input, output),
         ),
         Walk::Across => {
             simd.vectorize(

@@ -190,6 +190,40 @@ impl Lanes<f32> for Avx2 {
         // SAFETY: the token proves that the CPU has AVX2.
         unsafe { deinterleave(lo, hi) }
     }
+
+    #[inline(always)]
+    fn deinterleave4(self, [a, b, c, d]: [__m256; 4]) -> [__m256; 4] {
+        // What is in a half of each stays in it.
+        let ((a, b), (c, d)) = (Lanes::<f32>::groups(self, a, c), Lanes::<f32>::groups(self, b, d));
+        Lanes::<f32>::quads(self, [a, b, c, d])
+    }
+
+    #[inline(always)]
+    fn quads(self, windows: [__m256; 4]) -> [__m256; 4] {
+        #[target_feature(enable = "avx2")]
+        #[inline]
+        fn quads([a, b, c, d]: [__m256; 4]) -> [__m256; 4] {
+            // All of it within 128-bit halves.
+            let (ab, cd) = (_mm256_unpacklo_ps(a, b), _mm256_unpacklo_ps(c, d));
+            let (first, second) =
+                (_mm256_shuffle_ps::<0x44>(ab, cd), _mm256_shuffle_ps::<0xee>(ab, cd));
+            let (ab, cd) = (_mm256_unpackhi_ps(a, b), _mm256_unpackhi_ps(c, d));
+            [first, second, _mm256_shuffle_ps::<0x44>(ab, cd), _mm256_shuffle_ps::<0xee>(ab, cd)]
+        }
+        // SAFETY: the token proves that the CPU has AVX2.
+        unsafe { quads(windows) }
+    }
+
+    #[inline(always)]
+    fn groups(self, lo: __m256, hi: __m256) -> (__m256, __m256) {
+        #[target_feature(enable = "avx2")]
+        #[inline]
+        fn groups(lo: __m256, hi: __m256) -> (__m256, __m256) {
+            (_mm256_permute2f128_ps::<0x20>(lo, hi), _mm256_permute2f128_ps::<0x31>(lo, hi))
+        }
+        // SAFETY: the token proves that the CPU has AVX2.
+        unsafe { groups(lo, hi) }
+    }
 }
 
 impl Memory<f32> for Avx2 {

@@ -188,6 +188,33 @@ impl Lanes<f32> for Avx512 {
         // SAFETY: the token proves that the CPU has AVX-512.
         unsafe { deinterleave(lo, hi) }
     }
+
+    #[inline(always)]
+    fn quads(self, windows: [__m512; 4]) -> [__m512; 4] {
+        #[target_feature(enable = "avx512f")]
+        #[inline]
+        fn quads([a, b, c, d]: [__m512; 4]) -> [__m512; 4] {
+            // All of it within 128-bit quarters.
+            let (ab, cd) = (_mm512_unpacklo_ps(a, b), _mm512_unpacklo_ps(c, d));
+            let (first, second) =
+                (_mm512_shuffle_ps::<0x44>(ab, cd), _mm512_shuffle_ps::<0xee>(ab, cd));
+            let (ab, cd) = (_mm512_unpackhi_ps(a, b), _mm512_unpackhi_ps(c, d));
+            [first, second, _mm512_shuffle_ps::<0x44>(ab, cd), _mm512_shuffle_ps::<0xee>(ab, cd)]
+        }
+        // SAFETY: the token proves that the CPU has AVX-512.
+        unsafe { quads(windows) }
+    }
+
+    #[inline(always)]
+    fn groups(self, lo: __m512, hi: __m512) -> (__m512, __m512) {
+        #[target_feature(enable = "avx512f")]
+        #[inline]
+        fn groups(lo: __m512, hi: __m512) -> (__m512, __m512) {
+            (_mm512_shuffle_f32x4::<0x88>(lo, hi), _mm512_shuffle_f32x4::<0xdd>(lo, hi))
+        }
+        // SAFETY: the token proves that the CPU has AVX-512.
+        unsafe { groups(lo, hi) }
+    }
 }
 
 impl Memory<f32> for Avx512 {
