@@ -1,7 +1,7 @@
 //! One table of kernels per instruction set, and the choice among them.
 
 use crate::floor::floor;
-use crate::number::{Element, Small, Summed, SummedLong};
+use crate::number::{Element, Half, Ordered, Small, Summed, SummedLong};
 use crate::power::norm_p;
 use crate::reduction::{
     Largest, LargestMagnitude, Magnitudes, Mean, Most, MostNumber, MostOfNumbers, Reduction,
@@ -112,6 +112,8 @@ pub(crate) trait AllLanes:
     + Memory<i32>
     + Memory<u32>
     + Memory<i64>
+    + Memory<Ordered<f16>>
+    + Memory<Ordered<bf16>>
     + Memory<Summed<i8>>
     + Memory<Summed<u8>>
     + Memory<Summed<i16>>
@@ -128,11 +130,7 @@ impl Backend {
     /// The kernels compiled for `S`.
     const fn of<S: AllLanes>() -> Self {
         let f32 = Kernels {
-            max: if <S as Lanes<f32>>::NAN_IS_FREE {
-                fast::<Most<Largest>, f32, S>()
-            } else {
-                fast::<MostOfNumbers<Largest>, f32, S>()
-            },
+            max: max_of_floats::<f32, S>(),
             max_number: fast::<MostNumber<Largest>, f32, S>(),
             mean: Some(fast::<Mean, f32, S>()),
             min: usual::<Most<Smallest>, f32, S>(),
@@ -150,11 +148,11 @@ impl Backend {
             floor: floor::<f32, S>,
             kernels: AllKernels {
                 f32,
-                f64: of_floats::<_, S>(),
-                f16: of_floats::<_, S>(),
-                bf16: of_floats::<_, S>(),
-                i8: of_integers::<_, S>(usual::<Most<Largest>, _, S>(), Some(short::<i8, S>())),
-                u8: of_integers::<_, S>(usual::<Most<Largest>, _, S>(), Some(short::<u8, S>())),
+                f64: Kernels { max: max_of_floats::<f64, S>(), ..of_floats::<_, S>() },
+                f16: Kernels { max: max_in_order::<f16, S>(), ..of_floats::<_, S>() },
+                bf16: Kernels { max: max_in_order::<bf16, S>(), ..of_floats::<_, S>() },
+                i8: of_integers::<_, S>(fast::<Most<Largest>, _, S>(), Some(short::<i8, S>())),
+                u8: of_integers::<_, S>(fast::<Most<Largest>, _, S>(), Some(short::<u8, S>())),
                 i16: of_integers::<_, S>(i16, Some(short::<i16, S>())),
                 u16: of_integers::<_, S>(u16, Some(short::<u16, S>())),
                 i32: of_integers::<_, S>(i32, Some(long::<i32, S>())),
@@ -256,12 +254,37 @@ const fn loops<T>(run: fn(&Geometry, Range<usize>, &[T], &mut [T])) -> Kernel<T>
     Kernel { run, walk: None, lanes: 1 }
 }
 
+const fn max_of_floats<T: Element, S: Memory<T>>() -> Kernel<T>
+where
+    Scalar: Memory<T, Vector = T::Acc>,
+{
+    if S::NAN_IS_FREE {
+        fast::<Most<Largest>, T, S>()
+    } else {
+        fast::<MostOfNumbers<Largest>, T, S>()
+    }
+}
+
+/// The largest element, by comparing integers.
+const fn max_in_order<T: Half, S: Memory<Ordered<T>>>() -> Kernel<T> {
+    fn max<T: Half, S: Memory<Ordered<T>>>(
+        geometry: &Geometry,
+        rows: Range<usize>,
+        input: &[T],
+        output: &mut [T],
+    ) {
+        let (input, output) = (Ordered::wrap_slice(input), Ordered::wrap_slice_mut(output));
+        pool::<Most<Largest>, Ordered<T>, S>(geometry, rows, input, output);
+    }
+    Kernel { run: max::<T, S>, walk: Some(Walk::of_pool::<Ordered<T>, S>), lanes: S::N }
+}
+
 const fn of_floats<T: Element, S: Memory<T>>() -> Kernels<T>
 where
     Scalar: Memory<T, Vector = T::Acc>,
 {
     Kernels {
-        mean: Some(usual::<Mean, T, S>()),
+        mean: Some(fast::<Mean, T, S>()),
         norms: Some(Norms {
             norm_1: rare::<Magnitudes, T, S>(),
             norm_2: rare::<RootOfSquares, T, S>(),
@@ -270,7 +293,7 @@ where
         }),
         max_number: rare::<MostNumber<Largest>, T, S>(),
         min_number: rare::<MostNumber<Smallest>, T, S>(),
-        ..of_integers::<T, S>(usual::<Most<Largest>, T, S>(), None)
+        ..of_integers::<T, S>(rare::<Most<Largest>, T, S>(), None)
     }
 }
 

@@ -10,7 +10,7 @@ use crate::reduction::{Divide, Reduction, look_at};
 use crate::simd::{Memory, load_first, store_first};
 use crate::walk::FastWalk;
 use crate::{Axis, Geometry};
-use core::ops::Range;
+use core::ops::{Range, RangeInclusive};
 
 /// Vectors of channels that are walked along a row together.
 const B: usize = 4;
@@ -48,7 +48,7 @@ struct Row<'a, T, const K: usize, const STRIDE: usize> {
 }
 
 impl<T: Element, const K: usize, const STRIDE: usize> RowWalk<T> for Row<'_, T, K, STRIDE> {
-    const FEWEST: usize = K;
+    const LINES: RangeInclusive<usize> = if K == 2 { 2..=4 } else { K..=K };
 
     #[inline(always)]
     fn reduce<R: Reduction<T::Acc>, S: Memory<T>>(

@@ -186,6 +186,10 @@ pub(crate) trait Lanes<A: Number>: Isa {
 /// Elements in memory, as lanes of what they are reduced in. What is not overridden converts lane by
 /// lane, and takes the first elements through a buffer.
 pub(crate) trait Memory<T: Element>: Lanes<T::Acc> {
+    /// Whether there are instructions that touch some elements only: then it is no use to look whether
+    /// whole vectors are inside.
+    const MASKS: bool = false;
+
     /// Loads `N` elements.
     ///
     /// # Safety
@@ -450,8 +454,8 @@ pub(crate) unsafe fn load_first<T: Element, S: Memory<T>>(
     debug_assert!(at <= slice.len() && n <= slice.len() - at, "a load out of bounds");
     // SAFETY: as the caller promises.
     let src = unsafe { slice.as_ptr().add(at) };
-    if n >= S::N {
-        // SAFETY: as the caller promises.
+    if n >= S::N || !S::MASKS && S::N <= slice.len() - at {
+        // SAFETY: as the caller promises, or as was seen.
         unsafe { simd.load(src) }
     } else {
         // SAFETY: as the caller promises.
@@ -479,8 +483,13 @@ pub(crate) unsafe fn load_between<T: Element, S: Memory<T>>(
                 && at.wrapping_add(lanes.end) <= slice.len(),
         "a load out of bounds"
     );
+    let src = slice.as_ptr().wrapping_add(at);
+    if !S::MASKS && at <= slice.len() && S::N <= slice.len() - at {
+        // SAFETY: as was seen.
+        return simd.keep(unsafe { simd.load(src) }, lanes, rest);
+    }
     // SAFETY: as the caller promises.
-    unsafe { simd.load_between(slice.as_ptr().wrapping_add(at), lanes, rest) }
+    unsafe { simd.load_between(src, lanes, rest) }
 }
 
 /// Stores `v` to the first `n` elements of `slice` from `at` on, all `N` at most.

@@ -3,7 +3,7 @@
 use super::{Feature, Isa, Lanes, Memory, as_it_is, has, intrinsics, no_nan};
 use crate::Rounding;
 use crate::backend::AllLanes;
-use crate::number::{Summed, SummedLong};
+use crate::number::{Element, Half, Ordered, Summed, SummedLong};
 use bytemuck::{Pod, must_cast};
 use core::arch::x86_64::*;
 use core::ops::Range;
@@ -193,6 +193,8 @@ impl Lanes<f32> for Avx2 {
 }
 
 impl Memory<f32> for Avx2 {
+    const MASKS: bool = true;
+
     as_it_is!(f32, __m256);
 
     #[inline(always)]
@@ -309,6 +311,11 @@ impl Lanes<f64> for Avx2 {
     }
 
     #[inline(always)]
+    fn slide<const J: usize>(self, before: __m256d, v: __m256d) -> __m256d {
+        must_cast(slide_bytes(self, must_cast(before), must_cast(v), J * 8))
+    }
+
+    #[inline(always)]
     fn deinterleave(self, lo: __m256d, hi: __m256d) -> (__m256d, __m256d) {
         deinterleave_64(self, lo, hi)
     }
@@ -316,6 +323,32 @@ impl Lanes<f64> for Avx2 {
 
 impl Memory<f64> for Avx2 {
     as_it_is!(f64, __m256d);
+}
+
+/// Shifts the last bytes of `before` into `v`, as many as up to four lanes have.
+#[inline(always)]
+fn slide_bytes(_: Avx2, before: __m256i, v: __m256i, bytes: usize) -> __m256i {
+    #[target_feature(enable = "avx2")]
+    #[inline]
+    fn slide(before: __m256i, v: __m256i, bytes: usize) -> __m256i {
+        // `alignr` works within 128-bit halves: give each half of `v` the one before it.
+        let half_before = _mm256_permute2x128_si256::<0x21>(before, v);
+        match bytes {
+            0 => v,
+            1 => _mm256_alignr_epi8::<15>(v, half_before),
+            2 => _mm256_alignr_epi8::<14>(v, half_before),
+            3 => _mm256_alignr_epi8::<13>(v, half_before),
+            4 => _mm256_alignr_epi8::<12>(v, half_before),
+            6 => _mm256_alignr_epi8::<10>(v, half_before),
+            8 => _mm256_alignr_epi8::<8>(v, half_before),
+            12 => _mm256_alignr_epi8::<4>(v, half_before),
+            16 => half_before,
+            24 => _mm256_alignr_epi8::<8>(half_before, before),
+            _ => before,
+        }
+    }
+    // SAFETY: the token proves that the CPU has AVX2.
+    unsafe { slide(before, v, bytes) }
 }
 
 /// Splits eight elements of 64 bits into those at even and odd positions.
@@ -422,6 +455,11 @@ macro_rules! integers {
             }
 
             #[inline(always)]
+            fn slide<const J: usize>(self, before: __m256i, v: __m256i) -> __m256i {
+                slide_bytes(self, before, v, J * size_of::<$integer>())
+            }
+
+            #[inline(always)]
             fn deinterleave(self, lo: __m256i, hi: __m256i) -> (__m256i, __m256i) {
                 $deinterleave(self, lo, hi)
             }
@@ -456,18 +494,91 @@ impl Memory<f16> for Avx2 {
     unsafe fn store(self, v: __m256, dst: *mut f16) {
         // SAFETY: the token proves that the CPU has F16C.
         let bits = unsafe { _mm256_cvtps_ph::<_MM_FROUND_TO_NEAREST_INT>(v) };
-        // A small number may have been rounded to −0.
-        let minus_zero = must_cast([0x8000u16; 8]);
         // SAFETY: the token proves that the CPU has AVX2.
-        let is_minus_zero = unsafe { _mm_cmpeq_epi16(bits, minus_zero) };
-        // SAFETY: the token proves that the CPU has AVX2.
-        let bits = unsafe { _mm_andnot_si128(is_minus_zero, bits) };
+        let bits = unsafe { positive_zero(bits) };
         // SAFETY: as the caller promises.
         unsafe { dst.cast::<__m128i>().write_unaligned(bits) }
     }
 }
 
-impl Memory<bf16> for Avx2 {}
+impl Memory<bf16> for Avx2 {
+    #[inline(always)]
+    unsafe fn load(self, src: *const bf16) -> __m256 {
+        #[target_feature(enable = "avx2")]
+        #[inline]
+        fn widen(bits: __m128i) -> __m256i {
+            _mm256_slli_epi32::<16>(_mm256_cvtepu16_epi32(bits))
+        }
+        // SAFETY: as the caller promises.
+        let bits = unsafe { src.cast::<__m128i>().read_unaligned() };
+        // SAFETY: the token proves that the CPU has AVX2.
+        must_cast(unsafe { widen(bits) })
+    }
+
+    #[inline(always)]
+    unsafe fn store(self, v: __m256, dst: *mut bf16) {
+        #[target_feature(enable = "avx2")]
+        #[inline]
+        fn narrow(bits: __m256i) -> __m128i {
+            // To the nearest, halves to even. A canonical NaN stays what it is.
+            let odd = _mm256_and_si256(_mm256_srli_epi32::<16>(bits), _mm256_set1_epi32(1));
+            let half = _mm256_add_epi32(odd, _mm256_set1_epi32(0x7fff));
+            let long = _mm256_srli_epi32::<16>(_mm256_add_epi32(bits, half));
+            let halves = (_mm256_castsi256_si128(long), _mm256_extracti128_si256::<1>(long));
+            positive_zero(_mm_packus_epi32(halves.0, halves.1))
+        }
+        // SAFETY: the token proves that the CPU has AVX2.
+        let bits = unsafe { narrow(must_cast(v)) };
+        // SAFETY: as the caller promises.
+        unsafe { dst.cast::<__m128i>().write_unaligned(bits) }
+    }
+}
+
+/// Replaces the bits of −0, to which a small number may have been rounded.
+#[target_feature(enable = "avx2")]
+#[inline]
+fn positive_zero(bits: __m128i) -> __m128i {
+    _mm_andnot_si128(_mm_cmpeq_epi16(bits, _mm_set1_epi16(i16::MIN)), bits)
+}
+
+impl<T: Half> Memory<Ordered<T>> for Avx2
+where
+    Ordered<T>: Element<Acc = u16>,
+{
+    #[inline(always)]
+    unsafe fn load(self, src: *const Ordered<T>) -> __m256i {
+        #[target_feature(enable = "avx2")]
+        #[inline]
+        fn order(bits: __m256i, infinity: u16) -> __m256i {
+            let magnitude = _mm256_and_si256(bits, _mm256_set1_epi16(i16::MAX));
+            let number = _mm256_sign_epi16(magnitude, bits);
+            _mm256_add_epi16(number, _mm256_set1_epi16(infinity.cast_signed()))
+        }
+        // SAFETY: as the caller promises.
+        let bits = unsafe { src.cast::<__m256i>().read_unaligned() };
+        // SAFETY: the token proves that the CPU has AVX2.
+        unsafe { order(bits, T::INFINITY) }
+    }
+
+    #[inline(always)]
+    unsafe fn store(self, v: __m256i, dst: *mut Ordered<T>) {
+        #[target_feature(enable = "avx2")]
+        #[inline]
+        fn bits(v: __m256i, infinity: u16, nan: u16) -> __m256i {
+            let number = _mm256_sub_epi16(v, _mm256_set1_epi16(infinity.cast_signed()));
+            let sign = _mm256_and_si256(number, _mm256_set1_epi16(i16::MIN));
+            let bits = _mm256_or_si256(_mm256_abs_epi16(number), sign);
+            let first_nan = _mm256_set1_epi16((2 * infinity + 1).cast_signed());
+            let is_nan = _mm256_cmpeq_epi16(_mm256_max_epu16(v, first_nan), v);
+            _mm256_blendv_epi8(bits, _mm256_set1_epi16(nan.cast_signed()), is_nan)
+        }
+        // SAFETY: the token proves that the CPU has AVX2.
+        let bits = unsafe { bits(v, T::INFINITY, T::NAN) };
+        // SAFETY: as the caller promises.
+        unsafe { dst.cast::<__m256i>().write_unaligned(bits) }
+    }
+}
+
 impl Memory<Summed<i8>> for Avx2 {}
 impl Memory<Summed<u8>> for Avx2 {}
 impl Memory<Summed<i16>> for Avx2 {}

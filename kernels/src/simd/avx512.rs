@@ -3,7 +3,7 @@
 use super::{Feature, Isa, Lanes, Memory, as_it_is, has, intrinsics, no_nan};
 use crate::Rounding;
 use crate::backend::AllLanes;
-use crate::number::{Summed, SummedLong};
+use crate::number::{Element, Half, Ordered, Summed, SummedLong};
 use bytemuck::{Pod, must_cast};
 use core::arch::x86_64::*;
 use core::ops::Range;
@@ -191,6 +191,8 @@ impl Lanes<f32> for Avx512 {
 }
 
 impl Memory<f32> for Avx512 {
+    const MASKS: bool = true;
+
     as_it_is!(f32, __m512);
 
     #[inline(always)]
@@ -294,6 +296,11 @@ impl Lanes<f64> for Avx512 {
     }
 
     #[inline(always)]
+    fn slide<const J: usize>(self, before: __m512d, v: __m512d) -> __m512d {
+        must_cast(slide_bytes(self, must_cast(before), must_cast(v), J * 8))
+    }
+
+    #[inline(always)]
     fn deinterleave(self, lo: __m512d, hi: __m512d) -> (__m512d, __m512d) {
         deinterleave_64(self, lo, hi)
     }
@@ -301,6 +308,32 @@ impl Lanes<f64> for Avx512 {
 
 impl Memory<f64> for Avx512 {
     as_it_is!(f64, __m512d);
+}
+
+/// Shifts the last bytes of `before` into `v`, as many as up to four lanes have.
+#[inline(always)]
+fn slide_bytes(_: Avx512, before: __m512i, v: __m512i, bytes: usize) -> __m512i {
+    #[target_feature(enable = "avx512f,avx512bw")]
+    #[inline]
+    fn slide(before: __m512i, v: __m512i, bytes: usize) -> __m512i {
+        // `alignr` of bytes works within 128-bit quarters: give each of `v` the one before it.
+        let quarter_before = _mm512_alignr_epi64::<6>(v, before);
+        match bytes {
+            0 => v,
+            1 => _mm512_alignr_epi8::<15>(v, quarter_before),
+            2 => _mm512_alignr_epi8::<14>(v, quarter_before),
+            3 => _mm512_alignr_epi8::<13>(v, quarter_before),
+            4 => _mm512_alignr_epi8::<12>(v, quarter_before),
+            6 => _mm512_alignr_epi8::<10>(v, quarter_before),
+            8 => _mm512_alignr_epi64::<7>(v, before),
+            12 => _mm512_alignr_epi32::<13>(v, before),
+            16 => quarter_before,
+            24 => _mm512_alignr_epi64::<5>(v, before),
+            _ => _mm512_alignr_epi64::<4>(v, before),
+        }
+    }
+    // SAFETY: the token proves that the CPU has AVX-512.
+    unsafe { slide(before, v, bytes) }
 }
 
 /// Splits 16 elements of 64 bits into those at even and odd positions.
@@ -375,12 +408,19 @@ macro_rules! integers {
             }
 
             #[inline(always)]
+            fn slide<const J: usize>(self, before: __m512i, v: __m512i) -> __m512i {
+                slide_bytes(self, before, v, J * size_of::<$integer>())
+            }
+
+            #[inline(always)]
             fn deinterleave(self, lo: __m512i, hi: __m512i) -> (__m512i, __m512i) {
                 $deinterleave(self, lo, hi)
             }
         }
 
         impl Memory<$integer> for Avx512 {
+            const MASKS: bool = true;
+
             as_it_is!($integer, __m512i);
 
             #[inline(always)]
@@ -434,18 +474,92 @@ impl Memory<f16> for Avx512 {
     unsafe fn store(self, v: __m512, dst: *mut f16) {
         // SAFETY: the token proves that the CPU has AVX-512.
         let bits = unsafe { _mm512_cvtps_ph::<_MM_FROUND_TO_NEAREST_INT>(v) };
-        // A small number may have been rounded to −0.
-        let minus_zero = must_cast([0x8000u16; 16]);
         // SAFETY: the token proves that the CPU has AVX-512.
-        let is_minus_zero = unsafe { _mm256_cmpeq_epi16(bits, minus_zero) };
-        // SAFETY: the token proves that the CPU has AVX-512.
-        let bits = unsafe { _mm256_andnot_si256(is_minus_zero, bits) };
+        let bits = unsafe { positive_zero(bits) };
         // SAFETY: as the caller promises.
         unsafe { dst.cast::<__m256i>().write_unaligned(bits) }
     }
 }
 
-impl Memory<bf16> for Avx512 {}
+impl Memory<bf16> for Avx512 {
+    #[inline(always)]
+    unsafe fn load(self, src: *const bf16) -> __m512 {
+        #[target_feature(enable = "avx512f")]
+        #[inline]
+        fn widen(bits: __m256i) -> __m512i {
+            _mm512_slli_epi32::<16>(_mm512_cvtepu16_epi32(bits))
+        }
+        // SAFETY: as the caller promises.
+        let bits = unsafe { src.cast::<__m256i>().read_unaligned() };
+        // SAFETY: the token proves that the CPU has AVX-512.
+        must_cast(unsafe { widen(bits) })
+    }
+
+    #[inline(always)]
+    unsafe fn store(self, v: __m512, dst: *mut bf16) {
+        #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+        #[inline]
+        fn narrow(bits: __m512i) -> __m256i {
+            // To the nearest, halves to even. A canonical NaN stays what it is.
+            let odd = _mm512_and_si512(_mm512_srli_epi32::<16>(bits), _mm512_set1_epi32(1));
+            let half = _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff));
+            let long = _mm512_srli_epi32::<16>(_mm512_add_epi32(bits, half));
+            positive_zero(_mm512_cvtepi32_epi16(long))
+        }
+        // SAFETY: the token proves that the CPU has AVX-512.
+        let bits = unsafe { narrow(must_cast(v)) };
+        // SAFETY: as the caller promises.
+        unsafe { dst.cast::<__m256i>().write_unaligned(bits) }
+    }
+}
+
+/// Replaces the bits of −0, to which a small number may have been rounded.
+#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+#[inline]
+fn positive_zero(bits: __m256i) -> __m256i {
+    let is_other = _mm256_cmpneq_epi16_mask(bits, _mm256_set1_epi16(i16::MIN));
+    _mm256_maskz_mov_epi16(is_other, bits)
+}
+
+impl<T: Half> Memory<Ordered<T>> for Avx512
+where
+    Ordered<T>: Element<Acc = u16>,
+{
+    #[inline(always)]
+    unsafe fn load(self, src: *const Ordered<T>) -> __m512i {
+        #[target_feature(enable = "avx512f,avx512bw")]
+        #[inline]
+        fn order(bits: __m512i, infinity: u16) -> __m512i {
+            let magnitude = _mm512_and_si512(bits, _mm512_set1_epi16(i16::MAX));
+            let infinity = _mm512_set1_epi16(infinity.cast_signed());
+            let positive = _mm512_add_epi16(infinity, magnitude);
+            _mm512_mask_sub_epi16(positive, _mm512_movepi16_mask(bits), infinity, magnitude)
+        }
+        // SAFETY: as the caller promises.
+        let bits = unsafe { src.cast::<__m512i>().read_unaligned() };
+        // SAFETY: the token proves that the CPU has AVX-512.
+        unsafe { order(bits, T::INFINITY) }
+    }
+
+    #[inline(always)]
+    unsafe fn store(self, v: __m512i, dst: *mut Ordered<T>) {
+        #[target_feature(enable = "avx512f,avx512bw")]
+        #[inline]
+        fn bits(v: __m512i, infinity: u16, nan: u16) -> __m512i {
+            let number = _mm512_sub_epi16(v, _mm512_set1_epi16(infinity.cast_signed()));
+            let sign = _mm512_and_si512(number, _mm512_set1_epi16(i16::MIN));
+            let bits = _mm512_or_si512(_mm512_abs_epi16(number), sign);
+            let last = _mm512_set1_epi16((2 * infinity).cast_signed());
+            let is_nan = _mm512_cmpgt_epu16_mask(v, last);
+            _mm512_mask_mov_epi16(bits, is_nan, _mm512_set1_epi16(nan.cast_signed()))
+        }
+        // SAFETY: the token proves that the CPU has AVX-512.
+        let bits = unsafe { bits(v, T::INFINITY, T::NAN) };
+        // SAFETY: as the caller promises.
+        unsafe { dst.cast::<__m512i>().write_unaligned(bits) }
+    }
+}
+
 impl Memory<Summed<i8>> for Avx512 {}
 impl Memory<Summed<u8>> for Avx512 {}
 impl Memory<Summed<i16>> for Avx512 {}
