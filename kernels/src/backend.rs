@@ -1,7 +1,9 @@
 //! One table of kernels per instruction set, and the choice among them.
 
 use crate::floor::floor;
-use crate::number::{Element, Half, Ordered, Small, Summed, SummedLong};
+use crate::number::{
+    Byte, Element, FEW_SUMMED, Half, Ordered, Small, Summed, SummedLong, SummedShort,
+};
 use crate::power::norm_p;
 use crate::reduction::{
     Largest, LargestMagnitude, Magnitudes, Mean, Most, MostNumber, MostOfNumbers, Reduction,
@@ -114,6 +116,8 @@ pub(crate) trait AllLanes:
     + Memory<i64>
     + Memory<Ordered<f16>>
     + Memory<Ordered<bf16>>
+    + Memory<SummedShort<i8>>
+    + Memory<SummedShort<u8>>
     + Memory<Summed<i8>>
     + Memory<Summed<u8>>
     + Memory<Summed<i16>>
@@ -151,8 +155,8 @@ impl Backend {
                 f64: Kernels { max: max_of_floats::<f64, S>(), ..of_floats::<_, S>() },
                 f16: Kernels { max: max_in_order::<f16, S>(), ..of_floats::<_, S>() },
                 bf16: Kernels { max: max_in_order::<bf16, S>(), ..of_floats::<_, S>() },
-                i8: of_integers::<_, S>(fast::<Most<Largest>, _, S>(), Some(short::<i8, S>())),
-                u8: of_integers::<_, S>(fast::<Most<Largest>, _, S>(), Some(short::<u8, S>())),
+                i8: of_integers::<_, S>(fast::<Most<Largest>, _, S>(), Some(mean_of_bytes::<i8, S>())),
+                u8: of_integers::<_, S>(fast::<Most<Largest>, _, S>(), Some(mean_of_bytes::<u8, S>())),
                 i16: of_integers::<_, S>(i16, Some(short::<i16, S>())),
                 u16: of_integers::<_, S>(u16, Some(short::<u16, S>())),
                 i32: of_integers::<_, S>(i32, Some(long::<i32, S>())),
@@ -353,13 +357,68 @@ where
     Kernel { run: long_mean::<T, S>, walk: Some(Walk::of_plainest), lanes: S::N }
 }
 
-/// Whether an `i32` holds all sums and divisors.
-fn fits_short<T: Small>(geometry: &Geometry) -> bool {
+/// Averages of bytes, summed in `i16` if that holds them: it does for all windows that are not large.
+const fn mean_of_bytes<T, S>() -> Kernel<T>
+where
+    T: Byte,
+    S: Memory<SummedShort<T>> + Memory<Summed<T>> + Memory<SummedLong<T>>,
+    SummedShort<T>: Element,
+    Summed<T>: Element,
+    SummedLong<T>: Element,
+    Scalar: Memory<SummedShort<T>, Vector = <SummedShort<T> as Element>::Acc>
+        + Memory<Summed<T>, Vector = <Summed<T> as Element>::Acc>
+        + Memory<SummedLong<T>, Vector = <SummedLong<T> as Element>::Acc>,
+{
+    fn mean<T, S>(geometry: &Geometry, rows: Range<usize>, input: &[T], output: &mut [T])
+    where
+        T: Byte,
+        S: Memory<SummedShort<T>> + Memory<Summed<T>> + Memory<SummedLong<T>>,
+        SummedShort<T>: Element,
+        Summed<T>: Element,
+        SummedLong<T>: Element,
+        Scalar: Memory<SummedShort<T>, Vector = <SummedShort<T> as Element>::Acc>
+            + Memory<Summed<T>, Vector = <Summed<T> as Element>::Acc>
+            + Memory<SummedLong<T>, Vector = <SummedLong<T> as Element>::Acc>,
+    {
+        if fits_shortest(geometry) {
+            let (input, output) =
+                (SummedShort::wrap_slice(input), SummedShort::wrap_slice_mut(output));
+            pool::<Mean, SummedShort<T>, S>(geometry, rows, input, output);
+        } else if fits_short::<T>(geometry) {
+            let (input, output) = (Summed::wrap_slice(input), Summed::wrap_slice_mut(output));
+            plainest::<Mean, Summed<T>, S>(geometry, rows, input, output);
+        } else {
+            long_mean::<T, S>(geometry, rows, input, output);
+        }
+    }
+    Kernel {
+        run: mean::<T, S>,
+        walk: Some(|geometry| match fits_shortest(geometry) {
+            true => Walk::of_pool::<SummedShort<T>, S>(geometry),
+            false => Walk::of_plainest(geometry),
+        }),
+        lanes: <S as Lanes<<SummedShort<T> as Element>::Acc>>::N,
+    }
+}
+
+/// The taps of a window and the magnitude of its divisor, where that is not the number of taps at most.
+fn taps_and_divisor(geometry: &Geometry) -> (u64, u64) {
     let divisor = match geometry.divisor() {
         Divisor::Constant(n) => n.unsigned_abs(),
         _ => 0,
     };
-    let taps = geometry.axes().iter().map(|axis| axis.kernel as u64).product::<u64>();
+    (geometry.axes().iter().map(|axis| axis.kernel as u64).product(), divisor)
+}
+
+/// Whether quotients of sums in an `i16` are exact.
+fn fits_shortest(geometry: &Geometry) -> bool {
+    let (taps, divisor) = taps_and_divisor(geometry);
+    taps.max(divisor) <= FEW_SUMMED
+}
+
+/// Whether an `i32` holds all sums and divisors.
+fn fits_short<T: Small>(geometry: &Geometry) -> bool {
+    let (taps, divisor) = taps_and_divisor(geometry);
     taps <= T::MOST_SUMMED && divisor <= i32::MAX as u64
 }
 

@@ -363,6 +363,21 @@ macro_rules! small {
 
 small!(i8, u8, i16, u16);
 
+/// An integer of which some can be summed in an `i16`.
+pub(crate) trait Byte: Small {}
+
+impl Byte for i8 {}
+impl Byte for u8 {}
+
+/// The most taps of a window that is summed in an `i16`, and the greatest divisor: magnitudes of sums, and
+/// half a divisor more, are less than 2¹⁴.
+pub(crate) const FEW_SUMMED: u64 = 63;
+
+/// An integer whose windows are summed in an `i16`.
+#[derive(Clone, Copy, TransparentWrapper)]
+#[repr(transparent)]
+pub(crate) struct SummedShort<T>(T);
+
 /// An integer whose windows are summed in an `i32`.
 #[derive(Clone, Copy, TransparentWrapper)]
 #[repr(transparent)]
@@ -398,6 +413,7 @@ macro_rules! summed {
 }
 
 summed!(
+    SummedShort<i8> = i16, SummedShort<u8> = i16,
     Summed<i8> = i32, Summed<u8> = i32, Summed<i16> = i32, Summed<u16> = i32,
     SummedLong<i8> = i64, SummedLong<u8> = i64, SummedLong<i16> = i64, SummedLong<u16> = i64,
     SummedLong<i32> = i64

@@ -97,15 +97,13 @@ pub(crate) trait Lanes<A: Number>: Isa {
     /// Multiplies each pair of lanes; integers wrap.
     #[inline(always)]
     fn mul(self, a: Self::Vector, b: Self::Vector) -> Self::Vector {
-        lane_by_lane::<A, Self>(a, b, A::times)
+        mul_lanes::<A, Self>(self, a, b)
     }
 
     /// Divides each pair of lanes, and rounds as told to an integer if the lanes are integers.
     #[inline(always)]
     fn div(self, a: Self::Vector, b: Self::Vector, rounding: Rounding) -> Self::Vector {
-        let (mut a, b): (Self::Array, Self::Array) = (must_cast(a), must_cast(b));
-        A::divide(a.as_mut(), b.as_ref(), rounding);
-        must_cast(a)
+        div_lanes::<A, Self>(self, a, b, rounding)
     }
 
     /// The square root of each lane; of integers, not used.
@@ -277,6 +275,25 @@ pub(crate) trait Memory<T: Element>: Lanes<T::Acc> {
         // SAFETY: the buffer is aligned for all elements, and longer than a vector of them.
         self.keep(unsafe { self.load(bytes.cast()) }, lanes, rest)
     }
+}
+
+/// Multiplies lane by lane.
+#[inline(always)]
+fn mul_lanes<A: Number, S: Lanes<A>>(_: S, a: S::Vector, b: S::Vector) -> S::Vector {
+    lane_by_lane::<A, S>(a, b, A::times)
+}
+
+/// Divides lane by lane.
+#[inline(always)]
+fn div_lanes<A: Number, S: Lanes<A>>(
+    _: S,
+    a: S::Vector,
+    b: S::Vector,
+    rounding: Rounding,
+) -> S::Vector {
+    let (mut a, b): (S::Array, S::Array) = (must_cast(a), must_cast(b));
+    A::divide(a.as_mut(), b.as_ref(), rounding);
+    must_cast(a)
 }
 
 /// Applies a function to each pair of lanes.

@@ -64,6 +64,7 @@ impl Walk {
             Self::Rows if matches!((kernel, stride), (2, 2) | (3, 1 | 2)) => Self::Rows,
             Self::Pixels if kernel == 3 => Self::Pixels,
             Self::Rows | Self::Pixels => Self::general(geometry),
+            Self::Down if pixels::fits_apart(geometry.axes()) => Self::Pixels,
             general => general,
         }
     }
@@ -175,6 +176,9 @@ pub(crate) fn pool<R: Reduction<T::Acc>, T: Element, S: Memory<T>>(
         match (Walk::of_type::<T>(geometry), width.kernel, width.stride) {
             (Walk::Pixels, 3, 1) => return job.run::<R, Pixels<3, 1>>(output),
             (Walk::Pixels, 3, _) => return job.run::<R, Pixels<3, 2>>(output),
+            (Walk::Pixels, 2, 2) if const { !T::ALL_WALKS } => {
+                return job.run::<R, Pixels<2, 2>>(output);
+            }
             (Walk::Rows, 2, _) => return job.run::<R, Rows<2, 2>>(output),
             (Walk::Rows, 3, 1) => return job.run::<R, Rows<3, 1>>(output),
             (Walk::Rows, 3, 2) => return job.run::<R, Rows<3, 2>>(output),

@@ -1,9 +1,9 @@
 //! 256-bit vectors, for x86-64 since Haswell and Zen.
 
-use super::{Feature, Isa, Lanes, Memory, as_it_is, has, intrinsics, no_nan};
+use super::{Feature, Isa, Lanes, Memory, as_it_is, div_lanes, has, intrinsics, mul_lanes, no_nan};
 use crate::Rounding;
 use crate::backend::AllLanes;
-use crate::number::{Element, Half, Ordered, Summed, SummedLong};
+use crate::number::{Element, Half, Ordered, Summed, SummedLong, SummedShort};
 use bytemuck::{Pod, must_cast};
 use core::arch::x86_64::*;
 use core::ops::Range;
@@ -397,6 +397,103 @@ fn deinterleave_8(_: Avx2, lo: __m256i, hi: __m256i) -> (__m256i, __m256i) {
     unsafe { deinterleave(lo, hi) }
 }
 
+#[inline(always)]
+fn mul_16<A, S>(_: Avx2, a: __m256i, b: __m256i) -> __m256i {
+    // SAFETY: the token proves that the CPU has AVX2.
+    unsafe { _mm256_mullo_epi16(a, b) }
+}
+
+#[inline(always)]
+fn mul_32<A, S>(_: Avx2, a: __m256i, b: __m256i) -> __m256i {
+    // SAFETY: the token proves that the CPU has AVX2.
+    unsafe { _mm256_mullo_epi32(a, b) }
+}
+
+/// Quotients of 16 bits, for magnitudes that are less than 2¹⁴ with half the divisor's added.
+///
+/// Of a divisor d ≥ 2ˢ, the factor f is 2¹⁵⁺ˢ / d, rounded up by less than d / d: n f exceeds n / d · 2¹⁵⁺ˢ
+/// by less than n < 2¹⁴, which is not enough to reach the next integer: that is 2¹⁵⁺ˢ / d > 2¹⁴ away.
+/// Where the divisor is the same in a loop, the compiler makes the factor once.
+#[inline(always)]
+fn div_16<A, S>(_: Avx2, a: __m256i, b: __m256i, rounding: Rounding) -> __m256i {
+    #[target_feature(enable = "avx2")]
+    #[inline]
+    fn factor(divisor: __m128i) -> (__m256i, __m256i) {
+        let divisor = _mm256_cvtepi32_ps(_mm256_cvtepu16_epi32(divisor));
+        let exponent = _mm256_set1_ps(f32::from_bits(0x7f80_0000));
+        let power = _mm256_and_ps(divisor, exponent);
+        let one = _mm256_set1_ps(32768.0);
+        let factor = _mm256_ceil_ps(_mm256_div_ps(_mm256_mul_ps(power, one), divisor));
+        (_mm256_cvttps_epi32(factor), _mm256_cvttps_epi32(_mm256_div_ps(one, power)))
+    }
+    #[target_feature(enable = "avx2")]
+    #[inline]
+    fn pack(low: __m256i, high: __m256i) -> __m256i {
+        _mm256_permute4x64_epi64::<0xd8>(_mm256_packus_epi32(low, high))
+    }
+    #[target_feature(enable = "avx2")]
+    #[inline]
+    fn div(a: __m256i, b: __m256i, rounding: Rounding) -> __m256i {
+        let (n, divisor) = (_mm256_abs_epi16(a), _mm256_abs_epi16(b));
+        let (low, low_power) = factor(_mm256_castsi256_si128(divisor));
+        let (high, high_power) = factor(_mm256_extracti128_si256::<1>(divisor));
+        let (factor, power) = (pack(low, high), pack(low_power, high_power));
+        let half = match rounding {
+            Rounding::Truncate => _mm256_setzero_si256(),
+            // Less than half, of negative quotients.
+            Rounding::HalfUp => {
+                let negative = _mm256_srai_epi16::<15>(_mm256_xor_si256(a, b));
+                _mm256_srli_epi16::<1>(_mm256_add_epi16(divisor, negative))
+            }
+            _ => _mm256_srli_epi16::<1>(divisor),
+        };
+        let n = _mm256_add_epi16(n, half);
+        let times = _mm256_mulhi_epu16(_mm256_slli_epi16::<2>(n), factor);
+        let mut quotient = _mm256_mulhi_epu16(times, power);
+        if rounding == Rounding::HalfEven {
+            let exact = _mm256_cmpeq_epi16(_mm256_mullo_epi16(quotient, divisor), n);
+            let even_divisor = _mm256_andnot_si256(divisor, _mm256_set1_epi16(1));
+            let odd = _mm256_and_si256(quotient, even_divisor);
+            quotient = _mm256_sub_epi16(quotient, _mm256_and_si256(exact, odd));
+        }
+        _mm256_sign_epi16(_mm256_sign_epi16(quotient, a), b)
+    }
+    // SAFETY: the token proves that the CPU has AVX2.
+    unsafe { div(a, b, rounding) }
+}
+
+/// Quotients of 32 bits, by way of `f64`. One that is no half of an integer is 1 / 2d away from the next,
+/// which is more than the quotient and the sum are rounded by; so neither gets past it.
+#[inline(always)]
+fn div_32<A, S>(_: Avx2, a: __m256i, b: __m256i, rounding: Rounding) -> __m256i {
+    #[target_feature(enable = "avx2")]
+    #[inline]
+    fn div(a: __m128i, b: __m128i, rounding: Rounding) -> __m128i {
+        let quotient = _mm256_div_pd(_mm256_cvtepi32_pd(a), _mm256_cvtepi32_pd(b));
+        let half = _mm256_set1_pd(0.5);
+        match rounding {
+            Rounding::HalfAwayFromZero => {
+                let sign = _mm256_and_pd(quotient, _mm256_set1_pd(-0.0));
+                _mm256_cvttpd_epi32(_mm256_add_pd(quotient, _mm256_or_pd(half, sign)))
+            }
+            Rounding::HalfEven => _mm256_cvtpd_epi32(quotient),
+            Rounding::HalfUp => {
+                _mm256_cvttpd_epi32(_mm256_floor_pd(_mm256_add_pd(quotient, half)))
+            }
+            Rounding::Truncate => _mm256_cvttpd_epi32(quotient),
+        }
+    }
+    #[target_feature(enable = "avx2")]
+    #[inline]
+    fn both(a: __m256i, b: __m256i, rounding: Rounding) -> __m256i {
+        let low = div(_mm256_castsi256_si128(a), _mm256_castsi256_si128(b), rounding);
+        let (a, b) = (_mm256_extracti128_si256::<1>(a), _mm256_extracti128_si256::<1>(b));
+        _mm256_set_m128i(div(a, b, rounding), low)
+    }
+    // SAFETY: the token proves that the CPU has AVX2.
+    unsafe { both(a, b, rounding) }
+}
+
 /// Splits 16 elements of 32 bits into those at even and odd positions.
 #[inline(always)]
 fn deinterleave_32(simd: Avx2, lo: __m256i, hi: __m256i) -> (__m256i, __m256i) {
@@ -439,7 +536,7 @@ fn keep_bytes(_: Avx2, v: __m256i, bytes: Range<usize>, rest: __m256i) -> __m256
 }
 
 macro_rules! integers {
-    ($($integer:ident[$n:literal]: $add:ident, $max:ident, $min:ident, $deinterleave:ident);* $(;)?) => { $(
+    ($($integer:ident[$n:literal]: $add:ident, $max:ident, $min:ident, $deinterleave:ident, $mul:ident, $div:ident);* $(;)?) => { $(
         impl Lanes<$integer> for Avx2 {
             type Vector = __m256i;
             type Array = [$integer; $n];
@@ -447,6 +544,16 @@ macro_rules! integers {
 
             no_nan!($integer, __m256i);
             intrinsics!(__m256i: add = $add, max = $max, min = $min);
+
+            #[inline(always)]
+            fn mul(self, a: __m256i, b: __m256i) -> __m256i {
+                $mul::<$integer, Self>(self, a, b)
+            }
+
+            #[inline(always)]
+            fn div(self, a: __m256i, b: __m256i, rounding: Rounding) -> __m256i {
+                $div::<$integer, Self>(self, a, b, rounding)
+            }
 
             #[inline(always)]
             fn keep(self, v: __m256i, lanes: Range<usize>, rest: __m256i) -> __m256i {
@@ -472,13 +579,13 @@ macro_rules! integers {
 }
 
 integers! {
-    i8[32]: _mm256_add_epi8, _mm256_max_epi8, _mm256_min_epi8, deinterleave_8;
-    u8[32]: _mm256_add_epi8, _mm256_max_epu8, _mm256_min_epu8, deinterleave_8;
-    i16[16]: _mm256_add_epi16, _mm256_max_epi16, _mm256_min_epi16, deinterleave_16;
-    u16[16]: _mm256_add_epi16, _mm256_max_epu16, _mm256_min_epu16, deinterleave_16;
-    i32[8]: _mm256_add_epi32, _mm256_max_epi32, _mm256_min_epi32, deinterleave_32;
-    u32[8]: _mm256_add_epi32, _mm256_max_epu32, _mm256_min_epu32, deinterleave_32;
-    i64[4]: _mm256_add_epi64, max_i64, min_i64, deinterleave_64;
+    i8[32]: _mm256_add_epi8, _mm256_max_epi8, _mm256_min_epi8, deinterleave_8, mul_lanes, div_lanes;
+    u8[32]: _mm256_add_epi8, _mm256_max_epu8, _mm256_min_epu8, deinterleave_8, mul_lanes, div_lanes;
+    i16[16]: _mm256_add_epi16, _mm256_max_epi16, _mm256_min_epi16, deinterleave_16, mul_16, div_16;
+    u16[16]: _mm256_add_epi16, _mm256_max_epu16, _mm256_min_epu16, deinterleave_16, mul_16, div_lanes;
+    i32[8]: _mm256_add_epi32, _mm256_max_epi32, _mm256_min_epi32, deinterleave_32, mul_32, div_32;
+    u32[8]: _mm256_add_epi32, _mm256_max_epu32, _mm256_min_epu32, deinterleave_32, mul_32, div_lanes;
+    i64[4]: _mm256_add_epi64, max_i64, min_i64, deinterleave_64, mul_lanes, div_lanes;
 }
 
 impl Memory<f16> for Avx2 {
@@ -578,6 +685,31 @@ where
         unsafe { dst.cast::<__m256i>().write_unaligned(bits) }
     }
 }
+
+macro_rules! summed_short {
+    ($($integer:ident: $widen:ident, $narrow:ident);*) => { $(
+        impl Memory<SummedShort<$integer>> for Avx2 {
+            #[inline(always)]
+            unsafe fn load(self, src: *const SummedShort<$integer>) -> __m256i {
+                // SAFETY: as the caller promises.
+                let bytes = unsafe { src.cast::<__m128i>().read_unaligned() };
+                // SAFETY: the token proves that the CPU has AVX2.
+                unsafe { $widen(bytes) }
+            }
+
+            #[inline(always)]
+            unsafe fn store(self, v: __m256i, dst: *mut SummedShort<$integer>) {
+                let [low, high]: [__m128i; 2] = must_cast(v);
+                // SAFETY: the token proves that the CPU has AVX2.
+                let bytes = unsafe { $narrow(low, high) };
+                // SAFETY: as the caller promises.
+                unsafe { dst.cast::<__m128i>().write_unaligned(bytes) }
+            }
+        }
+    )* };
+}
+
+summed_short!(i8: _mm256_cvtepi8_epi16, _mm_packs_epi16; u8: _mm256_cvtepu8_epi16, _mm_packus_epi16);
 
 impl Memory<Summed<i8>> for Avx2 {}
 impl Memory<Summed<u8>> for Avx2 {}

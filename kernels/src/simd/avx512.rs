@@ -1,9 +1,9 @@
 //! 512-bit vectors, for x86-64 since Skylake-X and Zen 4.
 
-use super::{Feature, Isa, Lanes, Memory, as_it_is, has, intrinsics, no_nan};
+use super::{Feature, Isa, Lanes, Memory, as_it_is, div_lanes, has, intrinsics, mul_lanes, no_nan};
 use crate::Rounding;
 use crate::backend::AllLanes;
-use crate::number::{Element, Half, Ordered, Summed, SummedLong};
+use crate::number::{Element, Half, Ordered, Summed, SummedLong, SummedShort};
 use bytemuck::{Pod, must_cast};
 use core::arch::x86_64::*;
 use core::ops::Range;
@@ -391,8 +391,97 @@ fn deinterleave_32(simd: Avx512, lo: __m512i, hi: __m512i) -> (__m512i, __m512i)
     (must_cast(even), must_cast(odd))
 }
 
+#[inline(always)]
+fn mul_16<A, S>(_: Avx512, a: __m512i, b: __m512i) -> __m512i {
+    // SAFETY: the token proves that the CPU has AVX-512.
+    unsafe { _mm512_mullo_epi16(a, b) }
+}
+
+#[inline(always)]
+fn mul_32<A, S>(_: Avx512, a: __m512i, b: __m512i) -> __m512i {
+    // SAFETY: the token proves that the CPU has AVX-512.
+    unsafe { _mm512_mullo_epi32(a, b) }
+}
+
+/// Quotients of 16 bits, as `Avx2` has them.
+#[inline(always)]
+fn div_16<A, S>(_: Avx512, a: __m512i, b: __m512i, rounding: Rounding) -> __m512i {
+    #[target_feature(enable = "avx512f,avx512bw,avx512dq")]
+    #[inline]
+    fn factor(divisor: __m256i) -> (__m256i, __m256i) {
+        let divisor = _mm512_cvtepi32_ps(_mm512_cvtepu16_epi32(divisor));
+        let exponent = _mm512_set1_ps(f32::from_bits(0x7f80_0000));
+        let power = _mm512_and_ps(divisor, exponent);
+        let one = _mm512_set1_ps(32768.0);
+        let factor = _mm512_div_ps(_mm512_mul_ps(power, one), divisor);
+        let factor = _mm512_roundscale_ps::<{ _MM_FROUND_TO_POS_INF }>(factor);
+        let shorten = |v| _mm512_cvtepi32_epi16(_mm512_cvttps_epi32(v));
+        (shorten(factor), shorten(_mm512_div_ps(one, power)))
+    }
+    #[target_feature(enable = "avx512f,avx512bw,avx512dq")]
+    #[inline]
+    fn div(a: __m512i, b: __m512i, rounding: Rounding) -> __m512i {
+        let (n, divisor) = (_mm512_abs_epi16(a), _mm512_abs_epi16(b));
+        let [low, high]: [__m256i; 2] = must_cast(divisor);
+        let ((low, low_power), (high, high_power)) = (factor(low), factor(high));
+        let (factor, power) = (must_cast([low, high]), must_cast([low_power, high_power]));
+        let negative = _mm512_movepi16_mask(_mm512_xor_si512(a, b));
+        let one = _mm512_set1_epi16(1);
+        let half = match rounding {
+            Rounding::Truncate => _mm512_setzero_si512(),
+            // Less than half, of negative quotients.
+            Rounding::HalfUp => {
+                let less = _mm512_mask_sub_epi16(divisor, negative, divisor, one);
+                _mm512_srli_epi16::<1>(less)
+            }
+            _ => _mm512_srli_epi16::<1>(divisor),
+        };
+        let n = _mm512_add_epi16(n, half);
+        let times = _mm512_mulhi_epu16(_mm512_slli_epi16::<2>(n), factor);
+        let mut quotient = _mm512_mulhi_epu16(times, power);
+        if rounding == Rounding::HalfEven {
+            let exact = _mm512_cmpeq_epi16_mask(_mm512_mullo_epi16(quotient, divisor), n);
+            let odd = _mm512_and_si512(quotient, _mm512_andnot_si512(divisor, one));
+            quotient = _mm512_mask_sub_epi16(quotient, exact, quotient, odd);
+        }
+        _mm512_mask_sub_epi16(quotient, negative, _mm512_setzero_si512(), quotient)
+    }
+    // SAFETY: the token proves that the CPU has AVX-512.
+    unsafe { div(a, b, rounding) }
+}
+
+/// Quotients of 32 bits, by way of `f64`, as `Avx2` has them.
+#[inline(always)]
+fn div_32<A, S>(_: Avx512, a: __m512i, b: __m512i, rounding: Rounding) -> __m512i {
+    #[target_feature(enable = "avx512f,avx512dq")]
+    #[inline]
+    fn div(a: __m256i, b: __m256i, rounding: Rounding) -> __m256i {
+        let quotient = _mm512_div_pd(_mm512_cvtepi32_pd(a), _mm512_cvtepi32_pd(b));
+        let half = _mm512_set1_pd(0.5);
+        match rounding {
+            Rounding::HalfAwayFromZero => {
+                let sign = _mm512_and_pd(quotient, _mm512_set1_pd(-0.0));
+                _mm512_cvttpd_epi32(_mm512_add_pd(quotient, _mm512_or_pd(half, sign)))
+            }
+            Rounding::HalfEven => _mm512_cvtpd_epi32(quotient),
+            Rounding::HalfUp => {
+                let sum = _mm512_add_pd(quotient, half);
+                _mm512_cvttpd_epi32(_mm512_roundscale_pd::<{ _MM_FROUND_TO_NEG_INF }>(sum))
+            }
+            Rounding::Truncate => _mm512_cvttpd_epi32(quotient),
+        }
+    }
+    let ([a_low, a_high], [b_low, b_high]): ([__m256i; 2], [__m256i; 2]) =
+        (must_cast(a), must_cast(b));
+    // SAFETY: the token proves that the CPU has AVX-512.
+    let low = unsafe { div(a_low, b_low, rounding) };
+    // SAFETY: the token proves that the CPU has AVX-512.
+    let high = unsafe { div(a_high, b_high, rounding) };
+    must_cast([low, high])
+}
+
 macro_rules! integers {
-    ($($integer:ident[$n:literal]: $add:ident, $max:ident, $min:ident, $deinterleave:ident, $mask:ident, $blend:ident, $load:ident, $store:ident);* $(;)?) => { $(
+    ($($integer:ident[$n:literal]: $add:ident, $max:ident, $min:ident, $deinterleave:ident, $mul:ident, $div:ident, $mask:ident, $blend:ident, $load:ident, $store:ident);* $(;)?) => { $(
         impl Lanes<$integer> for Avx512 {
             type Vector = __m512i;
             type Array = [$integer; $n];
@@ -400,6 +489,16 @@ macro_rules! integers {
 
             no_nan!($integer, __m512i);
             intrinsics!(__m512i: add = $add, max = $max, min = $min);
+
+            #[inline(always)]
+            fn mul(self, a: __m512i, b: __m512i) -> __m512i {
+                $mul::<$integer, Self>(self, a, b)
+            }
+
+            #[inline(always)]
+            fn div(self, a: __m512i, b: __m512i, rounding: Rounding) -> __m512i {
+                $div::<$integer, Self>(self, a, b, rounding)
+            }
 
             #[inline(always)]
             fn keep(self, v: __m512i, lanes: Range<usize>, rest: __m512i) -> __m512i {
@@ -452,13 +551,13 @@ macro_rules! integers {
 }
 
 integers! {
-    i8[64]: _mm512_add_epi8, _mm512_max_epi8, _mm512_min_epi8, deinterleave_8, __mmask64, _mm512_mask_blend_epi8, _mm512_mask_loadu_epi8, _mm512_mask_storeu_epi8;
-    u8[64]: _mm512_add_epi8, _mm512_max_epu8, _mm512_min_epu8, deinterleave_8, __mmask64, _mm512_mask_blend_epi8, _mm512_mask_loadu_epi8, _mm512_mask_storeu_epi8;
-    i16[32]: _mm512_add_epi16, _mm512_max_epi16, _mm512_min_epi16, deinterleave_16, __mmask32, _mm512_mask_blend_epi16, _mm512_mask_loadu_epi16, _mm512_mask_storeu_epi16;
-    u16[32]: _mm512_add_epi16, _mm512_max_epu16, _mm512_min_epu16, deinterleave_16, __mmask32, _mm512_mask_blend_epi16, _mm512_mask_loadu_epi16, _mm512_mask_storeu_epi16;
-    i32[16]: _mm512_add_epi32, _mm512_max_epi32, _mm512_min_epi32, deinterleave_32, __mmask16, _mm512_mask_blend_epi32, _mm512_mask_loadu_epi32, _mm512_mask_storeu_epi32;
-    u32[16]: _mm512_add_epi32, _mm512_max_epu32, _mm512_min_epu32, deinterleave_32, __mmask16, _mm512_mask_blend_epi32, _mm512_mask_loadu_epi32, _mm512_mask_storeu_epi32;
-    i64[8]: _mm512_add_epi64, _mm512_max_epi64, _mm512_min_epi64, deinterleave_64, __mmask8, _mm512_mask_blend_epi64, _mm512_mask_loadu_epi64, _mm512_mask_storeu_epi64;
+    i8[64]: _mm512_add_epi8, _mm512_max_epi8, _mm512_min_epi8, deinterleave_8, mul_lanes, div_lanes, __mmask64, _mm512_mask_blend_epi8, _mm512_mask_loadu_epi8, _mm512_mask_storeu_epi8;
+    u8[64]: _mm512_add_epi8, _mm512_max_epu8, _mm512_min_epu8, deinterleave_8, mul_lanes, div_lanes, __mmask64, _mm512_mask_blend_epi8, _mm512_mask_loadu_epi8, _mm512_mask_storeu_epi8;
+    i16[32]: _mm512_add_epi16, _mm512_max_epi16, _mm512_min_epi16, deinterleave_16, mul_16, div_16, __mmask32, _mm512_mask_blend_epi16, _mm512_mask_loadu_epi16, _mm512_mask_storeu_epi16;
+    u16[32]: _mm512_add_epi16, _mm512_max_epu16, _mm512_min_epu16, deinterleave_16, mul_16, div_lanes, __mmask32, _mm512_mask_blend_epi16, _mm512_mask_loadu_epi16, _mm512_mask_storeu_epi16;
+    i32[16]: _mm512_add_epi32, _mm512_max_epi32, _mm512_min_epi32, deinterleave_32, mul_32, div_32, __mmask16, _mm512_mask_blend_epi32, _mm512_mask_loadu_epi32, _mm512_mask_storeu_epi32;
+    u32[16]: _mm512_add_epi32, _mm512_max_epu32, _mm512_min_epu32, deinterleave_32, mul_32, div_lanes, __mmask16, _mm512_mask_blend_epi32, _mm512_mask_loadu_epi32, _mm512_mask_storeu_epi32;
+    i64[8]: _mm512_add_epi64, _mm512_max_epi64, _mm512_min_epi64, deinterleave_64, mul_lanes, div_lanes, __mmask8, _mm512_mask_blend_epi64, _mm512_mask_loadu_epi64, _mm512_mask_storeu_epi64;
 }
 
 impl Memory<f16> for Avx512 {
@@ -558,6 +657,34 @@ where
         // SAFETY: as the caller promises.
         unsafe { dst.cast::<__m512i>().write_unaligned(bits) }
     }
+}
+
+macro_rules! summed_short {
+    ($($integer:ident: $widen:ident, $narrow:ident, $least:literal);*) => { $(
+        impl Memory<SummedShort<$integer>> for Avx512 {
+            #[inline(always)]
+            unsafe fn load(self, src: *const SummedShort<$integer>) -> __m512i {
+                // SAFETY: as the caller promises.
+                let bytes = unsafe { src.cast::<__m256i>().read_unaligned() };
+                // SAFETY: the token proves that the CPU has AVX-512.
+                unsafe { $widen(bytes) }
+            }
+
+            #[inline(always)]
+            unsafe fn store(self, v: __m512i, dst: *mut SummedShort<$integer>) {
+                let v = Lanes::<i16>::max(self, v, Lanes::<i16>::splat(self, $least));
+                // SAFETY: the token proves that the CPU has AVX-512.
+                let bytes = unsafe { $narrow(v) };
+                // SAFETY: as the caller promises.
+                unsafe { dst.cast::<__m256i>().write_unaligned(bytes) }
+            }
+        }
+    )* };
+}
+
+summed_short! {
+    i8: _mm512_cvtepi8_epi16, _mm512_cvtsepi16_epi8, -128;
+    u8: _mm512_cvtepu8_epi16, _mm512_cvtusepi16_epi8, 0
 }
 
 impl Memory<Summed<i8>> for Avx512 {}
