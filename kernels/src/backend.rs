@@ -155,8 +155,14 @@ impl Backend {
                 f64: Kernels { max: max_of_floats::<f64, S>(), ..of_floats::<_, S>() },
                 f16: Kernels { max: max_in_order::<f16, S>(), ..of_floats::<_, S>() },
                 bf16: Kernels { max: max_in_order::<bf16, S>(), ..of_floats::<_, S>() },
-                i8: of_integers::<_, S>(fast::<Most<Largest>, _, S>(), Some(mean_of_bytes::<i8, S>())),
-                u8: of_integers::<_, S>(fast::<Most<Largest>, _, S>(), Some(mean_of_bytes::<u8, S>())),
+                i8: of_integers::<_, S>(
+                    fast::<Most<Largest>, _, S>(),
+                    Some(mean_of_bytes::<i8, S>()),
+                ),
+                u8: of_integers::<_, S>(
+                    fast::<Most<Largest>, _, S>(),
+                    Some(mean_of_bytes::<u8, S>()),
+                ),
                 i16: of_integers::<_, S>(i16, Some(short::<i16, S>())),
                 u16: of_integers::<_, S>(u16, Some(short::<u16, S>())),
                 i32: of_integers::<_, S>(i32, Some(long::<i32, S>())),

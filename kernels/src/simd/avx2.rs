@@ -477,9 +477,7 @@ fn div_32<A, S>(_: Avx2, a: __m256i, b: __m256i, rounding: Rounding) -> __m256i 
                 _mm256_cvttpd_epi32(_mm256_add_pd(quotient, _mm256_or_pd(half, sign)))
             }
             Rounding::HalfEven => _mm256_cvtpd_epi32(quotient),
-            Rounding::HalfUp => {
-                _mm256_cvttpd_epi32(_mm256_floor_pd(_mm256_add_pd(quotient, half)))
-            }
+            Rounding::HalfUp => _mm256_cvttpd_epi32(_mm256_floor_pd(_mm256_add_pd(quotient, half))),
             Rounding::Truncate => _mm256_cvttpd_epi32(quotient),
         }
     }
