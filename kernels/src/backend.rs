@@ -419,7 +419,8 @@ fn taps_and_divisor(geometry: &Geometry) -> (u64, u64) {
 /// Whether quotients of sums in an `i16` are exact.
 fn fits_shortest(geometry: &Geometry) -> bool {
     let (taps, divisor) = taps_and_divisor(geometry);
-    taps.max(divisor) <= FEW_SUMMED
+    let times = divisor <= 1 || divisor >= taps;
+    times && taps.max(divisor) <= FEW_SUMMED
 }
 
 /// Whether an `i32` holds all sums and divisors.

@@ -369,11 +369,12 @@ pub(crate) trait Byte: Small {}
 impl Byte for i8 {}
 impl Byte for u8 {}
 
-/// The most taps of a window that is summed in an `i16`, and the greatest divisor: magnitudes of sums, and
-/// half a divisor more, are less than 2¹⁴.
+/// The most taps of a window that is summed in an `i16`, and the greatest divisor: magnitudes of sums are
+/// less than 2¹⁴.
 pub(crate) const FEW_SUMMED: u64 = 63;
 
-/// An integer whose windows are summed in an `i16`.
+/// An integer whose windows are summed in an `i16`: of [`FEW_SUMMED`] taps at most, which are not more than
+/// the divisor unless that is 1.
 #[derive(Clone, Copy, TransparentWrapper)]
 #[repr(transparent)]
 pub(crate) struct SummedShort<T>(T);

@@ -409,11 +409,13 @@ fn mul_32<A, S>(_: Avx2, a: __m256i, b: __m256i) -> __m256i {
     unsafe { _mm256_mullo_epi32(a, b) }
 }
 
-/// Quotients of 16 bits, for magnitudes that are less than 2¹⁴ with half the divisor's added.
+/// Quotients of 16 bits: [`SummedShort`] says of what.
 ///
-/// Of a divisor d ≥ 2ˢ, the factor f is 2¹⁵⁺ˢ / d, rounded up by less than d / d: n f exceeds n / d · 2¹⁵⁺ˢ
-/// by less than n < 2¹⁴, which is not enough to reach the next integer: that is 2¹⁵⁺ˢ / d > 2¹⁴ away.
-/// Where the divisor is the same in a loop, the compiler makes the factor once.
+/// With p the greatest power of two below the divisor d, 2¹⁶p / d is rounded up to a factor of 16 bits. A
+/// number n times that, over 2¹⁶p, exceeds n / d by less than n / 2¹⁶p; that is less than 1 / 2d, which is
+/// how far a quotient is from the next half of an integer, if n < 2¹⁴. The product is cut to units of
+/// 1 / 4p, which do not tell apart less than that, and keep halves exact. Where the divisor is the same
+/// in a loop, the compiler makes the factor once.
 #[inline(always)]
 fn div_16<A, S>(_: Avx2, a: __m256i, b: __m256i, rounding: Rounding) -> __m256i {
     #[target_feature(enable = "avx2")]
@@ -421,10 +423,15 @@ fn div_16<A, S>(_: Avx2, a: __m256i, b: __m256i, rounding: Rounding) -> __m256i 
     fn factor(divisor: __m128i) -> (__m256i, __m256i) {
         let divisor = _mm256_cvtepi32_ps(_mm256_cvtepu16_epi32(divisor));
         let exponent = _mm256_set1_ps(f32::from_bits(0x7f80_0000));
-        let power = _mm256_and_ps(divisor, exponent);
-        let one = _mm256_set1_ps(32768.0);
-        let factor = _mm256_ceil_ps(_mm256_div_ps(_mm256_mul_ps(power, one), divisor));
-        (_mm256_cvttps_epi32(factor), _mm256_cvttps_epi32(_mm256_div_ps(one, power)))
+        let power = _mm256_and_ps(_mm256_sub_ps(divisor, _mm256_set1_ps(0.5)), exponent);
+        let factor = _mm256_div_ps(_mm256_mul_ps(power, _mm256_set1_ps(65536.0)), divisor);
+        let unit = _mm256_mul_ps(power, _mm256_set1_ps(4.0));
+        (_mm256_cvttps_epi32(_mm256_ceil_ps(factor)), _mm256_cvttps_epi32(unit))
+    }
+    #[target_feature(enable = "avx2")]
+    #[inline]
+    fn inverse(units: __m256i) -> __m256i {
+        _mm256_cvttps_epi32(_mm256_div_ps(_mm256_set1_ps(32768.0), _mm256_cvtepi32_ps(units)))
     }
     #[target_feature(enable = "avx2")]
     #[inline]
@@ -434,29 +441,31 @@ fn div_16<A, S>(_: Avx2, a: __m256i, b: __m256i, rounding: Rounding) -> __m256i 
     #[target_feature(enable = "avx2")]
     #[inline]
     fn div(a: __m256i, b: __m256i, rounding: Rounding) -> __m256i {
-        let (n, divisor) = (_mm256_abs_epi16(a), _mm256_abs_epi16(b));
-        let (low, low_power) = factor(_mm256_castsi256_si128(divisor));
-        let (high, high_power) = factor(_mm256_extracti128_si256::<1>(divisor));
-        let (factor, power) = (pack(low, high), pack(low_power, high_power));
-        let half = match rounding {
-            Rounding::Truncate => _mm256_setzero_si256(),
-            // Less than half, of negative quotients.
+        let divisor = _mm256_abs_epi16(b);
+        let (low, low_units) = factor(_mm256_castsi256_si128(divisor));
+        let (high, high_units) = factor(_mm256_extracti128_si256::<1>(divisor));
+        let (factor, units) = (pack(low, high), pack(low_units, high_units));
+        let inverse = pack(inverse(low_units), inverse(high_units));
+        let half = _mm256_srli_epi16::<1>(units);
+
+        let n = _mm256_slli_epi16::<2>(_mm256_abs_epi16(a));
+        let exact = _mm256_mulhi_epu16(n, factor);
+        let rounded = match rounding {
+            Rounding::HalfAwayFromZero => _mm256_mulhrs_epi16(exact, inverse),
+            Rounding::HalfEven => {
+                let rounded = _mm256_mulhrs_epi16(exact, inverse);
+                let halved = _mm256_add_epi16(exact, half);
+                let is_half = _mm256_cmpeq_epi16(_mm256_mullo_epi16(rounded, units), halved);
+                let odd = _mm256_and_si256(rounded, _mm256_set1_epi16(1));
+                _mm256_sub_epi16(rounded, _mm256_and_si256(is_half, odd))
+            }
             Rounding::HalfUp => {
                 let negative = _mm256_srai_epi16::<15>(_mm256_xor_si256(a, b));
-                _mm256_srli_epi16::<1>(_mm256_add_epi16(divisor, negative))
+                _mm256_mulhrs_epi16(_mm256_add_epi16(exact, negative), inverse)
             }
-            _ => _mm256_srli_epi16::<1>(divisor),
+            Rounding::Truncate => _mm256_mulhrs_epi16(_mm256_sub_epi16(exact, half), inverse),
         };
-        let n = _mm256_add_epi16(n, half);
-        let times = _mm256_mulhi_epu16(_mm256_slli_epi16::<2>(n), factor);
-        let mut quotient = _mm256_mulhi_epu16(times, power);
-        if rounding == Rounding::HalfEven {
-            let exact = _mm256_cmpeq_epi16(_mm256_mullo_epi16(quotient, divisor), n);
-            let even_divisor = _mm256_andnot_si256(divisor, _mm256_set1_epi16(1));
-            let odd = _mm256_and_si256(quotient, even_divisor);
-            quotient = _mm256_sub_epi16(quotient, _mm256_and_si256(exact, odd));
-        }
-        _mm256_sign_epi16(_mm256_sign_epi16(quotient, a), b)
+        _mm256_sign_epi16(_mm256_sign_epi16(rounded, a), b)
     }
     // SAFETY: the token proves that the CPU has AVX2.
     unsafe { div(a, b, rounding) }

@@ -408,43 +408,51 @@ fn mul_32<A, S>(_: Avx512, a: __m512i, b: __m512i) -> __m512i {
 fn div_16<A, S>(_: Avx512, a: __m512i, b: __m512i, rounding: Rounding) -> __m512i {
     #[target_feature(enable = "avx512f,avx512bw,avx512dq")]
     #[inline]
-    fn factor(divisor: __m256i) -> (__m256i, __m256i) {
+    fn factor(divisor: __m256i) -> [__m256i; 3] {
         let divisor = _mm512_cvtepi32_ps(_mm512_cvtepu16_epi32(divisor));
         let exponent = _mm512_set1_ps(f32::from_bits(0x7f80_0000));
-        let power = _mm512_and_ps(divisor, exponent);
-        let one = _mm512_set1_ps(32768.0);
-        let factor = _mm512_div_ps(_mm512_mul_ps(power, one), divisor);
-        let factor = _mm512_roundscale_ps::<{ _MM_FROUND_TO_POS_INF }>(factor);
-        let shorten = |v| _mm512_cvtepi32_epi16(_mm512_cvttps_epi32(v));
-        (shorten(factor), shorten(_mm512_div_ps(one, power)))
+        let power = _mm512_and_ps(_mm512_sub_ps(divisor, _mm512_set1_ps(0.5)), exponent);
+        let factor = _mm512_div_ps(_mm512_mul_ps(power, _mm512_set1_ps(65536.0)), divisor);
+        let units = _mm512_mul_ps(power, _mm512_set1_ps(4.0));
+        let inverse = _mm512_div_ps(_mm512_set1_ps(32768.0), units);
+        [
+            _mm512_cvtepi32_epi16(_mm512_cvttps_epi32(_mm512_roundscale_ps::<
+                { _MM_FROUND_TO_POS_INF },
+            >(factor))),
+            _mm512_cvtepi32_epi16(_mm512_cvttps_epi32(units)),
+            _mm512_cvtepi32_epi16(_mm512_cvttps_epi32(inverse)),
+        ]
     }
     #[target_feature(enable = "avx512f,avx512bw,avx512dq")]
     #[inline]
     fn div(a: __m512i, b: __m512i, rounding: Rounding) -> __m512i {
-        let (n, divisor) = (_mm512_abs_epi16(a), _mm512_abs_epi16(b));
-        let [low, high]: [__m256i; 2] = must_cast(divisor);
-        let ((low, low_power), (high, high_power)) = (factor(low), factor(high));
-        let (factor, power) = (must_cast([low, high]), must_cast([low_power, high_power]));
+        let [low, high]: [__m256i; 2] = must_cast(_mm512_abs_epi16(b));
+        let [low_factor, low_units, low_inverse] = factor(low);
+        let [high_factor, high_units, high_inverse] = factor(high);
+        let factor = must_cast([low_factor, high_factor]);
+        let units = must_cast([low_units, high_units]);
+        let inverse = must_cast([low_inverse, high_inverse]);
+        let (half, one) = (_mm512_srli_epi16::<1>(units), _mm512_set1_epi16(1));
+
         let negative = _mm512_movepi16_mask(_mm512_xor_si512(a, b));
-        let one = _mm512_set1_epi16(1);
-        let half = match rounding {
-            Rounding::Truncate => _mm512_setzero_si512(),
-            // Less than half, of negative quotients.
-            Rounding::HalfUp => {
-                let less = _mm512_mask_sub_epi16(divisor, negative, divisor, one);
-                _mm512_srli_epi16::<1>(less)
+        let n = _mm512_slli_epi16::<2>(_mm512_abs_epi16(a));
+        let exact = _mm512_mulhi_epu16(n, factor);
+        let rounded = match rounding {
+            Rounding::HalfAwayFromZero => _mm512_mulhrs_epi16(exact, inverse),
+            Rounding::HalfEven => {
+                let rounded = _mm512_mulhrs_epi16(exact, inverse);
+                let halved = _mm512_add_epi16(exact, half);
+                let is_half = _mm512_cmpeq_epi16_mask(_mm512_mullo_epi16(rounded, units), halved);
+                let odd = _mm512_and_si512(rounded, one);
+                _mm512_mask_sub_epi16(rounded, is_half, rounded, odd)
             }
-            _ => _mm512_srli_epi16::<1>(divisor),
+            Rounding::HalfUp => {
+                let less = _mm512_mask_sub_epi16(exact, negative, exact, one);
+                _mm512_mulhrs_epi16(less, inverse)
+            }
+            Rounding::Truncate => _mm512_mulhrs_epi16(_mm512_sub_epi16(exact, half), inverse),
         };
-        let n = _mm512_add_epi16(n, half);
-        let times = _mm512_mulhi_epu16(_mm512_slli_epi16::<2>(n), factor);
-        let mut quotient = _mm512_mulhi_epu16(times, power);
-        if rounding == Rounding::HalfEven {
-            let exact = _mm512_cmpeq_epi16_mask(_mm512_mullo_epi16(quotient, divisor), n);
-            let odd = _mm512_and_si512(quotient, _mm512_andnot_si512(divisor, one));
-            quotient = _mm512_mask_sub_epi16(quotient, exact, quotient, odd);
-        }
-        _mm512_mask_sub_epi16(quotient, negative, _mm512_setzero_si512(), quotient)
+        _mm512_mask_sub_epi16(rounded, negative, _mm512_setzero_si512(), rounded)
     }
     // SAFETY: the token proves that the CPU has AVX-512.
     unsafe { div(a, b, rounding) }

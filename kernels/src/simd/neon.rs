@@ -309,13 +309,18 @@ fn mul_32<A, S>(_: Neon, a: int32x4_t, b: int32x4_t) -> int32x4_t {
 fn div_16<A, S>(_: Neon, a: int16x8_t, b: int16x8_t, rounding: Rounding) -> int16x8_t {
     #[target_feature(enable = "neon")]
     #[inline]
-    fn factor(divisor: uint16x4_t) -> (uint16x4_t, uint16x4_t) {
+    fn factor(divisor: uint16x4_t) -> [uint16x4_t; 3] {
         let divisor = vcvtq_f32_u32(vmovl_u16(divisor));
-        let exponent = vdupq_n_u32(0x7f80_0000);
-        let power = vreinterpretq_f32_u32(vandq_u32(vreinterpretq_u32_f32(divisor), exponent));
-        let one = vdupq_n_f32(32768.0);
-        let factor = vdivq_f32(vmulq_f32(power, one), divisor);
-        (vmovn_u32(vcvtpq_u32_f32(factor)), vmovn_u32(vcvtq_u32_f32(vdivq_f32(one, power))))
+        let below = vreinterpretq_u32_f32(vsubq_f32(divisor, vdupq_n_f32(0.5)));
+        let power = vreinterpretq_f32_u32(vandq_u32(below, vdupq_n_u32(0x7f80_0000)));
+        let factor = vdivq_f32(vmulq_f32(power, vdupq_n_f32(65536.0)), divisor);
+        let units = vmulq_f32(power, vdupq_n_f32(4.0));
+        let inverse = vdivq_f32(vdupq_n_f32(32768.0), units);
+        [
+            vmovn_u32(vcvtpq_u32_f32(factor)),
+            vmovn_u32(vcvtq_u32_f32(units)),
+            vmovn_u32(vcvtq_u32_f32(inverse)),
+        ]
     }
     /// The high halves of the products.
     #[target_feature(enable = "neon")]
@@ -327,31 +332,29 @@ fn div_16<A, S>(_: Neon, a: int16x8_t, b: int16x8_t, rounding: Rounding) -> int1
     #[target_feature(enable = "neon")]
     #[inline]
     fn div(a: int16x8_t, b: int16x8_t, rounding: Rounding) -> int16x8_t {
-        let n = vreinterpretq_u16_s16(vabsq_s16(a));
         let divisor = vreinterpretq_u16_s16(vabsq_s16(b));
-        let (low, low_power) = factor(vget_low_u16(divisor));
-        let (high_factor, high_power) = factor(vget_high_u16(divisor));
-        let factor = vcombine_u16(low, high_factor);
-        let power = vcombine_u16(low_power, high_power);
+        let [low_factor, low_units, low_inverse] = factor(vget_low_u16(divisor));
+        let [high_factor, high_units, high_inverse] = factor(vget_high_u16(divisor));
+        let factor = vcombine_u16(low_factor, high_factor);
+        let units = vreinterpretq_s16_u16(vcombine_u16(low_units, high_units));
+        let inverse = vreinterpretq_s16_u16(vcombine_u16(low_inverse, high_inverse));
+        let half = vshrq_n_s16::<1>(units);
+
         let negative = vshrq_n_s16::<15>(veorq_s16(a, b));
-        let half = match rounding {
-            Rounding::Truncate => vdupq_n_u16(0),
-            // Less than half, of negative quotients.
-            Rounding::HalfUp => {
-                vshrq_n_u16::<1>(vaddq_u16(divisor, vreinterpretq_u16_s16(negative)))
+        let n = vshlq_n_u16::<2>(vreinterpretq_u16_s16(vabsq_s16(a)));
+        let exact = vreinterpretq_s16_u16(high(n, factor));
+        let rounded = match rounding {
+            Rounding::HalfAwayFromZero => vqrdmulhq_s16(exact, inverse),
+            Rounding::HalfEven => {
+                let rounded = vqrdmulhq_s16(exact, inverse);
+                let is_half = vceqq_s16(vmulq_s16(rounded, units), vaddq_s16(exact, half));
+                let odd = vandq_s16(rounded, vdupq_n_s16(1));
+                vsubq_s16(rounded, vandq_s16(vreinterpretq_s16_u16(is_half), odd))
             }
-            _ => vshrq_n_u16::<1>(divisor),
+            Rounding::HalfUp => vqrdmulhq_s16(vaddq_s16(exact, negative), inverse),
+            Rounding::Truncate => vqrdmulhq_s16(vsubq_s16(exact, half), inverse),
         };
-        let n = vaddq_u16(n, half);
-        let mut quotient = high(high(vshlq_n_u16::<2>(n), factor), power);
-        if rounding == Rounding::HalfEven {
-            let exact = vceqq_u16(vmulq_u16(quotient, divisor), n);
-            let even_divisor = vbicq_u16(vdupq_n_u16(1), divisor);
-            let odd = vandq_u16(quotient, even_divisor);
-            quotient = vsubq_u16(quotient, vandq_u16(exact, odd));
-        }
-        let quotient = vreinterpretq_s16_u16(quotient);
-        vsubq_s16(veorq_s16(quotient, negative), negative)
+        vsubq_s16(veorq_s16(rounded, negative), negative)
     }
     // SAFETY: the token proves that the CPU has NEON.
     unsafe { div(a, b, rounding) }
