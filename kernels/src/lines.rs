@@ -6,12 +6,12 @@ use crate::order::{Step, Taps, merges_after};
 use crate::reduction::{Reduction, look_at};
 use crate::simd::{Lanes, Memory, load, load_between};
 use crate::{Divisor, Geometry, Rounding};
-use core::ops::Range;
+use core::ops::{Range, RangeInclusive};
 
 /// How output rows are made.
 pub(crate) trait RowWalk<T: Element> {
-    /// The fewest lines for which there is a variant of its own, so that there are not too many.
-    const FEWEST: usize;
+    /// The numbers of lines for which there are variants of their own, so that there are not too many.
+    const LINES: RangeInclusive<usize>;
 
     /// Reduces the windows of some output rows, whose columns are merged down `lines`.
     fn reduce<R: Reduction<T::Acc>, S: Memory<T>>(
@@ -179,6 +179,11 @@ impl Iterator for Runs<'_> {
     }
 }
 
+/// Whether there is a variant for so many lines.
+const fn has<T: Element, W: RowWalk<T>>(lines: usize) -> bool {
+    *W::LINES.start() <= lines && lines <= *W::LINES.end()
+}
+
 /// Reduces output rows, and says what was seen that may have been missed.
 #[inline(always)]
 pub(crate) fn reduce<R: Reduction<T::Acc>, T: Element, S: Memory<T>, W: RowWalk<T>>(
@@ -211,24 +216,24 @@ pub(crate) fn reduce<R: Reduction<T::Acc>, T: Element, S: Memory<T>, W: RowWalk<
         // Of three or four lines that do not start at an even tap, the middle two belong together.
         let in_order = !R::ORDERED || hs.start % 2 == 0;
         match (ds.len(), hs.len()) {
-            (1, 1) if W::FEWEST <= 1 => {
+            (1, 1) if const { has::<T, W>(1) } => {
                 let lines = Lines { starts: [start], unseen };
                 seen = walk.reduce::<R, S>(simd, &lines, &run, output, seen);
             }
-            (1, 2) if W::FEWEST <= 2 => {
+            (1, 2) if const { has::<T, W>(2) } => {
                 let lines = Lines { starts: [start, second], unseen };
                 seen = walk.reduce::<R, S>(simd, &lines, &run, output, seen);
             }
-            (1, 3) if in_order => {
+            (1, 3) if const { has::<T, W>(3) } && in_order => {
                 let lines = Lines { starts: [start, second, third], unseen };
                 seen = walk.reduce::<R, S>(simd, &lines, &run, output, seen);
             }
-            (1, 4) if in_order && W::FEWEST <= 2 => {
+            (1, 4) if const { has::<T, W>(4) } && in_order => {
                 let starts = [start, second, third, third.wrapping_add(high)];
                 let lines = Lines { starts, unseen };
                 seen = walk.reduce::<R, S>(simd, &lines, &run, output, seen);
             }
-            (2, 2) if W::FEWEST <= 2 => {
+            (2, 2) if const { has::<T, W>(4) } => {
                 let other = start.wrapping_add(deep);
                 let lines =
                     Lines { starts: [start, second, other, other.wrapping_add(high)], unseen };

@@ -14,7 +14,7 @@ use crate::simd::{Memory, WIDEST, load, load_between, load_lanes, store, store_f
 use crate::walk::FastWalk;
 use crate::{Axis, Divisor, Geometry};
 use core::array::from_fn;
-use core::ops::Range;
+use core::ops::{Range, RangeInclusive};
 
 /// So few rows that asking before each whether there is room for a vector takes no longer than asking
 /// at once.
@@ -77,7 +77,7 @@ struct Row<'a, T: Element, const K: usize, const STRIDE: usize> {
 }
 
 impl<T: Element, const K: usize, const STRIDE: usize> RowWalk<T> for Row<'_, T, K, STRIDE> {
-    const FEWEST: usize = 1;
+    const LINES: RangeInclusive<usize> = if T::ALL_WALKS { 1..=4 } else { K..=K };
 
     #[inline(always)]
     fn reduce<R: Reduction<T::Acc>, S: Memory<T>>(

@@ -97,15 +97,13 @@ pub(crate) trait Lanes<A: Number>: Isa {
     /// Multiplies each pair of lanes; integers wrap.
     #[inline(always)]
     fn mul(self, a: Self::Vector, b: Self::Vector) -> Self::Vector {
-        lane_by_lane::<A, Self>(a, b, A::times)
+        mul_lanes::<A, Self>(self, a, b)
     }
 
     /// Divides each pair of lanes, and rounds as told to an integer if the lanes are integers.
     #[inline(always)]
     fn div(self, a: Self::Vector, b: Self::Vector, rounding: Rounding) -> Self::Vector {
-        let (mut a, b): (Self::Array, Self::Array) = (must_cast(a), must_cast(b));
-        A::divide(a.as_mut(), b.as_ref(), rounding);
-        must_cast(a)
+        div_lanes::<A, Self>(self, a, b, rounding)
     }
 
     /// The square root of each lane; of integers, not used.
@@ -210,6 +208,10 @@ pub(crate) trait Lanes<A: Number>: Isa {
 /// Elements in memory, as lanes of what they are reduced in. What is not overridden converts lane by
 /// lane, and takes the first elements through a buffer.
 pub(crate) trait Memory<T: Element>: Lanes<T::Acc> {
+    /// Whether there are instructions that touch some elements only: then it is no use to look whether
+    /// whole vectors are inside.
+    const MASKS: bool = false;
+
     /// Loads `N` elements.
     ///
     /// # Safety
@@ -297,6 +299,25 @@ pub(crate) trait Memory<T: Element>: Lanes<T::Acc> {
         // SAFETY: the buffer is aligned for all elements, and longer than a vector of them.
         self.keep(unsafe { self.load(bytes.cast()) }, lanes, rest)
     }
+}
+
+/// Multiplies lane by lane.
+#[inline(always)]
+fn mul_lanes<A: Number, S: Lanes<A>>(_: S, a: S::Vector, b: S::Vector) -> S::Vector {
+    lane_by_lane::<A, S>(a, b, A::times)
+}
+
+/// Divides lane by lane.
+#[inline(always)]
+fn div_lanes<A: Number, S: Lanes<A>>(
+    _: S,
+    a: S::Vector,
+    b: S::Vector,
+    rounding: Rounding,
+) -> S::Vector {
+    let (mut a, b): (S::Array, S::Array) = (must_cast(a), must_cast(b));
+    A::divide(a.as_mut(), b.as_ref(), rounding);
+    must_cast(a)
 }
 
 /// Applies a function to each pair of lanes.
@@ -474,8 +495,8 @@ pub(crate) unsafe fn load_first<T: Element, S: Memory<T>>(
     debug_assert!(at <= slice.len() && n <= slice.len() - at, "a load out of bounds");
     // SAFETY: as the caller promises.
     let src = unsafe { slice.as_ptr().add(at) };
-    if n >= S::N {
-        // SAFETY: as the caller promises.
+    if n >= S::N || !S::MASKS && S::N <= slice.len() - at {
+        // SAFETY: as the caller promises, or as was seen.
         unsafe { simd.load(src) }
     } else {
         // SAFETY: as the caller promises.
@@ -503,8 +524,13 @@ pub(crate) unsafe fn load_between<T: Element, S: Memory<T>>(
                 && at.wrapping_add(lanes.end) <= slice.len(),
         "a load out of bounds"
     );
+    let src = slice.as_ptr().wrapping_add(at);
+    if !S::MASKS && at <= slice.len() && S::N <= slice.len() - at {
+        // SAFETY: as was seen.
+        return simd.keep(unsafe { simd.load(src) }, lanes, rest);
+    }
     // SAFETY: as the caller promises.
-    unsafe { simd.load_between(slice.as_ptr().wrapping_add(at), lanes, rest) }
+    unsafe { simd.load_between(src, lanes, rest) }
 }
 
 /// Stores `v` to the first `n` elements of `slice` from `at` on, all `N` at most.
