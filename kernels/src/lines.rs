@@ -480,7 +480,7 @@ impl<T: Element> Columns<T> for Octets {
         seen: &mut S::Seen,
         load: impl Fn(usize, usize) -> S::Vector,
     ) -> [S::Vector; B] {
-        let ([depths, heights], [deep, high]) = (&self.taps, self.strides);
+        let [depths, heights] = &self.taps;
         if depths.is_empty() || heights.is_empty() {
             return [simd.splat(R::IDENTITY); B];
         }
