@@ -31,6 +31,9 @@ const BUFFERS: usize = 24 << 10;
 /// Elements that are merged across at a time, unless a single row has more.
 const BATCH: usize = 1024;
 
+/// Elements of a plane that is merged down as a whole, at most.
+const FLAT: usize = 2048;
+
 /// Rows of a batch at most.
 const ROWS: usize = 64;
 
@@ -73,7 +76,7 @@ impl Cut {
         let lines = if height.kernel > 1 { ring_lines(height) } else { 1 };
         let span = width.span();
         // Of each buffer, a window may be read after the last column.
-        let room = BUFFERS / (Subtrees::top(width.kernel) + 3);
+        let room = BUFFERS / (Merges::top(width.kernel) + 3);
         let columns = |strip: usize| {
             ((RINGS / lines / strip), (room.saturating_sub(SLACK) / strip).saturating_sub(span))
         };
@@ -98,35 +101,62 @@ impl Cut {
 
 /// Lines that the rings of all sizes hold.
 fn ring_lines(height: &Axis) -> usize {
-    height.span() + Subtrees::top(height.kernel)
+    height.span() + Merges::top(height.kernel)
 }
 
-/// The full subtrees that a window along an axis is merged from.
-struct Subtrees {
-    /// Level and first tap of each, from left to right. Those of level `n` have 2ⁿ leaves.
-    list: [(usize, usize); LEVELS],
+/// How windows along an axis are merged from shorter ones, and those from still shorter ones: the
+/// windows of a level are as wide as those of the level below are, several times.
+struct Merges {
+    /// Taps of a window of each level.
+    widths: [usize; LEVELS],
+    /// The highest level.
+    top: usize,
+    /// Level and first tap of what a whole window is merged from, from left to right.
+    parts: [(usize, usize); LEVELS],
     len: usize,
+    kernel: usize,
 }
 
-impl Subtrees {
-    /// The level of the first one, which is the highest.
+impl Merges {
+    /// The highest level, at most.
     fn top(kernel: usize) -> usize {
         (kernel - 1).checked_ilog2().unwrap_or(0) as usize
     }
 
+    #[inline(always)]
     fn of(kernel: usize, ordered: bool) -> Self {
-        let top = Self::top(kernel);
-        let mut subtrees = Self { list: [(top, 0); LEVELS], len: 1 };
-        let mut next = if kernel > 1 { 1 << top } else { 1 };
-        while next < kernel {
-            // If the order does not show, the last one is as large as the first, and they overlap.
-            let level = if ordered { (kernel - next).ilog2() as usize } else { top };
-            next = if ordered { next } else { kernel - (1 << top) };
-            subtrees.list[subtrees.len] = (level, next);
-            subtrees.len += 1;
-            next += 1 << level;
+        let mut merges =
+            Self { widths: [1; LEVELS], top: 0, parts: [(0, 0); LEVELS], len: 0, kernel };
+        let most = if ordered { 2 } else { 5 };
+        let mut width = 1;
+        while kernel > most * width {
+            width *= match kernel / width {
+                _ if ordered => 2,
+                16.. => 4,
+                _ => 3,
+            };
+            merges.top += 1;
+            merges.widths[merges.top] = width;
         }
-        subtrees
+        let mut first = 0;
+        while first < kernel {
+            // Where the order does not show, the last one overlaps the one before it.
+            let level = match kernel - first {
+                rest if ordered => merges.top.min(rest.ilog2() as usize),
+                _ => merges.top,
+            };
+            let at = if ordered { first } else { first.min(kernel - width) };
+            merges.parts[merges.len] = (level, at);
+            merges.len += 1;
+            first += merges.widths[level];
+        }
+        merges
+    }
+
+    /// How many windows of a level make one of the next.
+    #[inline(always)]
+    fn radix(&self, level: usize) -> usize {
+        self.widths[level + 1] / self.widths[level]
     }
 }
 
@@ -192,7 +222,11 @@ impl<T: Element> Piece<'_, T> {
         let columns = Columns::of(width, self.x, self.windows);
         let len = columns.inside.len() * self.strip;
         let mut rings = Rings::new(height, R::ORDERED, len.next_multiple_of(S::N));
-        let mut batch = Batch::new(self, R::ORDERED, &columns, rows.len(), rings.end);
+        let plane_lines = (height.output.min(rows.len()) - 1)
+            .saturating_mul(height.stride)
+            .saturating_add(height.span());
+        let mut batch =
+            Batch::new(self, R::ORDERED, &columns, rows.len(), plane_lines, &mut rings);
         let scratch = initialised::<R, T>(&mut scratch[..batch.end]);
         if R::DIVIDES {
             for (i, count) in scratch[batch.counts..batch.end].iter_mut().enumerate() {
@@ -220,38 +254,48 @@ impl<T: Element> Piece<'_, T> {
             };
             let start = height.start(y) as isize;
             let mut complete = start + height.span() as isize - 1;
-            let mut t = if height.kernel > 1 { start.max(complete.min(0)) } else { start };
-            if start < 0 {
+            if batch.down.is_some() {
+                let end = complete + ((count - 1) * height.stride) as isize;
+                for t in start..=end {
+                    let to = batch.place();
+                    seen = lines.copy::<R, S>(simd, line(t), scratch, to, seen);
+                    batch.rows += 1;
+                }
+            }
+            let mut t = start.max(complete.min(0));
+            if start < 0 && batch.down.is_none() && height.kernel > 1 {
                 rings.clear::<R, T::Acc, S>(simd, scratch);
             }
             for y in y..y + count {
-                if height.kernel == 1 {
+                if batch.down.is_none() && height.kernel == 1 {
                     let to = batch.place();
                     seen = lines.copy::<R, S>(simd, line(complete), scratch, to, seen);
-                } else {
-                    loop {
-                        let to = rings.first();
-                        seen = lines.copy::<R, S>(simd, line(t), scratch, to, seen);
-                        rings.merge::<R, T::Acc, S>(simd, scratch);
-                        t += 1;
-                        if t > complete {
-                            break;
-                        }
+                    batch.rows += 1;
+                } else if batch.down.is_none() {
+                    while t <= complete {
+                        seen = lines.copy::<R, S>(simd, line(t), scratch, rings.first(), seen);
+                        let whole = (t == complete).then(|| batch.place());
+                        rings.merge::<R, T::Acc, S>(simd, scratch, whole);
                         rings.advance();
+                        t += 1;
                     }
-                    rings.finish::<R, T::Acc, S>(simd, scratch, batch.place());
-                    rings.advance();
+                    batch.rows += 1;
                 }
                 complete += height.stride as isize;
                 let counted = height.count(y, geometry.divisor()).max(1);
                 batch.push(T::Acc::nearest(counted as i64));
-                if batch.is_full() {
+                if batch.down.is_none() && batch.rows == batch.most {
                     batch.flush::<R, T, S>(simd, self, scratch, output);
                 }
             }
+            if batch.down.is_some() {
+                batch.flush::<R, T, S>(simd, self, scratch, output);
+            }
             row += count;
         }
-        batch.flush::<R, T, S>(simd, self, scratch, output);
+        if batch.down.is_none() {
+            batch.flush::<R, T, S>(simd, self, scratch, output);
+        }
         seen
     }
 }
@@ -359,11 +403,10 @@ impl<T: Element> Lines<'_, T> {
     }
 }
 
-/// The subtrees of the last few lines, a ring for each level.
+/// What the last few lines are merged to, a ring for each level.
 struct Rings {
     list: [Ring; LEVELS],
-    subtrees: Subtrees,
-    kernel: usize,
+    merges: Merges,
     dilation: usize,
     /// Elements of a line.
     len: usize,
@@ -371,7 +414,7 @@ struct Rings {
     end: usize,
 }
 
-/// The subtrees of a level.
+/// The windows of a level.
 #[derive(Clone, Copy, Default)]
 struct Ring {
     start: usize,
@@ -390,26 +433,19 @@ impl Ring {
 }
 
 impl Rings {
+    /// Rings of lines of so many elements.
     #[inline(always)]
     fn new(height: &Axis, ordered: bool, len: usize) -> Self {
-        let mut rings = Self {
-            list: [Ring::default(); LEVELS],
-            subtrees: Subtrees::of(height.kernel, ordered),
-            kernel: height.kernel,
-            dilation: height.dilation,
-            len,
-            end: 0,
-        };
-        if height.kernel > 1 {
-            let top = Subtrees::top(height.kernel);
-            for (level, ring) in rings.list[..=top].iter_mut().enumerate() {
-                let taps = if level < top { 1 << level } else { height.kernel - (1 << top) };
-                *ring =
-                    Ring { start: rings.end, len: (taps * height.dilation + 1) * len, newest: 0 };
-                rings.end += ring.len;
-            }
+        let merges = Merges::of(height.kernel, ordered);
+        let mut list = [Ring::default(); LEVELS];
+        let mut end = 0;
+        for level in 0..=merges.top {
+            let width = if level < merges.top { merges.widths[level + 1] } else { height.kernel };
+            let lines = (width - merges.widths[level]) * height.dilation + 1;
+            list[level] = Ring { start: end, len: lines * len, newest: 0 };
+            end += lines * len;
         }
-        rings
+        Self { list, merges, dilation: height.dilation, len, end }
     }
 
     /// Forgets all lines.
@@ -427,42 +463,40 @@ impl Rings {
         self.list[0].older(0)
     }
 
-    /// Merges the subtrees that end with the newest line.
+    /// Merges all that ends with the newest line, and whole windows to a place.
     #[inline(always)]
-    fn merge<R: Reduction<A>, A: Number, S: Lanes<A>>(&self, simd: S, scratch: &mut [A]) {
-        let (top, _) = self.subtrees.list[0];
-        for (level, pair) in self.list[..=top].windows(2).enumerate() {
-            let older = pair[0].older((self.dilation << level) * self.len);
-            let newest = pair[0].older(0);
-            double::<R, A, S>(simd, scratch, [older, newest], pair[1].older(0), self.len);
-        }
-    }
-
-    /// Merges the columns that end with the newest line.
-    #[inline(always)]
-    fn finish<R: Reduction<A>, A: Number, S: Lanes<A>>(
+    fn merge<R: Reduction<A>, A: Number, S: Lanes<A>>(
         &self,
         simd: S,
         scratch: &mut [A],
-        to: usize,
+        whole: Option<usize>,
     ) {
+        let merges = &self.merges;
+        let line = self.dilation * self.len;
         let mut places = [0; LEVELS];
-        let places = &mut places[..self.subtrees.len];
-        for (place, (level, first)) in places.iter_mut().zip(self.subtrees.list) {
-            let taps = self.kernel - first - (1 << level);
-            *place = self.list[level].older(taps * self.dilation * self.len);
-        }
-        for i in (0..self.len).step_by(S::N) {
-            let [v] = combine::<R, A, S, 1>(simd, scratch, places, i);
-            // SAFETY: a place of a batch has room for so many vectors.
-            unsafe { store_lanes(simd, v, scratch, to + i) }
+        for level in 0..=merges.top {
+            let (to, len) = if level < merges.top {
+                let radix = merges.radix(level);
+                let width = merges.widths[level];
+                for (j, place) in places[..radix].iter_mut().enumerate() {
+                    *place = self.list[level].older((radix - 1 - j) * width * line);
+                }
+                (self.list[level + 1].older(0), radix)
+            } else {
+                let Some(whole) = whole else { break };
+                for (place, (level, first)) in places.iter_mut().zip(merges.parts).take(merges.len) {
+                    let after = merges.kernel - first - merges.widths[level];
+                    *place = self.list[level].older(after * line);
+                }
+                (whole, merges.len)
+            };
+            merge_all::<R, A, S>(simd, scratch, &places[..len], to, self.len);
         }
     }
 
     #[inline(always)]
     fn advance(&mut self) {
-        let (top, _) = self.subtrees.list[0];
-        for ring in &mut self.list[..=top] {
+        for ring in &mut self.list[..=self.merges.top] {
             ring.newest += self.len;
             if ring.newest == ring.len {
                 ring.newest = 0;
@@ -471,67 +505,77 @@ impl Rings {
     }
 }
 
-/// Merges two lines of subtrees into one, which may be the first.
+/// Merges lines of elements at some places into one, which may be the first of them.
 #[inline(always)]
-fn double<R: Reduction<A>, A: Number, S: Lanes<A>>(
+fn merge_all<R: Reduction<A>, A: Number, S: Lanes<A>>(
     simd: S,
     scratch: &mut [A],
-    [a, b]: [usize; 2],
+    places: &[usize],
     to: usize,
     len: usize,
 ) {
-    for i in (0..len).step_by(S::N) {
-        // SAFETY: the line has so many elements.
-        let left = unsafe { load_lanes(simd, scratch, a + i) };
-        // SAFETY: the same.
-        let right = unsafe { load_lanes(simd, scratch, b + i) };
-        // SAFETY: the same.
-        unsafe { store_lanes(simd, R::merge(simd, left, right), scratch, to + i) }
+    let mut i = 0;
+    while i + 4 * S::N <= len {
+        let merged = combine::<R, A, S, 4>(simd, scratch, places, i);
+        for (b, v) in merged.into_iter().enumerate() {
+            // SAFETY: the line has so many elements.
+            unsafe { store_lanes(simd, v, scratch, to + i + b * S::N) }
+        }
+        i += 4 * S::N;
+    }
+    while i < len {
+        let [v] = combine::<R, A, S, 1>(simd, scratch, places, i);
+        // SAFETY: lines have room for whole vectors.
+        unsafe { store_lanes(simd, v, scratch, to + i) }
+        i += S::N;
     }
 }
 
-/// Merges the subtrees of windows, the ones on the right first.
+/// Merges what is at some places, the last ones first.
 #[inline(always)]
 fn combine<R: Reduction<A>, A: Number, S: Lanes<A>, const B: usize>(
     simd: S,
     scratch: &[A],
-    subtrees: &[usize],
+    places: &[usize],
     at: usize,
 ) -> [S::Vector; B] {
     let mut merged = [simd.splat(R::IDENTITY); B];
-    let Some((last, others)) = subtrees.split_last() else { return merged };
+    let Some((last, others)) = places.split_last() else { return merged };
     for (b, merged) in merged.iter_mut().enumerate() {
-        // SAFETY: lines of subtrees have slack for `B` vectors.
+        // SAFETY: lines have room for whole vectors, or slack for `B` of them.
         *merged = unsafe { load_lanes(simd, scratch, last + at + b * S::N) };
     }
-    for subtree in others.iter().rev() {
+    for place in others.iter().rev() {
         for (b, merged) in merged.iter_mut().enumerate() {
             // SAFETY: the same.
-            let left = unsafe { load_lanes(simd, scratch, subtree + at + b * S::N) };
+            let left = unsafe { load_lanes(simd, scratch, place + at + b * S::N) };
             *merged = R::merge(simd, left, *merged);
         }
     }
     merged
 }
 
-/// Rows of columns, to be merged across.
+/// Rows that are merged across as if they were one: of columns, or of what is first to be merged down.
 struct Batch<A> {
     /// Where the rows start, and how far it is to the next.
     start: usize,
     pitch: usize,
     /// Where the first column inside the input is, after the start of a row.
     inside: usize,
-    /// Columns of a row.
+    /// Elements of a row.
     len: usize,
     /// Rows that there are, and that there may be.
     rows: usize,
     most: usize,
-    /// Counted lines of each.
+    /// Counted lines of each row of the output.
     counted: [A; ROWS],
-    /// Rows that have been.
+    /// Rows of the output that are ready, and that have been written.
+    ready: usize,
     done: usize,
-    subtrees: Subtrees,
-    /// Elements from the subtrees of a level to those of the next.
+    /// How to merge the rows down, unless they are columns.
+    down: Option<Merges>,
+    across: Merges,
+    /// Elements from one level to the next.
     level: usize,
     /// Whether all levels but the lowest are in the same place.
     in_place: bool,
@@ -547,19 +591,36 @@ impl<A: Number> Batch<A> {
         ordered: bool,
         columns: &Columns,
         rows: usize,
-        start: usize,
+        lines: usize,
+        rings: &mut Rings,
     ) -> Self {
-        let (strip, width) = (piece.strip, &piece.geometry.axes()[2]);
-        let top = Subtrees::top(width.kernel);
+        let strip = piece.strip;
+        let [_, height, width] = piece.geometry.axes();
+        let (down, across) = (Merges::of(height.kernel, ordered), Merges::of(width.kernel, ordered));
         let gap = columns.outside[0].max(columns.outside[1]);
         let pitch = (columns.inside.len() + gap) * strip;
         let len = columns.len() * strip;
         // What the last row may read, and what is then left of a buffer.
         let last = len + width.span() * strip + SLACK;
-        let left = (BUFFERS / (top + 3)).saturating_sub(last);
-        let most = (left / pitch + 1).min(BATCH / pitch).min(rows).clamp(1, ROWS);
+        let room = (BUFFERS / (across.top + 3)).saturating_sub(last);
+        let flat = height.kernel > 1
+            && height.output <= ROWS
+            && lines.saturating_mul(pitch) <= FLAT
+            && (lines * pitch + last) * (down.top + across.top + 4) <= RINGS;
+        let most = if flat {
+            rings.end = 0;
+            lines
+        } else {
+            (room / pitch + 1).min(BATCH / pitch).min(rows).clamp(1, ROWS)
+        };
         let level = (most - 1) * pitch + last;
-        let counts = start + if ordered { top + 2 } else { 2 } * level;
+        let start = if height.kernel > 1 { rings.end } else { 0 };
+        let levels = match (ordered, flat) {
+            (false, _) => 2,
+            (true, false) => across.top + 2,
+            (true, true) => down.top + across.top + 3,
+        };
+        let counts = start + levels * level;
         Self {
             start,
             pitch,
@@ -568,8 +629,10 @@ impl<A: Number> Batch<A> {
             rows: 0,
             most,
             counted: [A::ZERO; ROWS],
+            ready: 0,
             done: 0,
-            subtrees: Subtrees::of(width.kernel, ordered),
+            down: flat.then_some(down),
+            across,
             level,
             in_place: !ordered,
             counts,
@@ -583,24 +646,24 @@ impl<A: Number> Batch<A> {
         self.start + self.rows * self.pitch + self.inside
     }
 
+    /// A row of the output is ready.
     #[inline(always)]
     fn push(&mut self, counted: A) {
-        self.counted[self.rows] = counted;
-        self.rows += 1;
+        self.counted[self.ready] = counted;
+        self.ready += 1;
     }
 
+    /// Where a level above one that starts at `start` is.
     #[inline(always)]
-    fn is_full(&self) -> bool {
-        self.rows == self.most
+    fn level(&self, start: usize, level: usize) -> usize {
+        match level {
+            0 => start,
+            _ if self.in_place => self.start + self.level,
+            _ => start + level * self.level,
+        }
     }
 
-    /// Where the subtrees of a level are.
-    #[inline(always)]
-    fn level(&self, level: usize) -> usize {
-        self.start + if self.in_place { level.min(1) } else { level } * self.level
-    }
-
-    /// Merges the rows across, and writes the results.
+    /// Merges the rows, and writes the results.
     #[inline(always)]
     fn flush<R: Reduction<A>, T: Element<Acc = A>, S: Memory<T>>(
         &mut self,
@@ -609,38 +672,55 @@ impl<A: Number> Batch<A> {
         scratch: &mut [A],
         output: &mut [T],
     ) {
-        if self.rows == 0 {
+        if self.ready == 0 {
             return;
         }
         let (geometry, strip) = (piece.geometry, piece.strip);
-        let (width, inner) = (&geometry.axes()[2], geometry.inner());
-        let len = (self.rows - 1) * self.pitch + self.len;
-        let (top, _) = self.subtrees.list[0];
-        let step = width.dilation * strip;
-        for level in 0..top {
-            let from = self.level(level);
-            let pair = [from, from + (step << level)];
-            double::<R, A, S>(simd, scratch, pair, self.level(level + 1), len);
-        }
+        let ([_, height, width], inner) = (geometry.axes(), geometry.inner());
+        let mut len = (self.rows - 1) * self.pitch + self.len;
+        let mut start = self.start;
         let mut places = [0; LEVELS];
-        let mut places = &mut places[..self.subtrees.len];
-        for (place, (level, first)) in places.iter_mut().zip(self.subtrees.list) {
-            *place = self.level(level) + first * step;
+        let steps = [height.dilation * self.pitch, width.dilation * strip];
+        let stages = [self.down.as_ref(), Some(&self.across)];
+        for (i, (merges, step)) in stages.into_iter().zip(steps).enumerate() {
+            let Some(merges) = merges else { continue };
+            for level in 0..=merges.top {
+                let (count, to, width) = if level < merges.top {
+                    let from = self.level(start, level);
+                    let radix = merges.radix(level);
+                    for (j, place) in places[..radix].iter_mut().enumerate() {
+                        *place = from + j * merges.widths[level] * step;
+                    }
+                    (radix, self.level(start, level + 1), merges.widths[level + 1])
+                } else {
+                    for (place, (level, first)) in places.iter_mut().zip(merges.parts) {
+                        *place = self.level(start, level) + first * step;
+                    }
+                    (merges.len, self.level(start, level + 1), merges.kernel)
+                };
+                // Whole windows across are merged where they are divided.
+                if i == 1 && level == merges.top {
+                    break;
+                }
+                let len = len - (width - 1) * step;
+                merge_all::<R, A, S>(simd, scratch, &places[..count], to, len);
+            }
+            if i == 0 {
+                len -= (merges.kernel - 1) * step;
+                start = self.level(start, merges.top + 1);
+            }
         }
+        let row_pitch = if self.down.is_some() { height.stride } else { 1 } * self.pitch;
+        let top = self.across.top;
+        let mut places = &mut places[..self.across.len];
         let single = strip == 1 && width.stride > 1;
         if single {
             // Every `stride`-th element of what windows one apart give.
-            let merged = self.level(top + 1);
-            for i in (0..len).step_by(2 * S::N) {
-                for (b, v) in
-                    combine::<R, A, S, 2>(simd, scratch, places, i).into_iter().enumerate()
-                {
-                    // SAFETY: a level has slack for two vectors.
-                    unsafe { store_lanes(simd, v, scratch, merged + i + b * S::N) }
-                }
-            }
-            for row in 0..self.rows {
-                let start = merged + row * self.pitch;
+            let merged = self.level(start, top + 1);
+            let len = len - (width.span() - 1);
+            merge_all::<R, A, S>(simd, scratch, places, merged, len);
+            for row in 0..self.ready {
+                let start = merged + row * row_pitch;
                 for x in 1..piece.windows {
                     scratch[start + x] = scratch[start + x * width.stride];
                 }
@@ -656,8 +736,8 @@ impl<A: Number> Batch<A> {
         };
         // Then what comes after a run is written after it.
         let alone = strip == inner && piece.windows == width.output;
-        for row in 0..self.rows {
-            let mut from = row * self.pitch;
+        for row in 0..self.ready {
+            let mut from = row * row_pitch;
             let mut to = (self.done + row) * geometry.row_len() + piece.x * inner + piece.channel;
             let mut counts = self.counts;
             let rows = simd.splat(self.counted[row]);
@@ -693,7 +773,7 @@ impl<A: Number> Batch<A> {
                 counts += len;
             }
         }
-        self.done += self.rows;
-        self.rows = 0;
+        self.done += self.ready;
+        (self.ready, self.rows) = (0, 0);
     }
 }
