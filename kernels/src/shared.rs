@@ -34,6 +34,9 @@ const BATCH: usize = 1024;
 /// Elements of a plane that is merged down as a whole, at most.
 const FLAT: usize = 2048;
 
+/// Elements of a small plane, so that what it is merged to stays in the first-level cache.
+const SMALL: usize = 1024;
+
 /// Rows of a batch at most.
 const ROWS: usize = 64;
 
@@ -46,16 +49,27 @@ const LEVELS: usize = RINGS.ilog2() as usize + 1;
 /// Elements after the last one of a buffer that may be read.
 const SLACK: usize = 2 * WIDEST;
 
-/// Whether this walk takes these windows.
+/// Whether this walk takes these windows, which have to be large and to have much in common.
 pub(crate) fn fits(geometry: &Geometry) -> bool {
-    Cut::of(geometry).is_some()
-}
-
-/// Whether windows are large enough, and have enough in common.
-pub(crate) fn pays(geometry: &Geometry) -> bool {
     let [_, height, width] = geometry.axes();
-    let (kernel, stride) = (height.kernel.max(width.kernel), height.stride.max(width.stride));
-    kernel >= 9 && kernel > 2 * stride && (stride != 2 || geometry.inner() > 1)
+    let (high, wide) = (height.kernel, width.kernel);
+    let pays = if geometry.inner() > 1 {
+        // Other walks load each tap of each window.
+        let apart = height.stride.saturating_mul(width.stride);
+        (wide > 3 || high >= 8) && high.saturating_mul(wide) > apart.saturating_mul(9)
+    } else {
+        // Other walks merge columns, and what is merged across them has one tap for each.
+        let taps = high.saturating_add(wide);
+        match width.stride {
+            1 if high == 1 => wide > 3,
+            1 if height.input * width.input <= SMALL => wide > 3 && taps >= 10 * height.stride,
+            1 => taps >= height.stride.saturating_mul(16),
+            2 => taps >= 64 && high >= height.stride.saturating_mul(4),
+            3 | 4 => wide > width.stride && high >= height.stride,
+            apart => wide / 2 >= apart && high >= height.stride,
+        }
+    };
+    pays && Cut::of(geometry).is_some()
 }
 
 /// How a tensor is cut so that the scratch memory holds what is being merged.
@@ -225,8 +239,7 @@ impl<T: Element> Piece<'_, T> {
         let plane_lines = (height.output.min(rows.len()) - 1)
             .saturating_mul(height.stride)
             .saturating_add(height.span());
-        let mut batch =
-            Batch::new(self, R::ORDERED, &columns, rows.len(), plane_lines, &mut rings);
+        let mut batch = Batch::new(self, R::ORDERED, &columns, rows.len(), plane_lines, &mut rings);
         let scratch = initialised::<R, T>(&mut scratch[..batch.end]);
         if R::DIVIDES {
             for (i, count) in scratch[batch.counts..batch.end].iter_mut().enumerate() {
@@ -484,7 +497,8 @@ impl Rings {
                 (self.list[level + 1].older(0), radix)
             } else {
                 let Some(whole) = whole else { break };
-                for (place, (level, first)) in places.iter_mut().zip(merges.parts).take(merges.len) {
+                for (place, (level, first)) in places.iter_mut().zip(merges.parts).take(merges.len)
+                {
                     let after = merges.kernel - first - merges.widths[level];
                     *place = self.list[level].older(after * line);
                 }
@@ -596,7 +610,8 @@ impl<A: Number> Batch<A> {
     ) -> Self {
         let strip = piece.strip;
         let [_, height, width] = piece.geometry.axes();
-        let (down, across) = (Merges::of(height.kernel, ordered), Merges::of(width.kernel, ordered));
+        let (down, across) =
+            (Merges::of(height.kernel, ordered), Merges::of(width.kernel, ordered));
         let gap = columns.outside[0].max(columns.outside[1]);
         let pitch = (columns.inside.len() + gap) * strip;
         let len = columns.len() * strip;

@@ -45,7 +45,7 @@ impl Walk {
         let width = &geometry.axes()[2];
         if geometry.axes().iter().any(|axis| axis.spread) {
             Self::general(geometry)
-        } else if shared::pays(geometry) && shared::fits(geometry) && taps <= EXACT {
+        } else if shared::fits(geometry) && taps <= EXACT {
             Self::Shared
         } else if geometry.inner() > 1 && pixels::fits(geometry.axes()) {
             Self::Pixels
