@@ -7,7 +7,10 @@
 #![no_main]
 
 use arbitrary::Arbitrary;
-use lanepool_kernels::{Axis, BACKENDS, Backend, Divisor, Geometry, Kernel, REFERENCE, Walk};
+use lanepool::check::{Value, Values};
+use lanepool_kernels::{
+    Axis, BACKENDS, Backend, Divisor, Geometry, Kernel, REFERENCE, Rounding, bf16, f16,
+};
 use libfuzzer_sys::{Corpus, fuzz_target};
 use std::array::from_fn;
 use std::fmt;
@@ -23,6 +26,8 @@ struct Input {
     divisor: u8,
     number: i64,
     op: u8,
+    element: u8,
+    rounding: u8,
     split: [u8; 2],
     fill: u8,
     offset: u8,
@@ -39,6 +44,7 @@ struct Sizes {
     end: u8,
     windows: u8,
     large: u8,
+    spread: bool,
 }
 
 impl Sizes {
@@ -67,6 +73,18 @@ impl Sizes {
             192..252 => usize::from(byte - 192),
             _ => landmark,
         };
+        if self.spread && self.windows % 4 == 0 {
+            let output = usize::from(self.windows % 48) + 1;
+            let longest = input.div_ceil(output) + 1;
+            return Axis {
+                input,
+                output,
+                kernel: longest,
+                stride: longest,
+                spread: true,
+                ..Axis::UNIT
+            };
+        }
         let (pad_begin, pad_end) = (pad(self.begin), pad(self.end));
         let padded = input + pad_begin + pad_end;
         let span = (kernel - 1) * dilation + 1;
@@ -85,34 +103,83 @@ enum Op {
     Max,
     MaxNumber,
     Mean,
+    Min,
+    MinNumber,
+    Norm1,
+    Norm2,
+    NormMax,
+    NormP(f64),
 }
 
 impl Op {
-    fn kernel(self, backend: &Backend) -> Kernel<f32> {
-        let kernels = &backend.kernels().f32;
-        match self {
-            Self::Max => kernels.max,
-            Self::MaxNumber => kernels.max_number,
-            Self::Mean => kernels.mean.expect("floating-point numbers have averages"),
+    /// Those that have walks of their own more often than the others.
+    fn new(byte: u8) -> Self {
+        match byte {
+            0..60 => Self::Max,
+            60..100 => Self::MaxNumber,
+            100..160 => Self::Mean,
+            160..190 => Self::Min,
+            190..210 => Self::MinNumber,
+            210..224 => Self::Norm1,
+            224..238 => Self::Norm2,
+            238..250 => Self::NormMax,
+            _ => Self::NormP([0.5, 1.5, 3.0][usize::from(byte % 3)]),
         }
     }
 
-    /// What would show if it took part.
-    fn poison(self) -> f32 {
-        match self {
-            Self::Max | Self::Mean => f32::NAN,
-            Self::MaxNumber => f32::INFINITY,
-        }
+    /// None of a type that lacks it.
+    fn kernel<T: Element>(self, backend: &Backend) -> Option<Kernel<T>> {
+        let kernels = T::kernels(backend);
+        Some(match self {
+            Self::Max => kernels.max,
+            Self::MaxNumber => kernels.max_number,
+            Self::Mean => kernels.mean?,
+            Self::Min => kernels.min,
+            Self::MinNumber => kernels.min_number,
+            Self::Norm1 => kernels.norms?.norm_1,
+            Self::Norm2 => kernels.norms?.norm_2,
+            Self::NormMax => kernels.norms?.norm_max,
+            Self::NormP(_) => kernels.norms?.norm_p,
+        })
     }
 }
 
+/// A type of elements.
+trait Element: Value + Copy + fmt::Debug {
+    /// Values that would show if one took part: NaN or an infinity of floating-point numbers, the ends of
+    /// integers.
+    const POISON: [Self; 2];
+}
+
+macro_rules! elements {
+    ($($name:ident: $poison:expr),* $(,)?) => { $(
+        impl Element for $name {
+            const POISON: [Self; 2] = $poison;
+        }
+    )* };
+}
+
+elements! {
+    f32: [Self::NAN, Self::INFINITY],
+    f64: [Self::NAN, Self::INFINITY],
+    f16: [Self::NAN, Self::INFINITY],
+    bf16: [Self::NAN, Self::INFINITY],
+    i8: [Self::MIN, Self::MAX],
+    u8: [Self::MIN, Self::MAX],
+    i16: [Self::MIN, Self::MAX],
+    u16: [Self::MIN, Self::MAX],
+    i32: [Self::MIN, Self::MAX],
+    u32: [Self::MIN, Self::MAX],
+    i64: [Self::MIN, Self::MAX],
+}
+
 /// A case that is not too large.
-struct Case {
+struct Case<T> {
     geometry: Geometry,
     op: Op,
     /// Where the rows are split.
     splits: [usize; 2],
-    input: Vec<f32>,
+    input: Vec<T>,
 }
 
 /// Elements of a tensor at most, and taps of all its windows together.
@@ -120,10 +187,10 @@ const ELEMENTS: usize = 8192;
 const TAPS: usize = 1 << 16;
 
 /// Around the output.
-const CANARY: u32 = 0xdead_beef;
+const CANARY: u64 = 0xdead_beef_dead_beef;
 const MARGIN: usize = 64;
 
-impl Case {
+impl<T: Element> Case<T> {
     fn new(input: &Input) -> Option<Self> {
         let rank = usize::from(input.rank % 4);
         let axes = from_fn(|i| if i + rank < 3 { Axis::UNIT } else { input.axes[i].axis(i) });
@@ -141,7 +208,14 @@ impl Case {
             2 => Divisor::Constant(input.number),
             _ => Divisor::Constant(input.number % 64),
         };
+        let op = Op::new(input.op);
+        op.kernel::<T>(&REFERENCE)?;
+        let rounding =
+            [Rounding::HalfAwayFromZero, Rounding::HalfEven, Rounding::HalfUp, Rounding::Truncate]
+                [usize::from(input.rounding % 4)];
+        let exponent = if let Op::NormP(p) = op { p } else { 0.0 };
         let geometry = Geometry::new(planes, axes, inner, divisor)?;
+        let geometry = geometry.rounded(rounding).raised(exponent);
         let window = axes.iter().map(|axis| axis.kernel).product::<usize>();
         let is_small = geometry.input_len() <= ELEMENTS
             && geometry.output_len() <= ELEMENTS
@@ -151,28 +225,28 @@ impl Case {
         }
         let mut splits = input.split.map(|split| usize::from(split) % (geometry.rows() + 1));
         splits.sort_unstable();
-        let op = [Op::Max, Op::MaxNumber, Op::Mean][usize::from(input.op % 3)];
         let elements = fill(geometry.input_len(), input.fill, &input.data);
         Some(Self { geometry, op, splits, input: elements })
     }
 
     /// Runs a backend over some rows, between canaries.
-    fn run(&self, backend: &Backend, rows: Range<usize>, input: &[f32]) -> Vec<f32> {
+    fn run(&self, backend: &Backend, rows: Range<usize>, input: &[T]) -> Vec<T> {
+        let kernel = self.op.kernel::<T>(backend).expect("all backends have the same");
         let len = rows.len() * self.geometry.row_len();
         between_canaries(len, |output| {
-            (self.op.kernel(backend).run)(&self.geometry, rows, input, output);
+            (kernel.run)(&self.geometry, rows, input, output);
         })
         .unwrap_or_else(|at| {
             panic!("{backend:?} wrote to element {at}, outside its output: {self:?}")
         })
     }
 
-    fn compare(&self, what: &str, backend: &Backend, got: &[f32], want: &[f32]) {
+    fn compare(&self, what: &str, backend: &Backend, got: &[T], want: &[T]) {
         assert_eq!(got.len(), want.len());
-        let differ = |(got, want): (&f32, &f32)| got.to_bits() != want.to_bits();
+        let differ = |(got, want): (&T, &T)| got.bits() != want.bits();
         if let Some(i) = got.iter().zip(want).position(differ) {
-            let [got, want] = [got[i], want[i]].map(f32::to_bits);
-            panic!("{backend:?}, {what}: element {i} is {got:08x}, not {want:08x}: {self:?}");
+            let [got, want] = [got[i], want[i]].map(T::bits);
+            panic!("{backend:?}, {what}: element {i} is {got:x}, not {want:x}: {self:?}");
         }
     }
 
@@ -182,7 +256,7 @@ impl Case {
         // What the address sanitizer does not see, because it lies inside an allocation, changes
         // the result. Any alignment.
         let offset = usize::from(offset % 32);
-        let mut poisoned = vec![self.op.poison(); offset + self.input.len() + MARGIN];
+        let mut poisoned = vec![T::POISON[offset % 2]; offset + self.input.len() + MARGIN];
         poisoned[offset..offset + self.input.len()].copy_from_slice(&self.input);
         let poisoned = &poisoned[offset..offset + self.input.len()];
         let supported = BACKENDS.iter().filter(|b| b.is_supported() && **b != REFERENCE);
@@ -192,34 +266,39 @@ impl Case {
             let [a, b] = self.splits;
             let parts = [0..a, a..b, b..all.end].map(|rows| self.run(backend, rows, poisoned));
             self.compare("rows in three parts", backend, &parts.concat(), &want);
-            let written = between_canaries(want.len(), |output| backend.floor(poisoned, output));
+            let floor = |output: &mut [f32]| backend.floor(&vec![1.0; self.input.len()], output);
+            let written = between_canaries(want.len(), floor);
             assert!(written.is_ok(), "{backend:?}, floor: {written:?}, {self:?}");
         }
     }
 }
 
-impl fmt::Debug for Case {
+impl<T: Element> fmt::Debug for Case<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { geometry, op, splits, input } = self;
-        let bits: Vec<_> = input.iter().map(|x| format!("{:08x}", x.to_bits())).collect();
-        let walk = Walk::of(geometry);
-        write!(f, "{op:?} by {walk:?}, split at {splits:?}, of {geometry:#?}, ")?;
+        let bits: Vec<_> = input.iter().map(|x| format!("{:x}", x.bits())).collect();
+        let element = std::any::type_name::<T>();
+        write!(f, "{op:?} of {element}, split at {splits:?}, of {geometry:#?}, ")?;
         write!(f, "input {}", bits.join(" "))
     }
 }
 
 impl fmt::Debug for Input {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}", Case::new(self))
+        for_element!(self, T => write!(f, "{:?}", Case::<T>::new(self)))
     }
 }
 
 /// What `write` writes to a slice of this length, or the place outside it that it writes to.
-fn between_canaries(len: usize, write: impl FnOnce(&mut [f32])) -> Result<Vec<f32>, isize> {
-    let mut buffer = vec![f32::from_bits(CANARY); MARGIN + len + MARGIN];
+fn between_canaries<T: Value + Copy>(
+    len: usize,
+    write: impl FnOnce(&mut [T]),
+) -> Result<Vec<T>, isize> {
+    let canary = T::from_bits_of(CANARY);
+    let mut buffer = vec![canary; MARGIN + len + MARGIN];
     write(&mut buffer[MARGIN..MARGIN + len]);
     let outside = (0..MARGIN).chain(MARGIN + len..buffer.len());
-    match outside.into_iter().find(|&i| buffer[i].to_bits() != CANARY) {
+    match outside.into_iter().find(|&i| buffer[i].bits() != canary.bits()) {
         Some(i) => Err(i as isize - MARGIN as isize),
         None => Ok(buffer[MARGIN..MARGIN + len].to_vec()),
     }
@@ -227,21 +306,26 @@ fn between_canaries(len: usize, write: impl FnOnce(&mut [f32])) -> Result<Vec<f3
 
 /// The elements of a tensor. Only so much memory as there are elements, so that the address
 /// sanitizer sees what lies beyond.
-fn fill(len: usize, how: u8, data: &[u8]) -> Vec<f32> {
+fn fill<T: Value>(len: usize, how: u8, data: &[u8]) -> Vec<T> {
     let data = if data.is_empty() { &[7] } else { data };
     let byte = |i: usize| data[i % data.len()].wrapping_add((i / data.len()) as u8);
-    let elements: Vec<f32> = match how % 4 {
+    let wide = size_of::<T>();
+    let elements: Vec<T> = match how % 4 {
         // The fuzzer's bits,
         0 => (0..len)
-            .map(|i| f32::from_le_bytes(from_fn(|j| data[(4 * i + j) % data.len()])))
+            .map(|i| {
+                let bytes = from_fn(|j| data[(wide * i + j % wide) % data.len()]);
+                T::from_bits_of(u64::from_le_bytes(bytes))
+            })
             .collect(),
-        // numbers that it chooses from a few,
+        // values that it chooses from a few,
         1 => (0..len).map(|i| value(data[i % data.len()])).collect(),
         // any bits,
-        2 => (0..len).map(|i| f32::from_bits(mix(i, byte(i)) as u32)).collect(),
+        2 => (0..len).map(|i| T::from_bits_of(mix(i, byte(i)))).collect(),
         // and numbers of all magnitudes, with those that it chooses where it chooses.
         _ => {
-            let mut elements: Vec<f32> = (0..len).map(|i| number(mix(i, data[0]))).collect();
+            let number = |i| T::random(mix(i, data[0]), Values::Numbers);
+            let mut elements: Vec<T> = (0..len).map(number).collect();
             for choice in data.chunks_exact(3).filter(|_| len > 0) {
                 elements[usize::from(u16::from_le_bytes([choice[0], choice[1]])) % len] =
                     value(choice[2]);
@@ -252,36 +336,14 @@ fn fill(len: usize, how: u8, data: &[u8]) -> Vec<f32> {
     elements.into_boxed_slice().into_vec()
 }
 
-/// One of the values about which there are rules, or a small number.
-fn value(byte: u8) -> f32 {
-    const TRAPS: [u32; 16] = [
-        0x7fc0_0000, // the canonical NaN,
-        0xffc0_0001, // a negative one with a payload,
-        0x7f80_0001, // a signalling one
-        0x7fff_ffff,
-        0xff80_0000, // −∞
-        0x7f80_0000, // ∞
-        0x8000_0000, // −0
-        0x0000_0000,
-        0x8000_0001, // denormals
-        0x0000_0001,
-        0x007f_ffff,
-        0x0080_0000, // the smallest normal number
-        0xff7f_ffff, // MIN
-        0x7f7f_ffff, // MAX
-        0x3dcc_cccd, // 0.1
-        0x4b80_0001, // 2²⁴ + 2
-    ];
-    match byte {
-        0..64 => f32::from_bits(TRAPS[usize::from(byte % 16)]),
-        _ => (f32::from(byte) - 160.0) / 8.0,
-    }
-}
-
-/// Numbers of all magnitudes whose sums do not overflow.
-fn number(bits: u64) -> f32 {
-    let scale = [1.0, 1e-3, 1e4, 1e-30][bits as usize % 4];
-    ((bits >> 40) as f32 / (1u64 << 23) as f32 - 1.0) * scale
+/// One of the values about which there are rules, or a number.
+fn value<T: Value>(byte: u8) -> T {
+    let values = match byte {
+        0..64 => Values::OnlyTraps,
+        64..128 => Values::Ties,
+        _ => Values::Numbers,
+    };
+    T::random(mix(usize::from(byte), byte), values)
 }
 
 /// SplitMix64.
@@ -292,8 +354,31 @@ fn mix(i: usize, byte: u8) -> u64 {
     z ^ (z >> 31)
 }
 
+/// Evaluates an expression for the type that an input chooses; half of them choose `f32`.
+macro_rules! for_element {
+    ($input:expr, $T:ident => $then:expr) => {
+        for_element!($input, $T => $then; 0 f64, 1 f16, 2 bf16, 3 i8, 4 u8, 5 i16, 6 u16, 7 i32, 8 u32,
+            9 i64)
+    };
+    ($input:expr, $T:ident => $then:expr; $($n:literal $type:ident),*) => {
+        match $input.element {
+            $(byte if byte >= 128 && byte % 10 == $n => {
+                type $T = $type;
+                $then
+            })*
+            _ => {
+                type $T = f32;
+                $then
+            }
+        }
+    };
+}
+use for_element;
+
 fuzz_target!(|input: Input| -> Corpus {
-    let Some(case) = Case::new(&input) else { return Corpus::Reject };
-    case.check(input.offset);
+    for_element!(input, T => {
+        let Some(case) = Case::<T>::new(&input) else { return Corpus::Reject };
+        case.check(input.offset);
+    });
     Corpus::Keep
 });

@@ -7,8 +7,8 @@
 
 use arbitrary::Arbitrary;
 use lanepool::{
-    Axis, BACKENDS, Backend, Divisor, Error, Layout, NanPolicy, Op, Padding, Plan, Pool, REFERENCE,
-    Shape,
+    Axis, BACKENDS, Backend, Divisor, Error, Exponent, Layout, NanPolicy, Op, Padding, Plan, Pool,
+    REFERENCE, Shape,
 };
 use libfuzzer_sys::fuzz_target;
 use std::array::from_fn;
@@ -223,7 +223,13 @@ impl<const D: usize> Case<D> {
         let sizes =
             |of: fn(&Sizes) -> Size, least| from_fn(|i| of(&input.axes[3 - D + i]).from(least));
         let description = Description {
-            op: [Op::Max, Op::Average][usize::from(input.flags & 1)],
+            op: match input.flags >> 4 {
+                12 => Op::Min,
+                13 => Op::Sum,
+                14 => Op::Lp(Exponent::new(1.0)),
+                15 => Op::Lp(Exponent::new(f64::INFINITY)),
+                _ => [Op::Max, Op::Average][usize::from(input.flags & 1)],
+            },
             kernel: sizes(|s| s.kernel, 1),
             stride: sizes(|s| s.stride, 1),
             dilation: sizes(|s| s.dilation, 1),
@@ -262,12 +268,17 @@ impl<const D: usize> Case<D> {
             .map(|of| product(self.outer().into_iter().chain(self.lines.iter().map(of))))
     }
 
+    /// Whether the divisor is 0; a sum has none.
+    fn divides_by_zero(&self) -> bool {
+        self.description.divisor == Divisor::Fixed(0) && self.description.op != Op::Sum
+    }
+
     /// Whether a plan is impossible.
     fn is_hopeless(&self) -> bool {
         let zero = |line: &Line| [line.input, line.kernel, line.stride, line.dilation].contains(&0);
         self.lines.iter().any(|line| zero(line) || line.windows == 0)
             || self.lens().iter().any(|&len| len > isize::MAX as u128)
-            || self.description.divisor == Divisor::Fixed(0)
+            || self.divides_by_zero()
     }
 
     /// Whether no size is large, even of a tensor with a batch and channels.
@@ -320,7 +331,7 @@ impl<const D: usize> Case<D> {
                 };
                 sizes == expected && product(sizes.iter().map(|&n| n.max(1))) > most as u128
             }
-            Error::ZeroDivisor => d.divisor == Divisor::Fixed(0),
+            Error::ZeroDivisor => self.divides_by_zero(),
             _ => false,
         }
     }
@@ -363,12 +374,18 @@ impl<const D: usize> Case<D> {
         let numbers = values.iter().copied().filter(|x| !x.is_nan());
         let has_nan = values.iter().any(|x| x.is_nan());
         let result = match self.description.op {
-            Op::Max if has_nan && self.description.nan_policy == NanPolicy::Propagate => f32::NAN,
+            Op::Max | Op::Min if has_nan && self.description.nan_policy == NanPolicy::Propagate => {
+                f32::NAN
+            }
             Op::Max => numbers.fold(f32::NEG_INFINITY, |max, x| if x > max { x } else { max }),
+            Op::Min => numbers.fold(f32::INFINITY, |min, x| if x < min { x } else { min }),
             _ if has_nan => f32::NAN,
             _ if values.is_empty() => 0.0,
+            // Small integers and infinities: the order does not matter.
+            Op::Sum => numbers.sum(),
+            Op::Lp(p) if p.get() == 1.0 => numbers.map(f32::abs).sum(),
+            Op::Lp(_) => numbers.map(f32::abs).fold(0.0, f32::max),
             _ => {
-                // Small integers and infinities: the order does not matter.
                 let sum = numbers.map(f64::from).sum::<f64>() as f32;
                 sum / match self.description.divisor {
                     Divisor::ExcludePad => values.len() as f32,

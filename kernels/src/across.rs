@@ -51,15 +51,11 @@ impl FastWalk for Across {
         let phase = SCRATCH / width.stride;
         // A last pair of vectors may begin at the last window.
         let piece = PIECE.min(phase - width.span() / width.stride - 2 * WIDEST);
-        let place = |j: usize| {
-            let column = j * width.dilation;
-            let offset = column % width.stride * phase + column / width.stride;
-            Step { offset, merges: merges_after(j, &(0..width.kernel)) }
-        };
         let mut list = [Step::default(); LISTED];
         for (j, step) in list.iter_mut().enumerate().take(width.kernel) {
-            *step = place(j);
+            *step = place(width, phase, j);
         }
+        let places = Places { width, phase, list: &list, next: 0 };
         for x in (0..width.output).step_by(piece) {
             let windows = piece.min(width.output - x);
             let columns = Piece::of(width, x, windows, phase);
@@ -86,18 +82,49 @@ impl FastWalk for Across {
                 let mut shift = 0usize;
                 for _ in 0..run.rows {
                     columns.merge::<R, T, S>(simd, &lines, shift, input, &mut scratch, &mut seen);
-                    if width.kernel <= LISTED {
-                        let taps = list[..width.kernel].iter().copied();
-                        row.reduce::<R, T, S>(simd, taps, &scratch, output);
-                    } else {
-                        row.reduce::<R, T, S>(simd, (0..width.kernel).map(place), &scratch, output);
-                    }
+                    row.reduce::<R, T, S>(simd, &places, &scratch, output);
                     row.at += width.output;
                     shift = shift.wrapping_add(run.advance);
                 }
             }
         }
         seen
+    }
+}
+
+/// Where the columns of tap `j` are in the scratch buffer. A call, like that which makes
+/// [`Taps`](crate::order::Taps).
+#[inline(never)]
+fn place(width: &Axis, phase: usize, j: usize) -> Step {
+    let column = j * width.dilation;
+    let offset = column % width.stride * phase + column / width.stride;
+    Step { offset, merges: merges_after(j, &(0..width.kernel)) }
+}
+
+/// Where the columns of all taps are.
+#[derive(Clone)]
+struct Places<'a> {
+    width: &'a Axis,
+    phase: usize,
+    /// Those of the first taps.
+    list: &'a [Step; LISTED],
+    next: usize,
+}
+
+impl Iterator for Places<'_> {
+    type Item = Step;
+
+    #[inline(always)]
+    fn next(&mut self) -> Option<Step> {
+        let j = self.next;
+        if j == self.width.kernel {
+            return None;
+        }
+        self.next += 1;
+        Some(match self.list.get(j) {
+            Some(&step) => step,
+            None => place(self.width, self.phase, j),
+        })
     }
 }
 
@@ -196,12 +223,12 @@ impl<A: Number, V: Copy> Row<'_, A, V> {
     fn reduce<R: Reduction<A>, T: Element<Acc = A>, S: Memory<T, Vector = V>>(
         &self,
         simd: S,
-        taps: impl Iterator<Item = Step> + Clone,
+        places: &Places<'_>,
         scratch: &[A; SCRATCH],
         output: &mut [T],
     ) {
         for x in (0..self.windows).step_by(2 * S::N) {
-            let merged = fold::<Again<R>, T::Acc, S, 2>(simd, taps.clone(), |offset, b| {
+            let merged = fold::<Again<R>, T::Acc, S, 2>(simd, places.clone(), |offset, b| {
                 // SAFETY: a phase has room for two vectors from the last window on.
                 unsafe { load_lanes(simd, scratch, offset + x + b * S::N) }
             });

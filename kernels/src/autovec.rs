@@ -205,8 +205,7 @@ fn pool<T: Element>(
             let windows = if many { (interior.end - x).min(BLOCK) } else { 1 };
             let start =
                 geometry.origin(plane, z, y).wrapping_add(width.start(x).wrapping_mul(inner));
-            let divisor =
-                T::Acc::nearest(geometry.divide_by([(depth, z), (height, y), (width, x)]));
+            let divisor = T::Acc::nearest(geometry.divide_by([z, y, x]));
             let out = &mut output[x * inner..][..windows * inner];
             let row = |j: usize| &input[start + j * strides[2]..];
             match [height.kernel, width.kernel, width.stride] {

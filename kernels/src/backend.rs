@@ -420,29 +420,31 @@ pub static BACKENDS: &[Backend] = &[
 /// The kernels of a module of plain loops.
 macro_rules! of_plain_loops {
     ($module:ident) => {{
-        macro_rules! kernels {
-            ($mean:expr, $norms:expr) => {
+        macro_rules! integers {
+            ($mean:expr) => {
                 Kernels {
                     max: loops($module::max),
-                    max_number: loops($module::max_number),
+                    max_number: loops($module::max),
                     min: loops($module::min),
-                    min_number: loops($module::min_number),
+                    min_number: loops($module::min),
                     mean: $mean,
-                    norms: $norms,
+                    norms: None,
                 }
             };
         }
         macro_rules! floats {
             () => {
-                kernels!(
-                    Some(loops($module::mean)),
-                    Some(Norms {
+                Kernels {
+                    max_number: loops($module::max_number),
+                    min_number: loops($module::min_number),
+                    norms: Some(Norms {
                         norm_1: loops($module::norm_1),
                         norm_2: loops($module::norm_2),
                         norm_max: loops($module::norm_max),
                         norm_p: loops($module::norm_p),
-                    })
-                )
+                    }),
+                    ..integers!(Some(loops($module::mean)))
+                }
             };
         }
         AllKernels {
@@ -450,13 +452,13 @@ macro_rules! of_plain_loops {
             f64: floats!(),
             f16: floats!(),
             bf16: floats!(),
-            i8: kernels!(Some(loops($module::mean_of_integers)), None),
-            u8: kernels!(Some(loops($module::mean_of_integers)), None),
-            i16: kernels!(Some(loops($module::mean_of_integers)), None),
-            u16: kernels!(Some(loops($module::mean_of_integers)), None),
-            i32: kernels!(Some(loops($module::mean_of_integers)), None),
-            u32: kernels!(None, None),
-            i64: kernels!(None, None),
+            i8: integers!(Some(loops($module::mean_of_integers))),
+            u8: integers!(Some(loops($module::mean_of_integers))),
+            i16: integers!(Some(loops($module::mean_of_integers))),
+            u16: integers!(Some(loops($module::mean_of_integers))),
+            i32: integers!(Some(loops($module::mean_of_integers))),
+            u32: integers!(None),
+            i64: integers!(None),
         }
     }};
 }

@@ -5,14 +5,10 @@
 use crate::Geometry;
 use crate::fold::fold;
 use crate::number::Element;
-use crate::order::{Step, Taps};
+use crate::order::{LISTED, Step, Steps, Taps};
 use crate::reduction::{Divide, Reduction};
 use crate::simd::{Memory, load_first, store_first};
 use core::ops::Range;
-
-/// Windows with up to so many taps have them listed; for larger ones, computing the taps costs
-/// nothing beside loading them.
-const LISTED: usize = 64;
 
 /// Reduces the windows of output rows `rows`, `B` vectors at a time.
 #[inline(always)]
@@ -36,7 +32,7 @@ pub(crate) fn down<R: Reduction<T::Acc>, T: Element, S: Memory<T>, const B: usiz
             // All windows of the interior have the same taps, so they are one run.
             let count = if interior.contains(&x) { interior.end - x } else { 1 };
             let taps = Taps::new([width.taps(x), ds.clone(), hs.clone()], strides);
-            let divisor = geometry.divide_by([(depth, z), (height, y), (width, x)]);
+            let divisor = geometry.divide_by([z, y, x]);
             let stride = width.stride.wrapping_mul(inner);
             let seamless = stride == inner;
             let windows = Windows {
@@ -49,12 +45,7 @@ pub(crate) fn down<R: Reduction<T::Acc>, T: Element, S: Memory<T>, const B: usiz
                 divide: Divide::by::<T::Acc, S>(simd, divisor, geometry.rounding()),
             };
             let mut list = [Step::default(); LISTED];
-            let list = taps.list(&mut list);
-            if list.len() == taps.len() {
-                windows.reduce::<R, T, S, B>(simd, list.iter().copied(), input, output);
-            } else {
-                windows.reduce::<R, T, S, B>(simd, taps, input, output);
-            }
+            windows.reduce::<R, T, S, B>(simd, &mut Steps::new(taps, &mut list), input, output);
             x += count;
         }
     }
@@ -82,7 +73,7 @@ impl<V: Copy> Windows<V> {
     fn reduce<R: Reduction<T::Acc>, T: Element, S: Memory<T, Vector = V>, const B: usize>(
         &self,
         simd: S,
-        taps: impl Iterator<Item = Step> + Clone,
+        taps: &mut Steps<'_>,
         input: &[T],
         output: &mut [T],
     ) {
@@ -91,12 +82,12 @@ impl<V: Copy> Windows<V> {
             let mut i = 0;
             while B > 1 && i + B * S::N <= len {
                 let at = (from.wrapping_add(i), to + i, S::N);
-                self.reduce_vectors::<R, T, S, B>(simd, taps.clone(), input, output, at);
+                self.reduce_vectors::<R, T, S, B>(simd, taps, input, output, at);
                 i += B * S::N;
             }
             while i + S::N <= len {
                 let at = (from.wrapping_add(i), to + i, S::N);
-                self.reduce_vectors::<R, T, S, 1>(simd, taps.clone(), input, output, at);
+                self.reduce_vectors::<R, T, S, 1>(simd, taps, input, output, at);
                 i += S::N;
             }
             if i < len {
@@ -108,7 +99,7 @@ impl<V: Copy> Windows<V> {
                 let end = from.wrapping_add(self.reach).wrapping_add(S::N);
                 let room = end <= input.len() && to + S::N <= output.len();
                 let at = (from, to, if room { S::N } else { len.min(S::N) });
-                self.reduce_vectors::<R, T, S, 1>(simd, taps.clone(), input, output, at);
+                self.reduce_vectors::<R, T, S, 1>(simd, taps, input, output, at);
             }
             from = from.wrapping_add(self.stride);
             to += len;
@@ -126,12 +117,12 @@ impl<V: Copy> Windows<V> {
     >(
         &self,
         simd: S,
-        taps: impl Iterator<Item = Step>,
+        taps: &mut Steps<'_>,
         input: &[T],
         output: &mut [T],
         (from, to, n): (usize, usize, usize),
     ) {
-        let merged = fold::<R, T::Acc, S, B>(simd, taps, |offset, b| {
+        let merged = fold::<R, T::Acc, S, B>(simd, taps.again(), |offset, b| {
             let at = from.wrapping_add(offset).wrapping_add(b * S::N);
             // SAFETY: `Taps` are inside the input, which has the length the geometry says.
             unsafe { load_first(simd, input, at, n) }

@@ -4,7 +4,7 @@
 use crate::Geometry;
 use crate::fold::{Tree, fold};
 use crate::number::Element;
-use crate::order::{Taps, merges_after};
+use crate::order::{LISTED, Step, Steps, Taps, merges_after};
 use crate::reduction::{Divide, Reduction};
 use crate::simd::{Memory, WIDEST, load_first, scalar::Scalar, store_lanes};
 use core::ops::Range;
@@ -25,17 +25,20 @@ pub(crate) fn each<R: Reduction<T::Acc>, T: Element, S: Memory<T>>(
     // Dilated columns are not neighbours: one at a time.
     let step = if width.dilation == 1 { S::N } else { 1 };
     let mut columns = [R::IDENTITY; WIDEST];
+    let mut list = [Step::default(); LISTED];
+    let interior = width.interior();
     for (row, output) in rows.zip(output.chunks_exact_mut(width.output)) {
         let (plane, z, y) = geometry.position(row);
         let rows = Taps::new([0..1, depth.taps(z), height.taps(y)], strides);
+        let mut rows = Steps::new(rows, &mut list);
         let origin = geometry.origin(plane, z, y);
         for (x, out) in output.iter_mut().enumerate() {
-            let taps = width.taps(x);
+            let taps = if interior.contains(&x) { 0..width.kernel } else { width.taps(x) };
             let origin = origin.wrapping_add(width.start(x));
             let mut tree = Tree::new();
             for first in taps.clone().step_by(step) {
                 let n = step.min(taps.end - first);
-                let [merged] = fold::<R, T::Acc, S, 1>(simd, rows.clone(), |offset, _| {
+                let [merged] = fold::<R, T::Acc, S, 1>(simd, rows.again(), |offset, _| {
                     let at = origin.wrapping_add(offset).wrapping_add(first * width.dilation);
                     // SAFETY: `taps` are inside the input, which has the length the geometry says.
                     unsafe { load_first(simd, input, at, n) }
@@ -46,7 +49,7 @@ pub(crate) fn each<R: Reduction<T::Acc>, T: Element, S: Memory<T>>(
                     tree.push::<R, T::Acc, _>(Scalar, column, merges_after(j, &taps));
                 }
             }
-            let divisor = geometry.divide_by([(depth, z), (height, y), (width, x)]);
+            let divisor = geometry.divide_by([z, y, x]);
             let merged = tree.root().unwrap_or(R::IDENTITY);
             let divide = Divide::by::<T::Acc, _>(Scalar, divisor, geometry.rounding());
             *out = T::narrow(R::finish(Scalar, merged, divide));

@@ -43,7 +43,10 @@ impl Axis {
     };
 
     /// The taps of window `o`, of those that there are, that lie inside the input.
-    #[inline(always)]
+    ///
+    /// A call, like some others here: they have no use for the instruction set of a kernel, and would
+    /// be much of its code.
+    #[inline(never)]
     pub fn taps(&self, o: usize) -> Range<usize> {
         if self.spread {
             return 0..((o + 1) * self.input).div_ceil(self.output) - self.start(o);
@@ -72,7 +75,7 @@ impl Axis {
     }
 
     /// The windows all of whose taps lie inside the input, as far apart as the stride says.
-    #[inline(always)]
+    #[inline(never)]
     pub(crate) fn interior(&self) -> Range<usize> {
         if self.spread {
             return 0..0;
@@ -286,7 +289,7 @@ impl Geometry {
     }
 
     /// The plane, depth and height of an output row.
-    #[inline(always)]
+    #[inline(never)]
     pub(crate) fn position(&self, row: usize) -> (usize, usize, usize) {
         let [depth, height, _] = self.axes;
         (
@@ -299,14 +302,18 @@ impl Geometry {
     /// What the sum of a window is divided by, given its place along each axis; an empty window,
     /// whose sum is 0, is divided by 1.
     #[inline(always)]
-    pub(crate) fn divide_by(&self, window: [(Axis, usize); 3]) -> i64 {
+    pub(crate) fn divide_by(&self, window: [usize; 3]) -> i64 {
         match self.divisor {
             Divisor::Constant(n) => n,
-            by => {
-                let [(depth, z), (height, y), (width, x)] = window;
-                (depth.count(z, by) * height.count(y, by) * width.count(x, by)).max(1) as i64
-            }
+            _ => self.counted(window),
         }
+    }
+
+    /// How many taps of a window count, or 1.
+    #[inline(never)]
+    fn counted(&self, window: [usize; 3]) -> i64 {
+        let counts = self.axes.iter().zip(window).map(|(axis, o)| axis.count(o, self.divisor));
+        counts.product::<usize>().max(1) as i64
     }
 
     /// Fails loudly unless the buffers are as long as the geometry says.

@@ -47,7 +47,7 @@ impl Taps {
     }
 
     /// The offset of the last one.
-    #[inline(always)]
+    #[inline(never)]
     pub(crate) fn last_offset(&self) -> Option<usize> {
         let mut offset = 0usize;
         for (range, stride) in self.ranges.iter().zip(self.strides) {
@@ -62,15 +62,28 @@ impl Taps {
     /// Writes them to `list`, all or, if they are too many, none, and returns what was written.
     #[inline(always)]
     pub(crate) fn list<'a>(&self, list: &'a mut [Step]) -> &'a [Step] {
-        let mut listed = 0;
-        if self.len() <= list.len() {
-            // Zipping them would be a call.
-            for step in self.clone() {
-                list[listed] = step;
-                listed += 1;
-            }
-        }
+        let listed = if self.len() <= list.len() { self.clone().list_some(list) } else { 0 };
         &list[..listed]
+    }
+
+    /// Moves the next ones to `list`, as many as it holds, and returns how many there were.
+    ///
+    /// A call, like [`next`](Self::next): both would be much of the code of a kernel, and have no use
+    /// for its instruction set.
+    #[inline(never)]
+    fn list_some(&mut self, list: &mut [Step]) -> usize {
+        let mut listed = 0;
+        for (slot, step) in list.iter_mut().zip(self) {
+            *slot = step;
+            listed += 1;
+        }
+        listed
+    }
+
+    /// Whether there is no next one.
+    #[inline(always)]
+    fn is_done(&self) -> bool {
+        self.next[0] >= self.ranges[0].end
     }
 
     /// How many there are.
@@ -80,12 +93,70 @@ impl Taps {
     }
 }
 
+/// How many taps [`Steps`] has listed at a time.
+pub(crate) const LISTED: usize = 64;
+
+/// Taps to go through again and again, listed in pieces: what computes one is much code, which would
+/// stand wherever a tap is used.
+pub(crate) struct Steps<'a> {
+    all: Taps,
+    /// What comes after those in the list.
+    rest: Taps,
+    /// Not an array: moving it would be a call.
+    list: &'a mut [Step; LISTED],
+    listed: usize,
+    /// Whether those in the list are not the first.
+    turned: bool,
+}
+
+impl<'a> Steps<'a> {
+    /// Lists the first ones.
+    #[inline(always)]
+    pub(crate) fn new(taps: Taps, list: &'a mut [Step; LISTED]) -> Self {
+        let mut steps = Self { rest: taps.clone(), all: taps, list, listed: 0, turned: false };
+        steps.turn();
+        steps.turned = false;
+        steps
+    }
+
+    /// All of them, from the first on.
+    #[inline(always)]
+    pub(crate) fn again(&mut self) -> impl Iterator<Item = Step> {
+        if self.turned {
+            self.rest = self.all.clone();
+            self.turn();
+            self.turned = false;
+        }
+        let mut at = 0;
+        core::iter::from_fn(
+            #[inline(always)]
+            move || {
+                if at == self.listed {
+                    if self.rest.is_done() {
+                        return None;
+                    }
+                    self.turn();
+                    at = 0;
+                }
+                at += 1;
+                self.list.get(at - 1).copied()
+            },
+        )
+    }
+
+    /// Lists those that come next.
+    fn turn(&mut self) {
+        self.listed = self.rest.list_some(self.list);
+        self.turned = true;
+    }
+}
+
 impl Iterator for Taps {
     type Item = Step;
 
-    #[inline(always)]
+    #[inline(never)]
     fn next(&mut self) -> Option<Step> {
-        if self.next[0] >= self.ranges[0].end {
+        if self.is_done() {
             return None;
         }
         let mut step = Step::default();

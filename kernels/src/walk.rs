@@ -77,6 +77,7 @@ impl Walk {
     /// The walk that [`pool`] takes.
     pub(crate) fn of_pool<T: Element, S: Memory<T>>(geometry: &Geometry) -> Self {
         match Self::of(geometry) {
+            _ if S::N == 1 => Self::of_plainest(geometry),
             special if S::BY_HAND && special != Self::Whole => special,
             _ => Self::of_general::<T, S>(geometry),
         }
@@ -159,6 +160,9 @@ pub(crate) fn pool<R: Reduction<T::Acc>, T: Element, S: Memory<T>>(
 ) where
     Scalar: Memory<T, Vector = T::Acc>,
 {
+    if S::N == 1 {
+        return plainest::<R::Exact, T, S>(geometry, rows, input, output);
+    }
     let Some(simd) = enter::<T, S>(geometry, &rows, input, output) else { return };
     if S::BY_HAND {
         let width = &geometry.axes()[2];
