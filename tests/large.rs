@@ -109,6 +109,39 @@ fn tensors_of_any_size() {
     }
 }
 
+/// Half a unit in the last place for each level of the tree, and two for the rest.
+#[test]
+fn errors_grow_with_the_logarithm_of_the_window() {
+    const SPATIAL: [usize; 2] = [70, 140];
+    let mut state = 1u32;
+    let input: Vec<f32> = std::iter::repeat_with(|| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 8) as f32 / (1 << 24) as f32
+    })
+    .take(SPATIAL[0] * SPATIAL[1])
+    .collect();
+    for kernel in [[5, 5], [13, 13], [31, 31], [64, 1], [1, 127], [63, 127]] {
+        let pool = Pool2d::average(kernel);
+        for backend in supported() {
+            let shape = Shape::new(1, 1, SPATIAL);
+            let plan: Plan<f32> = pool.plan_on(backend, Layout::ChannelsFirst, shape).unwrap();
+            let mut output = vec![0.0; plan.output_len()];
+            plan.run(&input, &mut output).unwrap();
+            let [_, width] = pool.output_size(SPATIAL).unwrap();
+            let taps = (kernel[0] * kernel[1]) as f64;
+            for (i, &mean) in output.iter().enumerate() {
+                let line =
+                    |j: usize| &input[(i / width + j) * SPATIAL[1] + i % width..][..kernel[1]];
+                let sum: f64 = (0..kernel[0]).flat_map(line).map(|&x| f64::from(x)).sum();
+                let exact = sum / taps;
+                let ulp = f64::from((exact as f32).next_up()) - f64::from(exact as f32);
+                let error = (f64::from(mean) - exact).abs() / ulp;
+                assert!(error <= 2.0 + taps.log2() / 2.0, "{backend:?}, {kernel:?}: {error} ulps");
+            }
+        }
+    }
+}
+
 #[test]
 fn a_nan_at_any_place_is_seen() {
     for (kernel, spatial) in [([5, 5], [6, 21]), ([2, 9], [3, 40]), ([7, 4], [9, 10])] {

@@ -81,6 +81,7 @@ struct Cut {
 }
 
 impl Cut {
+    #[inline(never)]
     fn of(geometry: &Geometry) -> Option<Self> {
         let [depth, height, width] = geometry.axes();
         let flat = (depth.kernel, depth.pad_begin, depth.pad_end) == (1, 0, 0);
@@ -137,7 +138,7 @@ impl Merges {
         (kernel - 1).checked_ilog2().unwrap_or(0) as usize
     }
 
-    #[inline(always)]
+    #[inline(never)]
     fn of(kernel: usize, ordered: bool) -> Self {
         let mut merges =
             Self { widths: [1; LEVELS], top: 0, parts: [(0, 0); LEVELS], len: 0, kernel };
@@ -313,8 +314,9 @@ impl<T: Element> Piece<'_, T> {
     }
 }
 
-/// Makes all of some memory the identity.
-#[inline(always)]
+/// Makes all of some memory the identity. A call, like all that has no vectors, so that there is one of it
+/// for all instruction sets.
+#[inline(never)]
 fn initialised<R: Reduction<T::Acc>, T: Element>(
     scratch: &mut [MaybeUninit<T::Acc>],
 ) -> &mut [T::Acc] {
@@ -334,6 +336,7 @@ struct Columns {
 }
 
 impl Columns {
+    #[inline(never)]
     fn of(width: &Axis, x: usize, windows: usize) -> Self {
         let len = (windows - 1) * width.stride + width.span();
         // Before the input, it is negative.
@@ -447,7 +450,7 @@ impl Ring {
 
 impl Rings {
     /// Rings of lines of so many elements.
-    #[inline(always)]
+    #[inline(never)]
     fn new(height: &Axis, ordered: bool, len: usize) -> Self {
         let merges = Merges::of(height.kernel, ordered);
         let mut list = [Ring::default(); LEVELS];
@@ -528,6 +531,25 @@ fn merge_all<R: Reduction<A>, A: Number, S: Lanes<A>>(
     to: usize,
     len: usize,
 ) {
+    // Loops over so many places that the compiler knows take a third of the time.
+    match *places {
+        [a, b] => merge_few::<R, A, S>(simd, scratch, [a, b], to, len),
+        [a, b, c] => merge_few::<R, A, S>(simd, scratch, [a, b, c], to, len),
+        [a, b, c, d] => merge_few::<R, A, S>(simd, scratch, [a, b, c, d], to, len),
+        [a, b, c, d, e] => merge_few::<R, A, S>(simd, scratch, [a, b, c, d, e], to, len),
+        _ => merge_few::<R, A, S>(simd, scratch, places, to, len),
+    }
+}
+
+#[inline(always)]
+fn merge_few<R: Reduction<A>, A: Number, S: Lanes<A>>(
+    simd: S,
+    scratch: &mut [A],
+    places: impl AsRef<[usize]>,
+    to: usize,
+    len: usize,
+) {
+    let places = places.as_ref();
     let mut i = 0;
     while i + 4 * S::N <= len {
         let merged = combine::<R, A, S, 4>(simd, scratch, places, i);
@@ -599,7 +621,7 @@ struct Batch<A> {
 }
 
 impl<A: Number> Batch<A> {
-    #[inline(always)]
+    #[inline(never)]
     fn new<T: Element<Acc = A>>(
         piece: &Piece<'_, T>,
         ordered: bool,
@@ -697,10 +719,10 @@ impl<A: Number> Batch<A> {
         let mut places = [0; LEVELS];
         let steps = [height.dilation * self.pitch, width.dilation * strip];
         let stages = [self.down.as_ref(), Some(&self.across)];
-        for (i, (merges, step)) in stages.into_iter().zip(steps).enumerate() {
+        for (merges, step) in stages.into_iter().zip(steps) {
             let Some(merges) = merges else { continue };
             for level in 0..=merges.top {
-                let (count, to, width) = if level < merges.top {
+                let (count, to, taps) = if level < merges.top {
                     let from = self.level(start, level);
                     let radix = merges.radix(level);
                     for (j, place) in places[..radix].iter_mut().enumerate() {
@@ -713,35 +735,22 @@ impl<A: Number> Batch<A> {
                     }
                     (merges.len, self.level(start, level + 1), merges.kernel)
                 };
-                // Whole windows across are merged where they are divided.
-                if i == 1 && level == merges.top {
-                    break;
-                }
-                let len = len - (width - 1) * step;
+                let len = len - (taps - 1) * step;
                 merge_all::<R, A, S>(simd, scratch, &places[..count], to, len);
             }
-            if i == 0 {
-                len -= (merges.kernel - 1) * step;
-                start = self.level(start, merges.top + 1);
-            }
+            len -= (merges.kernel - 1) * step;
+            start = self.level(start, merges.top + 1);
         }
         let row_pitch = if self.down.is_some() { height.stride } else { 1 } * self.pitch;
-        let top = self.across.top;
-        let mut places = &mut places[..self.across.len];
         let single = strip == 1 && width.stride > 1;
         if single {
             // Every `stride`-th element of what windows one apart give.
-            let merged = self.level(start, top + 1);
-            let len = len - (width.span() - 1);
-            merge_all::<R, A, S>(simd, scratch, places, merged, len);
             for row in 0..self.ready {
-                let start = merged + row * row_pitch;
+                let start = start + row * row_pitch;
                 for x in 1..piece.windows {
                     scratch[start + x] = scratch[start + x * width.stride];
                 }
             }
-            places = &mut places[..1];
-            places[0] = merged;
         }
         let seamless = strip == inner && (single || width.stride == 1);
         let (runs, len, advance) = if seamless {
@@ -752,7 +761,7 @@ impl<A: Number> Batch<A> {
         // Then what comes after a run is written after it.
         let alone = strip == inner && piece.windows == width.output;
         for row in 0..self.ready {
-            let mut from = row * row_pitch;
+            let mut from = start + row * row_pitch;
             let mut to = (self.done + row) * geometry.row_len() + piece.x * inner + piece.channel;
             let mut counts = self.counts;
             let rows = simd.splat(self.counted[row]);
@@ -761,27 +770,22 @@ impl<A: Number> Batch<A> {
                 _ => None,
             };
             for _ in 0..runs {
-                for i in (0..len).step_by(2 * S::N) {
-                    let merged = combine::<R, A, S, 2>(simd, scratch, places, from + i);
-                    for (b, v) in merged.into_iter().enumerate() {
-                        let i = i + b * S::N;
-                        if i >= len {
-                            break;
-                        }
-                        let divide = constant.unwrap_or_else(
-                            #[inline(always)]
-                            || {
-                                // SAFETY: there are as many counts as results, and slack.
-                                let columns = unsafe { load_lanes(simd, scratch, counts + i) };
-                                Divide::By(simd.mul(rows, columns), geometry.rounding())
-                            },
-                        );
-                        let v = R::finish(simd, v, divide);
-                        let room = alone && to + i + S::N <= output.len();
-                        let room = if room { S::N } else { S::N.min(len - i) };
-                        // SAFETY: no more elements than the run or the output has left.
-                        unsafe { store_first(simd, v, output, to + i, room) }
-                    }
+                for i in (0..len).step_by(S::N) {
+                    // SAFETY: a row of windows, and slack.
+                    let v = unsafe { load_lanes(simd, scratch, from + i) };
+                    let divide = constant.unwrap_or_else(
+                        #[inline(always)]
+                        || {
+                            // SAFETY: there are as many counts as results, and slack.
+                            let columns = unsafe { load_lanes(simd, scratch, counts + i) };
+                            Divide::By(simd.mul(rows, columns), geometry.rounding())
+                        },
+                    );
+                    let v = R::finish(simd, v, divide);
+                    let room = alone && to + i + S::N <= output.len();
+                    let room = if room { S::N } else { S::N.min(len - i) };
+                    // SAFETY: no more elements than the run or the output has left.
+                    unsafe { store_first(simd, v, output, to + i, room) }
                 }
                 from += advance;
                 to += inner;
