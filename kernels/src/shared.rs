@@ -31,14 +31,14 @@ const BUFFERS: usize = 24 << 10;
 /// Elements that are merged across at a time, unless a single row has more.
 const BATCH: usize = 1024;
 
-/// Elements of a plane that is merged down as a whole, at most.
+/// Elements of planes that are merged down as a whole, at most.
 const FLAT: usize = 2048;
 
 /// Elements of a small plane, so that what it is merged to stays in the first-level cache.
 const SMALL: usize = 1024;
 
 /// Rows of a batch at most.
-const ROWS: usize = 64;
+const ROWS: usize = 256;
 
 /// Channels of a strip are a multiple of this, which is one of the lanes of all vectors of `f32`.
 const STRIP: usize = 16;
@@ -93,7 +93,10 @@ impl Cut {
         // Of each buffer, a window may be read after the last column.
         let room = BUFFERS / (Merges::top(width.kernel) + 3);
         let columns = |strip: usize| {
-            ((RINGS / lines / strip), (room.saturating_sub(SLACK) / strip).saturating_sub(span))
+            (
+                ((RINGS / lines).saturating_sub(3 * STRIP) / strip),
+                (room.saturating_sub(SLACK) / strip).saturating_sub(span),
+            )
         };
         let windows = |strip: usize| {
             let (rings, buffers) = columns(strip);
@@ -268,6 +271,7 @@ impl<T: Element> Piece<'_, T> {
             };
             let start = height.start(y) as isize;
             let mut complete = start + height.span() as isize - 1;
+            let first = batch.rows;
             if batch.down.is_some() {
                 let end = complete + ((count - 1) * height.stride) as isize;
                 for t in start..=end {
@@ -275,17 +279,22 @@ impl<T: Element> Piece<'_, T> {
                     seen = lines.copy::<R, S>(simd, line(t), scratch, to, seen);
                     batch.rows += 1;
                 }
-            }
-            let mut t = start.max(complete.min(0));
-            if start < 0 && batch.down.is_none() && height.kernel > 1 {
+                batch.rows = first + plane_lines;
+            } else if start < 0 && height.kernel > 1 {
                 rings.clear::<R, T::Acc, S>(simd, scratch);
             }
-            for y in y..y + count {
-                if batch.down.is_none() && height.kernel == 1 {
+            let mut t = start.max(complete.min(0));
+            for i in 0..count {
+                let counted = height.count(y + i, geometry.divisor()).max(1);
+                let counted = T::Acc::nearest(counted as i64);
+                if batch.down.is_some() {
+                    batch.push(first + i * height.stride, counted);
+                    continue;
+                }
+                if height.kernel == 1 {
                     let to = batch.place();
                     seen = lines.copy::<R, S>(simd, line(complete), scratch, to, seen);
-                    batch.rows += 1;
-                } else if batch.down.is_none() {
+                } else {
                     while t <= complete {
                         seen = lines.copy::<R, S>(simd, line(t), scratch, rings.first(), seen);
                         let whole = (t == complete).then(|| batch.place());
@@ -293,23 +302,20 @@ impl<T: Element> Piece<'_, T> {
                         rings.advance();
                         t += 1;
                     }
-                    batch.rows += 1;
                 }
                 complete += height.stride as isize;
-                let counted = height.count(y, geometry.divisor()).max(1);
-                batch.push(T::Acc::nearest(counted as i64));
-                if batch.down.is_none() && batch.rows == batch.most {
+                batch.push(batch.rows, counted);
+                batch.rows += 1;
+                if batch.rows == batch.most {
                     batch.flush::<R, T, S>(simd, self, scratch, output);
                 }
             }
-            if batch.down.is_some() {
+            if batch.rows == batch.most {
                 batch.flush::<R, T, S>(simd, self, scratch, output);
             }
             row += count;
         }
-        if batch.down.is_none() {
-            batch.flush::<R, T, S>(simd, self, scratch, output);
-        }
+        batch.flush::<R, T, S>(simd, self, scratch, output);
         seen
     }
 }
@@ -424,8 +430,9 @@ struct Rings {
     list: [Ring; LEVELS],
     merges: Merges,
     dilation: usize,
-    /// Elements of a line.
+    /// Elements of a line, and from one to the next.
     len: usize,
+    pitch: usize,
     /// Elements of all rings.
     end: usize,
 }
@@ -454,14 +461,16 @@ impl Rings {
     fn new(height: &Axis, ordered: bool, len: usize) -> Self {
         let merges = Merges::of(height.kernel, ordered);
         let mut list = [Ring::default(); LEVELS];
+        // Lines a power of two apart would crowd each other out of the first-level cache.
+        let pitch = len.next_multiple_of(2 * STRIP) + STRIP;
         let mut end = 0;
         for level in 0..=merges.top {
             let width = if level < merges.top { merges.widths[level + 1] } else { height.kernel };
             let lines = (width - merges.widths[level]) * height.dilation + 1;
-            list[level] = Ring { start: end, len: lines * len, newest: 0 };
-            end += lines * len;
+            list[level] = Ring { start: end, len: lines * pitch, newest: 0 };
+            end += lines * pitch;
         }
-        Self { list, merges, dilation: height.dilation, len, end }
+        Self { list, merges, dilation: height.dilation, len, pitch, end }
     }
 
     /// Forgets all lines.
@@ -488,7 +497,7 @@ impl Rings {
         whole: Option<usize>,
     ) {
         let merges = &self.merges;
-        let line = self.dilation * self.len;
+        let line = self.dilation * self.pitch;
         let mut places = [0; LEVELS];
         for level in 0..=merges.top {
             let (to, len) = if level < merges.top {
@@ -514,7 +523,7 @@ impl Rings {
     #[inline(always)]
     fn advance(&mut self) {
         for ring in &mut self.list[..=self.merges.top] {
-            ring.newest += self.len;
+            ring.newest += self.pitch;
             if ring.newest == ring.len {
                 ring.newest = 0;
             }
@@ -603,10 +612,10 @@ struct Batch<A> {
     /// Rows that there are, and that there may be.
     rows: usize,
     most: usize,
-    /// Counted lines of each row of the output.
-    counted: [A; ROWS],
-    /// Rows of the output that are ready, and that have been written.
+    /// For each row of the output that is ready, where it starts, and its counted lines.
+    made: [(usize, A); ROWS],
     ready: usize,
+    /// Rows of the output that have been written.
     done: usize,
     /// How to merge the rows down, unless they are columns.
     down: Option<Merges>,
@@ -640,13 +649,13 @@ impl<A: Number> Batch<A> {
         // What the last row may read, and what is then left of a buffer.
         let last = len + width.span() * strip + SLACK;
         let room = (BUFFERS / (across.top + 3)).saturating_sub(last);
-        let flat = height.kernel > 1
-            && height.output <= ROWS
-            && lines.saturating_mul(pitch) <= FLAT
-            && (lines * pitch + last) * (down.top + across.top + 4) <= RINGS;
+        let flat_room = FLAT.min((RINGS / (down.top + across.top + 4)).saturating_sub(last));
+        let flat =
+            height.kernel > 1 && height.output <= ROWS && lines.saturating_mul(pitch) <= flat_room;
         let most = if flat {
             rings.end = 0;
-            lines
+            let planes = flat_room / (lines * pitch);
+            lines * planes.min(ROWS / height.output).min(rows.div_ceil(height.output) + 1)
         } else {
             (room / pitch + 1).min(BATCH / pitch).min(rows).clamp(1, ROWS)
         };
@@ -665,7 +674,7 @@ impl<A: Number> Batch<A> {
             len,
             rows: 0,
             most,
-            counted: [A::ZERO; ROWS],
+            made: [(0, A::ZERO); ROWS],
             ready: 0,
             done: 0,
             down: flat.then_some(down),
@@ -683,10 +692,10 @@ impl<A: Number> Batch<A> {
         self.start + self.rows * self.pitch + self.inside
     }
 
-    /// A row of the output is ready.
+    /// A row of the output is ready, made from a row and those after it.
     #[inline(always)]
-    fn push(&mut self, counted: A) {
-        self.counted[self.ready] = counted;
+    fn push(&mut self, row: usize, counted: A) {
+        self.made[self.ready] = (row * self.pitch, counted);
         self.ready += 1;
     }
 
@@ -741,12 +750,11 @@ impl<A: Number> Batch<A> {
             len -= (merges.kernel - 1) * step;
             start = self.level(start, merges.top + 1);
         }
-        let row_pitch = if self.down.is_some() { height.stride } else { 1 } * self.pitch;
         let single = strip == 1 && width.stride > 1;
         if single {
             // Every `stride`-th element of what windows one apart give.
-            for row in 0..self.ready {
-                let start = start + row * row_pitch;
+            for &(at, _) in &self.made[..self.ready] {
+                let start = start + at;
                 for x in 1..piece.windows {
                     scratch[start + x] = scratch[start + x * width.stride];
                 }
@@ -760,11 +768,11 @@ impl<A: Number> Batch<A> {
         };
         // Then what comes after a run is written after it.
         let alone = strip == inner && piece.windows == width.output;
-        for row in 0..self.ready {
-            let mut from = start + row * row_pitch;
+        for (row, &(at, counted)) in self.made[..self.ready].iter().enumerate() {
+            let mut from = start + at;
             let mut to = (self.done + row) * geometry.row_len() + piece.x * inner + piece.channel;
             let mut counts = self.counts;
-            let rows = simd.splat(self.counted[row]);
+            let rows = simd.splat(counted);
             let constant = match geometry.divisor() {
                 Divisor::Constant(n) => Some(Divide::by::<A, S>(simd, n, geometry.rounding())),
                 _ => None,
