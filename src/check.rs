@@ -1,6 +1,6 @@
 //! One comparison of a backend with the reference, for tests, fuzzers and the self-test.
 //!
-//! A [`Case`] is a pooling, a tensor's shape and layout, and the seed of its data. It is checked with
+//! A [`Case`] is a pooling, a tensor's shape, layout and strides, and the seed of its data. It is checked with
 //! the output between canaries, and bit by bit: backends may differ in speed only.
 //!
 //! ```
@@ -15,7 +15,7 @@ use crate::explain::by;
 use crate::pool::Mode;
 use crate::{
     Backend, Divisor, Element, Error, Explanation, Exponent, Layout, NanPolicy, Op, Padding, Plan,
-    Pool, Pool1d, Pool2d, Pool3d, REFERENCE, Rounding, Shape, bf16, f16,
+    Pool, Pool1d, Pool2d, Pool3d, REFERENCE, Rounding, Shape, Strides, bf16, f16,
 };
 use core::array::from_fn;
 use core::fmt;
@@ -27,6 +27,8 @@ pub struct Case {
     pub pooling: Pooling,
     /// How the tensor is laid out.
     pub layout: Layout,
+    /// The [`Strides`] of the input: batch, channels, depth, height and width; none if it has no gaps.
+    pub strides: Option<[usize; 5]>,
     /// What its elements are.
     pub element: ElementType,
     /// What its data are made from.
@@ -189,7 +191,13 @@ impl Case {
     /// are drawn, most can.
     pub fn random(seed: u64) -> Self {
         let mut random = Random(seed);
-        let layout = random.one_of([Layout::ChannelsFirst, Layout::ChannelsLast]);
+        let block = random.small(40);
+        let block = random.one_of([4, 8, 16, 32, block]);
+        let layout = match random.below(5) {
+            0 | 1 => Layout::ChannelsFirst,
+            2 | 3 => Layout::ChannelsLast,
+            _ => Layout::Blocked(block),
+        };
         let values =
             random.one_of([Values::Numbers, Values::Ties, Values::Traps, Values::OnlyTraps]);
         // Most seeds give a valid pooling at once; the others are tried again.
@@ -201,12 +209,13 @@ impl Case {
         });
         let pooling = pooling
             .unwrap_or_else(|| panic!("seed {seed}: none of {TRIES} geometries can be planned"));
-        let element = random.element(match &pooling {
-            Pooling::One(pool, _) => pool.op,
-            Pooling::Two(pool, _) => pool.op,
-            Pooling::Three(pool, _) => pool.op,
-        });
-        Self { pooling, layout, element, seed, values }
+        let (op, strides) = match &pooling {
+            Pooling::One(pool, shape) => (pool.op, random.strides(layout, shape)),
+            Pooling::Two(pool, shape) => (pool.op, random.strides(layout, shape)),
+            Pooling::Three(pool, shape) => (pool.op, random.strides(layout, shape)),
+        };
+        let element = random.element(op);
+        Self { pooling, layout, strides, element, seed, values }
     }
 
     /// The plan for this case.
@@ -215,10 +224,36 @@ impl Case {
     ///
     /// As [`Pool::plan`].
     pub fn plan<T: Element>(&self, backend: &'static Backend) -> Result<Plan<T>, Error> {
+        self.plan_on(Some(backend))
+    }
+
+    /// The plan on a backend, or on the one of the process.
+    fn plan_on<T: Element>(&self, backend: Option<&'static Backend>) -> Result<Plan<T>, Error> {
         match self.pooling {
-            Pooling::One(pool, shape) => pool.plan_on(backend, self.layout, shape),
-            Pooling::Two(pool, shape) => pool.plan_on(backend, self.layout, shape),
-            Pooling::Three(pool, shape) => pool.plan_on(backend, self.layout, shape),
+            Pooling::One(pool, shape) => self.plan_of(backend, pool, shape),
+            Pooling::Two(pool, shape) => self.plan_of(backend, pool, shape),
+            Pooling::Three(pool, shape) => self.plan_of(backend, pool, shape),
+        }
+    }
+
+    fn plan_of<T: Element, const D: usize>(
+        &self,
+        backend: Option<&'static Backend>,
+        pool: Pool<D>,
+        shape: Shape<D>,
+    ) -> Result<Plan<T>, Error> {
+        let strides = self.strides.map(|[batch, channels, spatial @ ..]| Strides {
+            batch,
+            channels,
+            spatial: from_fn(|i| spatial[3 - D + i]),
+        });
+        match (backend, strides) {
+            (Some(backend), None) => pool.plan_on(backend, self.layout, shape),
+            (Some(backend), Some(strides)) => {
+                pool.plan_view_on(backend, self.layout, shape, strides)
+            }
+            (None, None) => pool.plan(self.layout, shape),
+            (None, Some(strides)) => pool.plan_view(self.layout, shape, strides),
         }
     }
 
@@ -228,12 +263,7 @@ impl Case {
     ///
     /// As [`Pool::plan`].
     pub fn explain(&self, backend: Option<&'static Backend>) -> Result<Explanation, Error> {
-        for_element!(self.element, T => Ok(match (backend, self.pooling) {
-            (Some(backend), _) => self.plan::<T>(backend)?.explain(),
-            (None, Pooling::One(pool, shape)) => pool.plan::<T>(self.layout, shape)?.explain(),
-            (None, Pooling::Two(pool, shape)) => pool.plan::<T>(self.layout, shape)?.explain(),
-            (None, Pooling::Three(pool, shape)) => pool.plan::<T>(self.layout, shape)?.explain(),
-        }))
+        for_element!(self.element, T => Ok(self.plan_on::<T>(backend)?.explain()))
     }
 
     /// The data.
@@ -314,6 +344,39 @@ impl Case {
         }
     }
 
+    fn describe<const D: usize>(
+        &self,
+        f: &mut fmt::Formatter<'_>,
+        pool: &Pool<D>,
+        shape: &Shape<D>,
+    ) -> fmt::Result {
+        write!(f, "{:?} of {}", pool.op, by(&[shape.batch, shape.channels]))?;
+        write!(f, "×{}", by(&shape.spatial))?;
+        if let Some(strides) = self.strides {
+            write!(f, ", input strides {}", by(&strides))?;
+        }
+        write!(f, ", kernel {}", by(&pool.kernel))?;
+        write!(f, ", stride {}, dilation {}", by(&pool.stride), by(&pool.dilation))?;
+        match pool.padding {
+            Padding::Explicit { begin, end } => {
+                write!(f, ", padding {} and {}", by(&begin), by(&end))?;
+            }
+            ref other => write!(f, ", padding {other:?}")?,
+        }
+        if pool.ceil_mode {
+            write!(f, ", ceil mode")?;
+        }
+        if pool.mode != Mode::Window {
+            write!(f, ", {:?}", pool.mode)?;
+        }
+        match pool.op {
+            Op::Average => write!(f, ", {:?}, {:?}", pool.divisor, pool.rounding),
+            Op::Max | Op::Min => write!(f, ", {:?} NaN", pool.nan_policy),
+            Op::Sum => Ok(()),
+            Op::Lp(p) => write!(f, ", p = {}", p.get()),
+        }
+    }
+
     fn mismatch(&self, backend: &'static Backend, fault: Fault) -> Mismatch {
         Mismatch { case: Box::new(*self), backend: backend.name(), fault }
     }
@@ -330,40 +393,12 @@ fn touched<T: Value>(before: &[T], output: usize, after: &[T]) -> Option<isize> 
 impl fmt::Display for Case {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.pooling {
-            Pooling::One(pool, shape) => describe(f, pool, shape)?,
-            Pooling::Two(pool, shape) => describe(f, pool, shape)?,
-            Pooling::Three(pool, shape) => describe(f, pool, shape)?,
+            Pooling::One(pool, shape) => self.describe(f, pool, shape)?,
+            Pooling::Two(pool, shape) => self.describe(f, pool, shape)?,
+            Pooling::Three(pool, shape) => self.describe(f, pool, shape)?,
         }
         let element = self.element.name();
         write!(f, ", {element}, {:?}, {:?}, seed {}", self.layout, self.values, self.seed)
-    }
-}
-
-fn describe<const D: usize>(
-    f: &mut fmt::Formatter<'_>,
-    pool: &Pool<D>,
-    shape: &Shape<D>,
-) -> fmt::Result {
-    write!(f, "{:?} of {}", pool.op, by(&[shape.batch, shape.channels]))?;
-    write!(f, "×{}, kernel {}", by(&shape.spatial), by(&pool.kernel))?;
-    write!(f, ", stride {}, dilation {}", by(&pool.stride), by(&pool.dilation))?;
-    match pool.padding {
-        Padding::Explicit { begin, end } => {
-            write!(f, ", padding {} and {}", by(&begin), by(&end))?;
-        }
-        ref other => write!(f, ", padding {other:?}")?,
-    }
-    if pool.ceil_mode {
-        write!(f, ", ceil mode")?;
-    }
-    if pool.mode != Mode::Window {
-        write!(f, ", {:?}", pool.mode)?;
-    }
-    match pool.op {
-        Op::Average => write!(f, ", {:?}, {:?}", pool.divisor, pool.rounding),
-        Op::Max | Op::Min => write!(f, ", {:?} NaN", pool.nan_policy),
-        Op::Sum => Ok(()),
-        Op::Lp(p) => write!(f, ", p = {}", p.get()),
     }
 }
 
@@ -616,8 +651,8 @@ impl Random {
         let channels = match layout {
             Layout::ChannelsFirst => self.small(4),
             // Of large windows, the reference takes its time.
-            Layout::ChannelsLast if large => self.size(&[1, 3, 8]),
-            Layout::ChannelsLast => self.size(&[1, 2, 3, 4, 8, 16, 35, 65]),
+            Layout::ChannelsLast | Layout::Blocked(_) if large => self.size(&[1, 3, 8]),
+            Layout::ChannelsLast | Layout::Blocked(_) => self.size(&[1, 2, 3, 4, 8, 16, 35, 65]),
         };
         let shape = Shape::new(self.below(3), channels, spatial);
         let padding = match self.below(8) {
@@ -643,6 +678,31 @@ impl Random {
         // The reference takes its time: windows times taps.
         let outputs = pool.output_size(shape.spatial).ok()?[0];
         (outputs * kernel < 500_000).then_some(pooling)
+    }
+
+    /// Strides of an input, half of the time: with gaps, and some that repeat elements.
+    fn strides<const D: usize>(&mut self, layout: Layout, shape: &Shape<D>) -> Option<[usize; 5]> {
+        if self.below(2) == 0 {
+            return None;
+        }
+        let (planes, inner) = layout.split(shape.channels);
+        let mut sizes = [shape.batch, planes, 1, 1, 1];
+        sizes[5 - D..].copy_from_slice(&shape.spatial);
+        let (mut strides, mut inside) = ([0; 5], inner);
+        for i in (0..5).rev() {
+            let gap = self.one_of([0, 0, 1, 3, 17]);
+            // Single elements are mostly neighbours.
+            let gap = if i == 4 && inner == 1 && self.below(4) > 0 { 0 } else { gap };
+            strides[i] = inside + gap;
+            inside = strides[i] * sizes[i];
+        }
+        if self.below(6) == 0 {
+            strides[self.below(5)] = self.one_of([0, 1, inner]);
+        }
+        if layout == Layout::ChannelsLast {
+            strides[1] = 1;
+        }
+        Some(strides)
     }
 
     fn finish<const D: usize>(

@@ -80,9 +80,30 @@ pub enum Error {
     TooLarge {
         /// What is too large: `"an input"`, `"an output"` or `"a window"`.
         what: &'static str,
-        /// Its sizes: for tensors batch, channels and the spatial axes.
+        /// Its sizes: for tensors batch, channels and the spatial axes; if channels are in blocks, their
+        /// number, and last the channels of a block.
         sizes: Vec<usize>,
     },
+    /// Elements of a view that are further apart than memory is long.
+    #[error("{side}: {size} with a stride of {stride} reach further than memory can")]
+    TooFar {
+        /// The side of the tensor along which they are: `"batch"`, `"channels"`, `"depth"`, `"height"` or
+        /// `"width"`.
+        side: &'static str,
+        /// How many there are; of blocks of channels, the number of blocks.
+        size: usize,
+        /// Elements from one to the next.
+        stride: usize,
+    },
+    /// Channels that are not neighbours, where the layout has them last.
+    #[error("channels: a stride of {stride}, but in channels last they are neighbours")]
+    ChannelStride {
+        /// Elements from one to the next.
+        stride: usize,
+    },
+    /// [`Layout::Blocked(0)`](crate::Layout::Blocked).
+    #[error("blocks of 0 channels")]
+    EmptyBlock,
     /// [`Divisor::Fixed(0)`](crate::Divisor::Fixed).
     #[error("a fixed divisor of 0")]
     ZeroDivisor,
@@ -138,6 +159,27 @@ pub enum Error {
         end: usize,
         /// How many there are.
         rows: usize,
+    },
+    /// An array of another number of axes than batch, channels and the spatial ones.
+    #[cfg(feature = "ndarray")]
+    #[error("an array of {actual} axes, where batch, channels and the spatial ones are {expected}")]
+    Axes {
+        /// Axes that the pooling needs.
+        expected: usize,
+        /// Axes that there are.
+        actual: usize,
+    },
+    /// An array with gaps inside of its images, or whose elements lie backwards.
+    #[cfg(feature = "ndarray")]
+    #[error(
+        "an array of shape {shape:?} with strides {strides:?}, where the elements of an image do not lie one \
+         after the other"
+    )]
+    Strides {
+        /// Its sizes.
+        shape: Vec<usize>,
+        /// Elements from one to the next along each axis.
+        strides: Vec<isize>,
     },
     /// A backend that does not exist or is not supported by this CPU.
     #[error(transparent)]

@@ -33,7 +33,8 @@ pub struct Explanation {
     pub walk: Option<Walk>,
     /// What makes these windows suit that walk.
     pub walk_reason: &'static str,
-    /// Bytes of the input. Those between windows count, since they are in the same cache lines.
+    /// Bytes of the input. Those between windows count, since they are in the same cache lines; those in
+    /// the gaps of a view do not.
     pub read_bytes: usize,
     /// Bytes of the output.
     pub written_bytes: usize,
@@ -85,7 +86,7 @@ const BYTES_A_CYCLE: [f64; 4] = [64.0, 32.0, 16.0, 5.0];
 impl Explanation {
     pub(crate) fn of<T: Element>(plan: &Plan<T>) -> Self {
         let [read_bytes, written_bytes] =
-            [plan.input_len(), plan.output_len()].map(|n| n * size_of::<T>());
+            [plan.geometry.elements(), plan.output_len()].map(|n| n * size_of::<T>());
         let bytes = read_bytes + written_bytes;
         let caches = caches();
         let level = caches.iter().position(|&cache| bytes <= cache).unwrap_or(caches.len());
@@ -133,6 +134,9 @@ impl fmt::Display for Explanation {
         writeln!(f, "{op} of {}, {layout}", self.element)?;
         let (input, output) = self.sizes.tensors();
         writeln!(f, "  tensor      {input} to {output}")?;
+        if let Some(strides) = self.sizes.strides() {
+            writeln!(f, "  view        strides {strides}")?;
+        }
         writeln!(f, "  windows     {}", self.sizes.windows())?;
         writeln!(f, "  backend     {}, {}", self.backend.name(), self.choice)?;
         match self.walk {
@@ -191,11 +195,23 @@ impl Sizes {
     /// Input and output; batch and channels are one number where nothing lies between them.
     fn tensors(&self) -> (String, String) {
         let tensor = |spatial: Vec<usize>| {
-            let inner = (self.layout == Layout::ChannelsLast).then_some(self.geometry.inner());
+            let inner = (self.layout != Layout::ChannelsFirst).then_some(self.geometry.inner());
             let planes = [self.geometry.planes()];
             by(&planes.into_iter().chain(spatial).chain(inner).collect::<Vec<_>>())
         };
         (tensor(self.along(|axis| axis.input)), tensor(self.along(|axis| axis.output)))
+    }
+
+    /// From one to the next, if the input has gaps.
+    fn strides(&self) -> Option<String> {
+        let (geometry, strides) = (&self.geometry, self.geometry.strides());
+        let along = [strides.depth, strides.height, strides.width];
+        let mut text = format!("{}×{}", strides.plane, by(&along[3 - self.rank..]));
+        if geometry.image_planes() < geometry.planes() {
+            let planes = geometry.image_planes();
+            text = format!("{}×{text}, {planes} planes an image", strides.image);
+        }
+        (!geometry.is_plain()).then_some(text)
     }
 
     fn windows(&self) -> String {
@@ -219,14 +235,19 @@ impl Sizes {
 impl fmt::Display for Sizes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (input, output) = self.tensors();
-        write!(f, "{input} to {output}, {}", self.windows())
+        write!(f, "{input} to {output}, {}", self.windows())?;
+        match self.strides() {
+            Some(strides) => write!(f, ", strides of the input {strides}"),
+            None => Ok(()),
+        }
     }
 }
 
-fn layout(layout: Layout) -> &'static str {
+fn layout(layout: Layout) -> String {
     match layout {
-        Layout::ChannelsFirst => "channels first",
-        Layout::ChannelsLast => "channels last",
+        Layout::ChannelsFirst => "channels first".into(),
+        Layout::ChannelsLast => "channels last".into(),
+        Layout::Blocked(block) => format!("channels in blocks of {block}"),
     }
 }
 

@@ -7,6 +7,13 @@ use lanepool_kernels as kernels;
 use lanepool_kernels::Geometry;
 
 /// A spatial axis, as errors name it.
+///
+/// ```
+/// use lanepool::{Axis, Error, Pool2d};
+///
+/// let error = Pool2d::max([2, 2]).stride([1, 0]).output_size([8, 8]).unwrap_err();
+/// assert_eq!(error, Error::Zero { axis: Axis::Width, field: "stride" });
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Axis {
     /// The first of three.
@@ -27,7 +34,17 @@ impl fmt::Display for Axis {
     }
 }
 
-/// The sizes of a tensor, whatever its layout.
+/// The sizes of a tensor in elements, whatever its layout.
+///
+/// ```
+/// use lanepool::{Layout, Plan, Pool3d, Shape};
+///
+/// // Two clips of 3 channels: 16 frames of 112 rows of 112 pixels.
+/// let clips = Shape::new(2, 3, [16, 112, 112]);
+/// let plan: Plan<f32> = Pool3d::max([2, 2, 2]).plan(Layout::ChannelsFirst, clips)?;
+/// assert_eq!(plan.input_len(), 2 * 3 * 16 * 112 * 112);
+/// # Ok::<(), lanepool::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Shape<const D: usize> {
     /// Tensors that are pooled alike; may be 0.
@@ -42,6 +59,67 @@ impl<const D: usize> Shape<D> {
     /// A shape of these sizes.
     pub const fn new(batch: usize, channels: usize, spatial: [usize; D]) -> Self {
         Self { batch, channels, spatial }
+    }
+}
+
+/// Where the elements of an input are: how many from one to the next along each side of the tensor.
+///
+/// A view of a larger tensor has that one's strides, and a smaller [`Shape`]: see
+/// [`Pool::plan_view`]. Strides may be of any order, and 0, which repeats elements; where there is but
+/// one element along a side its stride has no effect.
+///
+/// ```
+/// use lanepool::{Layout, Shape, Strides};
+///
+/// let strides = Strides::of(Layout::ChannelsLast, Shape::new(2, 3, [480, 640]));
+/// assert_eq!(strides, Strides { batch: 480 * 640 * 3, channels: 1, spatial: [640 * 3, 3] });
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Strides<const D: usize> {
+    /// From one tensor of the batch to the next.
+    pub batch: usize,
+    /// From one channel to the next, 1 in [`Layout::ChannelsLast`]; in [`Layout::Blocked`] from one
+    /// block to the next.
+    pub channels: usize,
+    /// From one slice, line and pixel to the next, the last `D` of them. Pooling is fast if in
+    /// [`Layout::ChannelsFirst`] the last one is 1.
+    pub spatial: [usize; D],
+}
+
+impl<const D: usize> Strides<D> {
+    /// Those of a tensor without gaps; `usize::MAX` where they overflow.
+    pub fn of(layout: Layout, shape: Shape<D>) -> Self {
+        Self { batch: 0, channels: 0, spatial: [0; D] }.filled(layout, shape)
+    }
+
+    /// The same, but where they are 0 there is no gap after what is inside: for rows that are padded,
+    /// it is enough to say how far apart they are.
+    ///
+    /// ```
+    /// use lanepool::{Layout, Shape, Strides};
+    ///
+    /// let (layout, shape) = (Layout::ChannelsFirst, Shape::new(1, 3, [480, 638]));
+    /// let strides = Strides { batch: 0, channels: 0, spatial: [640, 0] }.filled(layout, shape);
+    /// assert_eq!(strides, Strides::of(layout, Shape::new(1, 3, [480, 640])));
+    /// ```
+    #[must_use]
+    pub fn filled(self, layout: Layout, shape: Shape<D>) -> Self {
+        let (planes, inner) = layout.split(shape.channels);
+        let mut inside = inner;
+        let mut fill = |stride, size: usize| {
+            let stride = if stride == 0 { inside } else { stride };
+            inside = stride.saturating_mul(size);
+            stride
+        };
+        let mut spatial = self.spatial;
+        for (stride, size) in spatial.iter_mut().zip(shape.spatial).rev() {
+            *stride = fill(*stride, size);
+        }
+        let channels = match layout {
+            Layout::ChannelsLast => self.channels.max(1),
+            _ => fill(self.channels, planes),
+        };
+        Self { batch: fill(self.batch, shape.batch), channels, spatial }
     }
 }
 
@@ -152,10 +230,18 @@ pub(crate) fn geometry<const D: usize>(
     pool: &Pool<D>,
     layout: Layout,
     shape: Shape<D>,
+    strides: Option<Strides<D>>,
 ) -> Result<Geometry, Error> {
     let Shape { batch, channels, spatial } = shape;
+    let (image_planes, inner) = layout.split(channels);
+    let (channels, block) = match layout {
+        Layout::Blocked(0) => return Err(Error::EmptyBlock),
+        Layout::Blocked(block) => (image_planes, Some(block)),
+        _ => (channels, None),
+    };
     let sized = |what, spatial: [usize; D]| {
-        let sizes: Vec<usize> = [batch, channels].into_iter().chain(spatial).collect();
+        let sizes = [batch, channels].into_iter().chain(spatial).chain(block);
+        let sizes: Vec<usize> = sizes.collect();
         let product = sizes.iter().try_fold(1usize, |n, &size| n.checked_mul(size.max(1)));
         // As many bytes as a slice can have, of the widest element there is.
         match product.filter(|&n| n <= isize::MAX as usize / size_of::<f64>()) {
@@ -183,11 +269,11 @@ pub(crate) fn geometry<const D: usize>(
         Divisor::Fixed(0) => return Err(Error::ZeroDivisor),
         Divisor::Fixed(n) => kernels::Divisor::Constant(n),
     };
-    let (planes, inner) = match layout {
-        Layout::ChannelsFirst => (batch * channels, 1),
-        Layout::ChannelsLast => (batch, channels),
-    };
+    let planes = batch * image_planes;
     let mut geometry = Geometry::new(planes, axes, inner, divisor).ok_or_else(window)?;
+    if let Some(strides) = strides {
+        geometry = view(geometry, layout, shape, strides)?;
+    }
     if let Op::Lp(p) = pool.op {
         if p.get().is_nan() || p.get() <= 0.0 {
             return Err(Error::Exponent(p));
@@ -195,4 +281,34 @@ pub(crate) fn geometry<const D: usize>(
         geometry = geometry.raised(p.get());
     }
     Ok(geometry.rounded(pool.rounding))
+}
+
+/// The same pooling, of an input with these strides.
+fn view<const D: usize>(
+    geometry: Geometry,
+    layout: Layout,
+    shape: Shape<D>,
+    strides: Strides<D>,
+) -> Result<Geometry, Error> {
+    let Shape { batch, channels, spatial } = shape;
+    let last = layout == Layout::ChannelsLast;
+    if last && channels > 1 && strides.channels != 1 {
+        return Err(Error::ChannelStride { stride: strides.channels });
+    }
+    let (image_planes, _) = layout.split(channels);
+    let mut sides = [("depth", 1, 0), ("height", 1, 0), ("width", 1, 0)];
+    for ((side, size), stride) in sides[3 - D..].iter_mut().zip(spatial).zip(strides.spatial) {
+        (side.1, side.2) = (size, stride);
+    }
+    let [(.., depth), (.., height), (.., width)] = sides;
+    let plane = if last { 0 } else { strides.channels };
+    let strides = kernels::Strides { image: strides.batch, plane, depth, height, width };
+    geometry.strided(image_planes, strides).ok_or_else(|| {
+        let outer = [("batch", batch, strides.image), ("channels", image_planes, plane)];
+        let reach =
+            |&(_, size, stride): &(_, usize, usize)| size.saturating_sub(1).saturating_mul(stride);
+        let furthest = outer.into_iter().chain(sides).max_by_key(reach);
+        let (side, size, stride) = furthest.unwrap_or_default();
+        Error::TooFar { side, size, stride }
+    })
 }

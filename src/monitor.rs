@@ -107,7 +107,7 @@ mod metrics {
                 seconds: metrics::histogram!(SECONDS, &labels),
                 clock: quanta::Clock::new(),
                 rows: plan.rows(),
-                input_bytes: plan.input_len() * size_of::<T>(),
+                input_bytes: plan.geometry.elements() * size_of::<T>(),
                 row_bytes: plan.row_len() * size_of::<T>(),
             }
         }

@@ -114,7 +114,18 @@ impl<T: Element> Plan<T> {
         Ok(plan)
     }
 
-    /// Elements of the input.
+    /// Elements of the input; of a [view](crate::Pool::plan_view) those from its first to its last, with
+    /// what is between them.
+    ///
+    /// ```
+    /// # use lanepool::{Layout, Plan, Pool2d, Shape};
+    /// let plan: Plan<f32> =
+    ///     Pool2d::max([2, 2]).plan(Layout::ChannelsFirst, Shape::new(5, 3, [8, 9]))?;
+    /// assert_eq!((plan.input_len(), plan.output_len()), (5 * 3 * 8 * 9, 5 * 3 * 7 * 8));
+    /// assert_eq!(plan.output_size(), [7, 8]);
+    /// assert_eq!((plan.rows(), plan.row_len()), (5 * 3 * 7, 8));
+    /// # Ok::<(), lanepool::Error>(())
+    /// ```
     pub fn input_len(&self) -> usize {
         self.geometry.input_len()
     }
@@ -129,12 +140,14 @@ impl<T: Element> Plan<T> {
         self.geometry.axes()[3 - self.rank..].iter().map(|axis| axis.output).collect()
     }
 
-    /// Rows of the output: one for each batch, channel (in channels first), depth and height.
+    /// Rows of the output: one for each batch, channel (in channels first) or block of channels, depth
+    /// and height.
     pub fn rows(&self) -> usize {
         self.geometry.rows()
     }
 
-    /// Elements of an output row: the width, in channels last times the channels.
+    /// Elements of an output row: the width, in channels last times the channels, in blocks times those
+    /// of a block.
     pub fn row_len(&self) -> usize {
         self.geometry.row_len()
     }
@@ -153,7 +166,7 @@ impl<T: Element> Plan<T> {
     /// input and output. With 1, [`run_parallel`](Self::run_parallel) stays in its thread.
     #[cfg(feature = "rayon")]
     pub fn useful_threads(&self) -> usize {
-        ((self.input_len() + self.output_len()) * size_of::<T>() / GRAIN).max(1)
+        ((self.geometry.elements() + self.output_len()) * size_of::<T>() / GRAIN).max(1)
     }
 
     /// What this plan will do, and why.
@@ -186,11 +199,24 @@ impl<T: Element> Plan<T> {
         Sizes { geometry: self.geometry, layout: self.origin.layout, rank: self.rank }
     }
 
-    /// Pools, in this thread, without allocating.
+    /// Pools, in this thread, without allocating. `input` and `output` have the plan's layout, and
+    /// [`input_len`](Self::input_len) and [`output_len`](Self::output_len) elements.
     ///
     /// # Errors
     ///
     /// If a buffer does not have the length of the plan.
+    ///
+    /// ```
+    /// # use lanepool::{Error, Layout, Plan, Pool1d, Shape};
+    /// let plan: Plan<f32> = Pool1d::max([2]).plan(Layout::ChannelsFirst, Shape::new(1, 1, [3]))?;
+    /// let mut output = [0.0; 2];
+    /// plan.run(&[1.0, 3.0, 2.0], &mut output)?;
+    /// assert_eq!(output, [3.0, 3.0]);
+    ///
+    /// let error = plan.run(&[1.0, 3.0], &mut output).unwrap_err();
+    /// assert_eq!(error, Error::Length { buffer: "input", expected: 3, actual: 2 });
+    /// # Ok::<(), lanepool::Error>(())
+    /// ```
     pub fn run(&self, input: &[T], output: &mut [T]) -> Result<(), Error> {
         self.run_rows(0..self.rows(), input, output)
     }
@@ -227,6 +253,18 @@ impl<T: Element> Plan<T> {
     /// # Errors
     ///
     /// If a buffer does not have the length of the plan.
+    ///
+    /// ```
+    /// # use lanepool::{Layout, Plan, Pool2d, Shape};
+    /// let plan: Plan<f32> =
+    ///     Pool2d::max([2, 2]).plan(Layout::ChannelsFirst, Shape::new(1, 64, [120, 120]))?;
+    /// let input: Vec<f32> = (0..plan.input_len()).map(|i| (i % 1000) as f32).collect();
+    /// let (mut one, mut many) = (vec![0.0; plan.output_len()], vec![0.0; plan.output_len()]);
+    /// plan.run(&input, &mut one)?;
+    /// plan.run_parallel(&input, &mut many)?;
+    /// assert_eq!(one, many);
+    /// # Ok::<(), lanepool::Error>(())
+    /// ```
     #[cfg(feature = "rayon")]
     pub fn run_parallel(&self, input: &[T], output: &mut [T]) -> Result<(), Error> {
         use rayon::prelude::*;

@@ -1,9 +1,9 @@
 //! What a pooling does, apart from the tensor it is done to.
 
 use crate::plan::Origin;
-use crate::{Axis, Error, Plan, Shape, geometry};
+use crate::{Axis, Error, Plan, Shape, Strides, geometry};
 use core::fmt;
-use lanepool_kernels::{Backend, Geometry, Rounding};
+use lanepool_kernels::{Backend, Rounding};
 
 /// A pooling along `D` spatial axes, 1 to 3: [`Pool1d`], [`Pool2d`], [`Pool3d`].
 ///
@@ -44,6 +44,17 @@ pub type Pool2d = Pool<2>;
 pub type Pool3d = Pool<3>;
 
 /// How a window becomes one element.
+///
+/// ```
+/// use lanepool::{Layout, Op, Plan, Pool1d, Shape};
+///
+/// let pool = Pool1d::new(Op::Sum, [2]);
+/// let plan: Plan<i32> = pool.plan(Layout::ChannelsFirst, Shape::new(1, 1, [3]))?;
+/// let mut output = [0; 2];
+/// plan.run(&[1, 2, 3], &mut output)?;
+/// assert_eq!(output, [3, 5]);
+/// # Ok::<(), lanepool::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Op {
@@ -64,6 +75,12 @@ pub enum Op {
 }
 
 /// The exponent of a norm.
+///
+/// ```
+/// use lanepool::{Exponent, Op, Pool2d};
+///
+/// assert_eq!(Pool2d::lp(3.0, [2, 2]), Pool2d::new(Op::Lp(Exponent::new(3.0)), [2, 2]));
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Exponent(u64);
 
@@ -99,6 +116,17 @@ pub(crate) enum Mode {
 /// What an average is divided by.
 ///
 /// Divisors are converted to the nearest `f32` if they are not one.
+///
+/// ```
+/// use lanepool::{Divisor, Layout, Plan, Pool1d, Shape};
+///
+/// let pool = Pool1d::average([3]).padding([1]).divisor(Divisor::FullWindow);
+/// let plan: Plan<f32> = pool.plan(Layout::ChannelsFirst, Shape::new(1, 1, [2]))?;
+/// let mut output = [0.0; 2];
+/// plan.run(&[6.0, 9.0], &mut output)?;
+/// assert_eq!(output, [5.0, 5.0]);
+/// # Ok::<(), lanepool::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Divisor {
     /// The number of taps inside the input: TensorFlow; ONNX and PyTorch with
@@ -115,6 +143,17 @@ pub enum Divisor {
 }
 
 /// What a NaN does to a maximum or a minimum.
+///
+/// ```
+/// use lanepool::{Layout, NanPolicy, Plan, Pool1d, Shape};
+///
+/// let pool = Pool1d::max([2]).nan_policy(NanPolicy::Ignore);
+/// let plan: Plan<f32> = pool.plan(Layout::ChannelsFirst, Shape::new(1, 1, [3]))?;
+/// let mut output = [0.0; 2];
+/// plan.run(&[1.0, f32::NAN, 2.0], &mut output)?;
+/// assert_eq!(output, [1.0, 2.0]);
+/// # Ok::<(), lanepool::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum NanPolicy {
     /// A window with a NaN gives NaN, as in PyTorch.
@@ -125,6 +164,16 @@ pub enum NanPolicy {
 }
 
 /// Absent elements around the input; they take no part in any result.
+///
+/// ```
+/// use lanepool::{Padding, Pool1d};
+///
+/// let pool = Pool1d::max([3]).stride([2]);
+/// assert_eq!(pool.pad(Padding::Explicit { begin: [0], end: [1] }).output_size([6])?, [3]);
+/// assert_eq!(pool.pad(Padding::SameUpper).output_size([6])?, [3]);
+/// assert_eq!(pool.pad(Padding::Valid).output_size([6])?, [2]);
+/// # Ok::<(), lanepool::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Padding<const D: usize> {
     /// So many before and after each axis.
@@ -143,22 +192,87 @@ pub enum Padding<const D: usize> {
     Valid,
 }
 
-/// The order of a tensor's elements in memory, without gaps.
+/// The order of a tensor's elements in memory. There are no gaps, but for those of an input's
+/// [strides](crate::Strides).
+///
+/// ```
+/// use lanepool::{Layout, Op, Plan, Pool1d, Shape};
+///
+/// let input = [1, 2, 3, 10, 20, 30];
+/// let sums = |layout, channels, width| -> Result<Vec<i32>, lanepool::Error> {
+///     let plan: Plan<i32> =
+///         Pool1d::global(Op::Sum).plan(layout, Shape::new(1, channels, [width]))?;
+///     let mut output = vec![0; plan.output_len()];
+///     plan.run(&input, &mut output)?;
+///     Ok(output)
+/// };
+/// assert_eq!(sums(Layout::ChannelsFirst, 2, 3)?, [6, 60]);
+/// assert_eq!(sums(Layout::ChannelsLast, 3, 2)?, [11, 22, 33]);
+/// # Ok::<(), lanepool::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Layout {
     /// Batch, channels, then the spatial axes: NCW, NCHW, NCDHW.
     ChannelsFirst,
     /// Batch, the spatial axes, then channels: NWC, NHWC, NDHWC.
     ChannelsLast,
+    /// Batch, blocks of so many channels, the spatial axes, then the channels of a block: NCHWc, such as
+    /// oneDNN's `nChw8c` and `nChw16c`. The last block has all of its channels in memory, also if the
+    /// shape has fewer; the others are pooled like these.
+    ///
+    /// ```
+    /// use lanepool::{Layout, Plan, Pool1d, Shape};
+    ///
+    /// // Three channels in blocks of two: the last one has one to spare.
+    /// let plan: Plan<f32> = Pool1d::max([2]).plan(Layout::Blocked(2), Shape::new(1, 3, [2]))?;
+    /// let mut output = [0.0; 4];
+    /// plan.run(&[1.0, 10.0, 2.0, 20.0, 4.0, 0.0, 3.0, 0.0], &mut output)?;
+    /// assert_eq!(output, [2.0, 20.0, 4.0, 0.0]);
+    /// # Ok::<(), lanepool::Error>(())
+    /// ```
+    Blocked(usize),
+}
+
+impl Layout {
+    /// Planes of an image, and channels that are neighbours in each.
+    pub(crate) fn split(self, channels: usize) -> (usize, usize) {
+        match self {
+            Self::ChannelsFirst => (channels, 1),
+            Self::ChannelsLast => (1, channels),
+            Self::Blocked(block) => (channels.div_ceil(block.max(1)), block),
+        }
+    }
 }
 
 impl<const D: usize> Pool<D> {
     /// Max pooling over windows of `kernel` taps.
+    ///
+    /// ```
+    /// use lanepool::{Layout, Plan, Pool1d, Shape};
+    ///
+    /// let pool = Pool1d::max([2]);
+    /// let plan: Plan<u8> = pool.plan(Layout::ChannelsFirst, Shape::new(1, 1, [3]))?;
+    /// let mut output = [0; 2];
+    /// plan.run(&[3, 1, 2], &mut output)?;
+    /// assert_eq!(output, [3, 2]);
+    /// # Ok::<(), lanepool::Error>(())
+    /// ```
     pub const fn max(kernel: [usize; D]) -> Self {
         Self::new(Op::Max, kernel)
     }
 
     /// Average pooling over windows of `kernel` taps.
+    ///
+    /// ```
+    /// use lanepool::{Layout, Plan, Pool1d, Shape};
+    ///
+    /// let pool = Pool1d::average([2]);
+    /// let plan: Plan<f32> = pool.plan(Layout::ChannelsFirst, Shape::new(1, 1, [3]))?;
+    /// let mut output = [0.0; 2];
+    /// plan.run(&[3.0, 1.0, 2.0], &mut output)?;
+    /// assert_eq!(output, [2.0, 1.5]);
+    /// # Ok::<(), lanepool::Error>(())
+    /// ```
     pub const fn average(kernel: [usize; D]) -> Self {
         Self::new(Op::Average, kernel)
     }
@@ -216,11 +330,34 @@ impl<const D: usize> Pool<D> {
     }
 
     /// Min pooling over windows of `kernel` taps.
+    ///
+    /// ```
+    /// use lanepool::{Layout, Plan, Pool1d, Shape};
+    ///
+    /// let pool = Pool1d::min([2]);
+    /// let plan: Plan<i64> = pool.plan(Layout::ChannelsFirst, Shape::new(1, 1, [3]))?;
+    /// let mut output = [0; 2];
+    /// plan.run(&[3, 1, 2], &mut output)?;
+    /// assert_eq!(output, [1, 1]);
+    /// # Ok::<(), lanepool::Error>(())
+    /// ```
     pub const fn min(kernel: [usize; D]) -> Self {
         Self::new(Op::Min, kernel)
     }
 
-    /// Sum pooling over windows of `kernel` taps.
+    /// Sum pooling over windows of `kernel` taps; what an integer type does not hold is its least or greatest
+    /// value.
+    ///
+    /// ```
+    /// use lanepool::{Layout, Plan, Pool1d, Shape};
+    ///
+    /// let pool = Pool1d::sum([2]);
+    /// let plan: Plan<i8> = pool.plan(Layout::ChannelsFirst, Shape::new(1, 1, [3]))?;
+    /// let mut output = [0; 2];
+    /// plan.run(&[100, 50, 30], &mut output)?;
+    /// assert_eq!(output, [127, 80]);
+    /// # Ok::<(), lanepool::Error>(())
+    /// ```
     pub const fn sum(kernel: [usize; D]) -> Self {
         Self::new(Op::Sum, kernel)
     }
@@ -242,18 +379,51 @@ impl<const D: usize> Pool<D> {
     }
 
     /// Elements from one window to the next.
+    ///
+    /// ```
+    /// use lanepool::{Layout, Plan, Pool1d, Shape};
+    ///
+    /// let pool = Pool1d::max([2]).stride([2]);
+    /// let plan: Plan<u8> = pool.plan(Layout::ChannelsFirst, Shape::new(1, 1, [4]))?;
+    /// let mut output = [0; 2];
+    /// plan.run(&[3, 1, 2, 4], &mut output)?;
+    /// assert_eq!(output, [3, 4]);
+    /// # Ok::<(), lanepool::Error>(())
+    /// ```
     pub const fn stride(mut self, stride: [usize; D]) -> Self {
         self.stride = stride;
         self
     }
 
     /// Elements from one tap to the next.
+    ///
+    /// ```
+    /// use lanepool::{Layout, Plan, Pool1d, Shape};
+    ///
+    /// let pool = Pool1d::max([2]).dilation([2]);
+    /// let plan: Plan<u8> = pool.plan(Layout::ChannelsFirst, Shape::new(1, 1, [4]))?;
+    /// let mut output = [0; 2];
+    /// plan.run(&[1, 4, 3, 2], &mut output)?;
+    /// assert_eq!(output, [3, 4]);
+    /// # Ok::<(), lanepool::Error>(())
+    /// ```
     pub const fn dilation(mut self, dilation: [usize; D]) -> Self {
         self.dilation = dilation;
         self
     }
 
     /// So many absent elements before and after each axis.
+    ///
+    /// ```
+    /// use lanepool::{Layout, Plan, Pool1d, Shape};
+    ///
+    /// let pool = Pool1d::max([3]).padding([1]);
+    /// let plan: Plan<i8> = pool.plan(Layout::ChannelsFirst, Shape::new(1, 1, [3]))?;
+    /// let mut output = [0; 3];
+    /// plan.run(&[-1, -2, -3], &mut output)?;
+    /// assert_eq!(output, [-1, -1, -2]);
+    /// # Ok::<(), lanepool::Error>(())
+    /// ```
     pub const fn padding(self, both: [usize; D]) -> Self {
         self.pad(Padding::Explicit { begin: both, end: both })
     }
@@ -313,7 +483,57 @@ impl<const D: usize> Pool<D> {
         layout: Layout,
         shape: Shape<D>,
     ) -> Result<Plan<T>, Error> {
-        self.plan_as(Backend::best()?, layout, shape, false)
+        self.plan_as(Backend::best()?, layout, shape, None, false)
+    }
+
+    /// As [`plan`](Self::plan), of an input whose elements lie as far apart as `strides` says: a crop, a
+    /// slice of the channels, rows with something after them. The output has no gaps.
+    ///
+    /// The input of a run starts with the first element of the view and ends with its last:
+    /// [`Plan::input_len`] says how long that is. Where the elements of a line are neighbours, or the
+    /// channels of a pixel are many, a view is as fast as a tensor without gaps.
+    ///
+    /// # Errors
+    ///
+    /// As [`plan`](Self::plan), or if the view reaches further than memory can, or if channels that the
+    /// layout has as neighbours are none.
+    ///
+    /// ```
+    /// use lanepool::{Layout, Plan, Pool2d, Shape, Strides};
+    ///
+    /// // Two by two pixels of an image of three by four, from the second of the second line on.
+    /// let image: Vec<u8> = (0..12).collect();
+    /// let strides = Strides::of(Layout::ChannelsFirst, Shape::new(1, 1, [3, 4]));
+    /// let crop = Shape::new(1, 1, [2, 2]);
+    /// let plan: Plan<u8> = Pool2d::max([2, 2]).plan_view(Layout::ChannelsFirst, crop, strides)?;
+    /// let mut output = [0];
+    /// plan.run(&image[4 + 1..][..plan.input_len()], &mut output)?;
+    /// assert_eq!(output, [10]);
+    /// # Ok::<(), lanepool::Error>(())
+    /// ```
+    pub fn plan_view<T: crate::Element>(
+        &self,
+        layout: Layout,
+        shape: Shape<D>,
+        strides: Strides<D>,
+    ) -> Result<Plan<T>, Error> {
+        self.plan_as(Backend::best()?, layout, shape, Some(strides), false)
+    }
+
+    /// As [`plan_view`](Self::plan_view), with the kernel from `backend`.
+    ///
+    /// # Errors
+    ///
+    /// As [`plan_view`](Self::plan_view), or if this CPU does not support the backend.
+    pub fn plan_view_on<T: crate::Element>(
+        &self,
+        backend: &'static Backend,
+        layout: Layout,
+        shape: Shape<D>,
+        strides: Strides<D>,
+    ) -> Result<Plan<T>, Error> {
+        let backend = Backend::named(backend.name())?;
+        self.plan_as(backend, layout, shape, Some(strides), true)
     }
 
     /// As [`plan`](Self::plan), with the kernel from `backend`.
@@ -341,7 +561,7 @@ impl<const D: usize> Pool<D> {
     ) -> Result<Plan<T>, Error> {
         // A backend that is not supported here must not get as far as its kernels.
         let backend = Backend::named(backend.name())?;
-        self.plan_as(backend, layout, shape, true)
+        self.plan_as(backend, layout, shape, None, true)
     }
 
     /// A plan whose backend is supported, and was `named` by the caller or not.
@@ -350,9 +570,11 @@ impl<const D: usize> Pool<D> {
         backend: &'static Backend,
         layout: Layout,
         shape: Shape<D>,
+        strides: Option<Strides<D>>,
         named: bool,
     ) -> Result<Plan<T>, Error> {
-        let (geometry, origin) = (self.geometry(layout, shape)?, Origin { layout, named });
+        let geometry = geometry::geometry(self, layout, shape, strides)?;
+        let origin = Origin { layout, named };
         Plan::new(geometry, self.op, self.nan_policy, backend, D, origin)
     }
 
@@ -376,10 +598,6 @@ impl<const D: usize> Pool<D> {
             *output = geometry::axis(self, i, input[i])?.output;
         }
         Ok(size)
-    }
-
-    fn geometry(&self, layout: Layout, shape: Shape<D>) -> Result<Geometry, Error> {
-        geometry::geometry(self, layout, shape)
     }
 
     /// The axis that index `i` of a size stands for.

@@ -6,7 +6,9 @@
 mod common;
 
 use common::{LAYOUTS, again, assert_same_bits, supported};
-use lanepool::{Backend, Layout, NanPolicy, Padding, Plan, Pool, Pool2d, REFERENCE, Shape};
+use lanepool::{
+    Backend, Layout, NanPolicy, Padding, Plan, Pool, Pool2d, REFERENCE, Shape, Strides,
+};
 use region::{Allocation, Protection, page};
 
 /// Memory for floats, between two pages that nobody may touch.
@@ -81,7 +83,9 @@ fn ops<const D: usize>(windows: fn(Pool<D>) -> Pool<D>, kernel: [usize; D]) -> [
 fn shapes(layout: Layout) -> impl Iterator<Item = Shape<2>> {
     let wide = move |width| match layout {
         Layout::ChannelsFirst => [Shape::new(1, 2, [3, width]), Shape::new(2, 1, [1, width])],
-        Layout::ChannelsLast => [Shape::new(2, 3, [3, width]), Shape::new(1, width, [3, 5])],
+        Layout::ChannelsLast | Layout::Blocked(_) => {
+            [Shape::new(2, 3, [3, width]), Shape::new(1, width, [3, 5])]
+        }
     };
     WIDTHS.flat_map(wide)
 }
@@ -110,7 +114,14 @@ fn check_backend(backend: &'static Backend) {
         let Ok(plan) = pool.plan_on(backend, layout, shape) else { return };
         let reference = pool.plan_on(&REFERENCE, layout, shape).unwrap();
         check(&plan, &reference, &mut fenced, &format!("{pool:?} on {backend:?}, {shape:?}"));
-        checked += 1;
+        let [height, width] = shape.spatial;
+        let whole = Shape::new(shape.batch, shape.channels + 1, [height + 1, width + 2]);
+        let strides = Strides::of(layout, whole);
+        let plan = pool.plan_view_on(backend, layout, shape, strides).unwrap();
+        let reference = pool.plan_view_on(&REFERENCE, layout, shape, strides).unwrap();
+        let what = format!("{pool:?} on {backend:?}, {shape:?} of {whole:?}");
+        check(&plan, &reference, &mut fenced, &what);
+        checked += 2;
     };
     for (layout, pool) in LAYOUTS.into_iter().flat_map(|l| windows.iter().map(move |w| (l, w))) {
         for pool in pool {
@@ -122,7 +133,7 @@ fn check_backend(backend: &'static Backend) {
             global.iter().for_each(|pool| go(pool, layout, shape));
         }
     }
-    assert!(checked > 2000, "{checked} poolings");
+    assert!(checked > 4000, "{checked} poolings");
 }
 
 #[test]

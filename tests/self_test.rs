@@ -55,6 +55,60 @@ fn help_tells_of_options_and_exit_status() {
     }
 }
 
+/// The names of all fields of a JSON value, at any depth.
+fn fields(value: &Value, names: &mut Vec<String>) {
+    match value {
+        Value::Object(object) => object.iter().for_each(|(name, value)| {
+            names.push(name.clone());
+            fields(value, names);
+        }),
+        Value::Array(values) => values.iter().for_each(|value| fields(value, names)),
+        _ => {}
+    }
+}
+
+#[test]
+fn help_names_every_field_of_the_json() {
+    let help = stdout("--help");
+    let (_, json_help) = help.split_once("JSON (--json):").unwrap();
+    let documented: Vec<_> = json_help.split(|c: char| !c.is_alphanumeric() && c != '_').collect();
+
+    let saved = saved("fields.json", 1.0);
+    let file = serde_json::from_str(&std::fs::read_to_string(&saved).unwrap()).unwrap();
+    let mut names = Vec::new();
+    for value in [
+        file,
+        json(self_test("--json --no-bench --cases 1")),
+        json(self_test_with(&["--explain", "max 2x2 1x1x4x4", "--json"])),
+        json(self_test_with(&["--load", &saved, "--compare", &saved, "--json"])),
+    ] {
+        fields(&value, &mut names);
+    }
+    for name in ["digest", "walk_reason", "roofs", "verdict"] {
+        assert!(names.iter().any(|known| known == name), "no {name}");
+    }
+    for name in names {
+        assert!(documented.contains(&name.as_str()), "{name} in {json_help}");
+    }
+}
+
+#[test]
+fn version_is_one_line() {
+    assert_eq!(stdout("--version"), format!("self-test {}\n", env!("CARGO_PKG_VERSION")));
+}
+
+#[test]
+fn what_is_wrong_is_said_on_the_standard_error() {
+    for args in
+        ["--nonsense", "--cases many", "--backend nonsense", "--list --json", "--explain max"]
+    {
+        let (stdout, stderr) = output(self_test(args), 2);
+        assert_eq!(stdout, "", "{args}");
+        assert!(stderr.starts_with("error: "), "{args}: {stderr}");
+        assert!(!stderr.contains('\x1b'), "{args}: {stderr}");
+    }
+}
+
 #[test]
 fn colours_are_for_terminals_and_for_whoever_wants_them() {
     // What prints colours looks at these, whatever it prints to.
@@ -92,6 +146,9 @@ fn a_pooling_is_explained() {
         "arithmetic",
     ] {
         assert!(text.contains(part), "{part} in {text}");
+    }
+    for line in text.lines() {
+        assert!(line.chars().count() <= 100, "{line}");
     }
     let explanation = json(self_test_with(&["--explain", pooling, "--json"]));
     assert_eq!(explanation["backend"], Backend::fastest().name());

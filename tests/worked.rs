@@ -3,7 +3,10 @@
 mod common;
 
 use common::{LAYOUTS, NANS, assert_same_bits, pool, supported};
-use lanepool::{Divisor, NanPolicy, Padding, Pool, Pool1d, Pool2d, Pool3d, REFERENCE, Shape};
+use lanepool::{
+    Divisor, Layout, NanPolicy, Padding, Plan, Pool, Pool1d, Pool2d, Pool3d, REFERENCE, Shape,
+    Strides,
+};
 
 const NAN: f32 = f32::NAN;
 const INFINITY: f32 = f32::INFINITY;
@@ -51,6 +54,32 @@ fn two_channels_of_three_by_four() {
         let run = |pooling| pool(pooling, backend, layout, shape, &count_to(24));
         assert_eq!(run(&max), [6.0, 8.0, 18.0, 20.0], "{backend:?}, {layout:?}");
         assert_eq!(run(&mean), [3.5, 5.5, 15.5, 17.5], "{backend:?}, {layout:?}");
+    }
+}
+
+#[test]
+fn a_crop_of_an_image() {
+    // Of this image, three lines of four, from 2 to 17:
+    //   1  2  3  4  5  6
+    //   7  8  9 10 11 12
+    //  13 14 15 16 17 18
+    //  19 20 21 22 23 24
+    let (image, layout) = (count_to(24), Layout::ChannelsFirst);
+    let strides = Strides::of(layout, Shape::new(1, 1, [4, 6]));
+    for backend in supported() {
+        let crop = |pooling: Pool2d| {
+            let shape = Shape::new(1, 1, [3, 4]);
+            let plan: Plan<f32> = pooling.plan_view_on(backend, layout, shape, strides).unwrap();
+            let mut output = vec![0.0; plan.output_len()];
+            plan.run(&image[1..][..2 * 6 + 4], &mut output).unwrap();
+            output
+        };
+        assert_eq!(crop(Pool2d::max([3, 3])), [16.0, 17.0]);
+        assert_eq!(crop(Pool2d::max([2, 2]).stride([1, 2])), [9.0, 11.0, 15.0, 17.0]);
+        assert_eq!(
+            crop(Pool2d::average([3, 3]).stride([2, 3]).padding([1, 1])),
+            [5.5, 7.5, 11.5, 13.5]
+        );
     }
 }
 

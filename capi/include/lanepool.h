@@ -109,6 +109,12 @@
 #define LANEPOOL_CHANNELS_LAST 1
 
 /**
+ * `layout`: N C/c [D] [H] W c, where c is `block`. The last block has all of its channels in memory,
+ * also if `channels` is less; the others are pooled like these.
+ */
+#define LANEPOOL_CHANNELS_BLOCKED 2
+
+/**
  * `mode`: a window of `kernel` taps every `stride` elements.
  */
 #define LANEPOOL_WINDOW 0
@@ -253,7 +259,8 @@ typedef struct lanepool_desc {
      */
     uint32_t type;
     /**
-     * LANEPOOL_CHANNELS_FIRST or LANEPOOL_CHANNELS_LAST; without gaps.
+     * LANEPOOL_CHANNELS_FIRST, LANEPOOL_CHANNELS_LAST or LANEPOOL_CHANNELS_BLOCKED; without gaps, but
+     * for those of `batch_stride`, `channel_stride` and `input_stride`.
      */
     uint32_t layout;
     /**
@@ -335,6 +342,25 @@ typedef struct lanepool_desc {
      * LANEPOOL_BACKEND names. Otherwise its name, which need not outlive the call.
      */
     const char *backend;
+    /**
+     * With LANEPOOL_CHANNELS_BLOCKED: channels of a block, any but 0.
+     */
+    size_t block;
+    /**
+     * Elements of the input from one tensor of the batch to the next. 0, here and below, means no gap
+     * after what is inside, which has gaps of its own if it is told so.
+     */
+    size_t batch_stride;
+    /**
+     * Elements of the input from one channel to the next, or from one block to the next; in channels
+     * last 0 or 1.
+     */
+    size_t channel_stride;
+    /**
+     * Elements of the input from one to the next along each axis: slices, lines and columns. In
+     * channels first it is fast if the last one is 0 or 1.
+     */
+    size_t input_stride[3];
 } lanepool_desc;
 
 #ifdef __cplusplus
@@ -384,7 +410,8 @@ enum lanepool_status lanepool_plan_run(const struct lanepool_plan *plan,
                                        uint32_t threads);
 
 /**
- * The bytes of the input; 0 if `plan` is NULL.
+ * The bytes of the input; with strides those from its first element to its last, with what is between
+ * them. 0 if `plan` is NULL.
  */
 size_t lanepool_plan_input_bytes(const struct lanepool_plan *plan);
 
@@ -394,14 +421,14 @@ size_t lanepool_plan_input_bytes(const struct lanepool_plan *plan);
 size_t lanepool_plan_output_bytes(const struct lanepool_plan *plan);
 
 /**
- * The rows of the output: one for each batch, channel (in channels first), depth and height. 0 if
- * `plan` is NULL.
+ * The rows of the output: one for each batch, channel (in channels first) or block of channels, depth
+ * and height. 0 if `plan` is NULL.
  */
 size_t lanepool_plan_rows(const struct lanepool_plan *plan);
 
 /**
- * The bytes of a row of the output: of the width, in channels last times the channels. 0 if `plan`
- * is NULL.
+ * The bytes of a row of the output: of the width, in channels last times the channels, in blocks times
+ * those of a block. 0 if `plan` is NULL.
  */
 size_t lanepool_plan_row_bytes(const struct lanepool_plan *plan);
 

@@ -5,7 +5,9 @@ use crate::plan::{Erased, erased, lanepool_plan};
 use core::ffi::c_char;
 use core::mem::{MaybeUninit, offset_of};
 use core::{array, ptr, slice};
-use lanepool::{Backend, Divisor, Exponent, Layout, NanPolicy, Op, Padding, Pool, Rounding, Shape};
+use lanepool::{
+    Backend, Divisor, Exponent, Layout, NanPolicy, Op, Padding, Pool, Rounding, Shape, Strides,
+};
 
 /// `op`: the largest element of a window.
 pub const LANEPOOL_MAX: u32 = 0;
@@ -45,6 +47,9 @@ pub const LANEPOOL_I64: u32 = 10;
 pub const LANEPOOL_CHANNELS_FIRST: u32 = 0;
 /// `layout`: N [D] [H] W C.
 pub const LANEPOOL_CHANNELS_LAST: u32 = 1;
+/// `layout`: N C/c [D] [H] W c, where c is `block`. The last block has all of its channels in memory,
+/// also if `channels` is less; the others are pooled like these.
+pub const LANEPOOL_CHANNELS_BLOCKED: u32 = 2;
 
 /// `mode`: a window of `kernel` taps every `stride` elements.
 pub const LANEPOOL_WINDOW: u32 = 0;
@@ -106,7 +111,8 @@ pub struct lanepool_desc {
     /// for all of them, averages and sums for all but LANEPOOL_U32 and LANEPOOL_I64, norms for the
     /// first four.
     pub r#type: u32,
-    /// LANEPOOL_CHANNELS_FIRST or LANEPOOL_CHANNELS_LAST; without gaps.
+    /// LANEPOOL_CHANNELS_FIRST, LANEPOOL_CHANNELS_LAST or LANEPOOL_CHANNELS_BLOCKED; without gaps, but
+    /// for those of `batch_stride`, `channel_stride` and `input_stride`.
     pub layout: u32,
     /// Spatial axes, 1 to 3.
     pub rank: u32,
@@ -151,6 +157,17 @@ pub struct lanepool_desc {
     /// NULL: the best that this CPU supports, or the one that the environment variable
     /// LANEPOOL_BACKEND names. Otherwise its name, which need not outlive the call.
     pub backend: *const c_char,
+    /// With LANEPOOL_CHANNELS_BLOCKED: channels of a block, any but 0.
+    pub block: usize,
+    /// Elements of the input from one tensor of the batch to the next. 0, here and below, means no gap
+    /// after what is inside, which has gaps of its own if it is told so.
+    pub batch_stride: usize,
+    /// Elements of the input from one channel to the next, or from one block to the next; in channels
+    /// last 0 or 1.
+    pub channel_stride: usize,
+    /// Elements of the input from one to the next along each axis: slices, lines and columns. In
+    /// channels first it is fast if the last one is 0 or 1.
+    pub input_stride: [usize; 3],
 }
 
 /// Bytes of the description that this version knows.
@@ -218,8 +235,17 @@ impl lanepool_desc {
         match self.layout {
             LANEPOOL_CHANNELS_FIRST => Ok(Layout::ChannelsFirst),
             LANEPOOL_CHANNELS_LAST => Ok(Layout::ChannelsLast),
-            other => Err(unknown("layout", other, LANEPOOL_CHANNELS_LAST)),
+            LANEPOOL_CHANNELS_BLOCKED => Ok(Layout::Blocked(self.block)),
+            other => Err(unknown("layout", other, LANEPOOL_CHANNELS_BLOCKED)),
         }
+    }
+
+    /// The strides, unless there are none.
+    fn strides<const D: usize>(&self, layout: Layout, shape: Shape<D>) -> Option<Strides<D>> {
+        let (batch, channels) = (self.batch_stride, self.channel_stride);
+        let strides = Strides { batch, channels, spatial: first(self.input_stride) };
+        let given = batch > 0 || channels > 0 || strides.spatial != [0; D];
+        given.then(|| strides.filled(layout, shape))
     }
 
     fn padding<const D: usize>(&self) -> Result<Padding<D>, Failure> {
@@ -310,7 +336,8 @@ impl lanepool_desc {
     ) -> Result<Box<dyn Erased>, Failure> {
         let (pool, layout) = (self.pool::<D>()?, self.layout()?);
         let shape = Shape::new(self.batch, self.channels, first(self.input));
-        erased(self.r#type, &pool, backend, layout, shape)
+        let input = (layout, shape, self.strides(layout, shape));
+        erased(self.r#type, &pool, backend, input)
     }
 }
 

@@ -132,7 +132,8 @@ pub unsafe extern "C" fn lanepool_plan_run(
     })
 }
 
-/// The bytes of the input; 0 if `plan` is NULL.
+/// The bytes of the input; with strides those from its first element to its last, with what is between
+/// them. 0 if `plan` is NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lanepool_plan_input_bytes(plan: *const lanepool_plan) -> usize {
     // SAFETY: the caller says that it is a plan, or null.
@@ -146,16 +147,16 @@ pub unsafe extern "C" fn lanepool_plan_output_bytes(plan: *const lanepool_plan) 
     unsafe { about(plan, 0, |plan| plan.erased.rows() * plan.erased.row_bytes()) }
 }
 
-/// The rows of the output: one for each batch, channel (in channels first), depth and height. 0 if
-/// `plan` is NULL.
+/// The rows of the output: one for each batch, channel (in channels first) or block of channels, depth
+/// and height. 0 if `plan` is NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lanepool_plan_rows(plan: *const lanepool_plan) -> usize {
     // SAFETY: the caller says that it is a plan, or null.
     unsafe { about(plan, 0, |plan| plan.erased.rows()) }
 }
 
-/// The bytes of a row of the output: of the width, in channels last times the channels. 0 if `plan`
-/// is NULL.
+/// The bytes of a row of the output: of the width, in channels last times the channels, in blocks times
+/// those of a block. 0 if `plan` is NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lanepool_plan_row_bytes(plan: *const lanepool_plan) -> usize {
     // SAFETY: the caller says that it is a plan, or null.

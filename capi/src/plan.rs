@@ -4,7 +4,7 @@ use crate::desc::*;
 use crate::failure::{Failure, check_pointer};
 use core::ops::Range;
 use core::slice;
-use lanepool::{Backend, Element, Error, Layout, Plan, Pool, Shape, bf16, f16};
+use lanepool::{Backend, Element, Error, Layout, Plan, Pool, Shape, Strides, bf16, f16};
 
 /// A pooling of tensors of one description: checked, never changed, and run as often as you like.
 #[allow(non_camel_case_types, reason = "the name is C's")]
@@ -58,34 +58,38 @@ impl<T: Element> Erased for Plan<T> {
     }
 }
 
+/// How the input lies in memory, with gaps if there are strides.
+type Input<const D: usize> = (Layout, Shape<D>, Option<Strides<D>>);
+
 /// The plan of a pooling for elements of one of the values of `type`.
 pub(crate) fn erased<const D: usize>(
     r#type: u32,
     pool: &Pool<D>,
     backend: &'static Backend,
-    layout: Layout,
-    shape: Shape<D>,
+    input: Input<D>,
 ) -> Result<Box<dyn Erased>, Failure> {
     fn of<T: Element, const D: usize>(
         pool: &Pool<D>,
         backend: &'static Backend,
-        layout: Layout,
-        shape: Shape<D>,
+        (layout, shape, strides): Input<D>,
     ) -> Result<Box<dyn Erased>, Failure> {
-        Ok(Box::new(pool.plan_on::<T>(backend, layout, shape)?))
+        Ok(Box::new(match strides {
+            Some(strides) => pool.plan_view_on::<T>(backend, layout, shape, strides)?,
+            None => pool.plan_on::<T>(backend, layout, shape)?,
+        }))
     }
     match r#type {
-        LANEPOOL_F32 => of::<f32, D>(pool, backend, layout, shape),
-        LANEPOOL_F64 => of::<f64, D>(pool, backend, layout, shape),
-        LANEPOOL_F16 => of::<f16, D>(pool, backend, layout, shape),
-        LANEPOOL_BF16 => of::<bf16, D>(pool, backend, layout, shape),
-        LANEPOOL_I8 => of::<i8, D>(pool, backend, layout, shape),
-        LANEPOOL_U8 => of::<u8, D>(pool, backend, layout, shape),
-        LANEPOOL_I16 => of::<i16, D>(pool, backend, layout, shape),
-        LANEPOOL_U16 => of::<u16, D>(pool, backend, layout, shape),
-        LANEPOOL_I32 => of::<i32, D>(pool, backend, layout, shape),
-        LANEPOOL_U32 => of::<u32, D>(pool, backend, layout, shape),
-        LANEPOOL_I64 => of::<i64, D>(pool, backend, layout, shape),
+        LANEPOOL_F32 => of::<f32, D>(pool, backend, input),
+        LANEPOOL_F64 => of::<f64, D>(pool, backend, input),
+        LANEPOOL_F16 => of::<f16, D>(pool, backend, input),
+        LANEPOOL_BF16 => of::<bf16, D>(pool, backend, input),
+        LANEPOOL_I8 => of::<i8, D>(pool, backend, input),
+        LANEPOOL_U8 => of::<u8, D>(pool, backend, input),
+        LANEPOOL_I16 => of::<i16, D>(pool, backend, input),
+        LANEPOOL_U16 => of::<u16, D>(pool, backend, input),
+        LANEPOOL_I32 => of::<i32, D>(pool, backend, input),
+        LANEPOOL_U32 => of::<u32, D>(pool, backend, input),
+        LANEPOOL_I64 => of::<i64, D>(pool, backend, input),
         other => Err(unknown("type", other, LANEPOOL_I64)),
     }
 }

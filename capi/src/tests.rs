@@ -75,7 +75,7 @@ fn a_message_is_of_the_last_call_with_a_status() {
     assert_eq!((status, last_error()), (LANEPOOL_OK, String::new()));
 }
 
-/// What the first version was like; nothing but more may ever be behind it.
+/// What earlier versions were like; nothing but more may ever be behind them.
 #[cfg(target_pointer_width = "64")]
 #[test]
 fn fields_are_where_they_were() {
@@ -102,11 +102,16 @@ fn fields_are_where_they_were() {
         offset_of!(lanepool_desc, fixed_divisor),
         offset_of!(lanepool_desc, lp_exponent),
         offset_of!(lanepool_desc, backend),
+        offset_of!(lanepool_desc, block),
+        offset_of!(lanepool_desc, batch_stride),
+        offset_of!(lanepool_desc, channel_stride),
+        offset_of!(lanepool_desc, input_stride),
     ];
     let words = (8..48).step_by(4);
     let sizes = [48, 56];
     let arrays = (64..208).step_by(24);
-    let expected = [0].into_iter().chain(words).chain(sizes).chain(arrays).chain([208, 216, 224]);
+    let later = (208..264).step_by(8);
+    let expected = [0].into_iter().chain(words).chain(sizes).chain(arrays).chain(later);
     assert!(offsets.into_iter().eq(expected), "{offsets:?}");
 }
 
@@ -116,7 +121,7 @@ fn fields_have_no_other_values() {
     let fields: [(&str, u32, Field); 10] = [
         ("op", 4, |desc| &mut desc.op),
         ("type", 10, |desc| &mut desc.r#type),
-        ("layout", 1, |desc| &mut desc.layout),
+        ("layout", 2, |desc| &mut desc.layout),
         ("rank", 3, |desc| &mut desc.rank),
         ("mode", 2, |desc| &mut desc.mode),
         ("auto_pad", 3, |desc| &mut desc.auto_pad),
@@ -171,6 +176,23 @@ fn a_plan_runs() {
     assert_eq!(output, [0.5; 11], "nothing is written");
     assert_eq!(run(&Owned(ptr::null_mut()), &input, &mut output, 1), LANEPOOL_BUFFER);
     assert_eq!(last_error(), "plan is NULL");
+}
+
+#[test]
+fn a_view_and_blocks() {
+    // Two lines of a plane whose lines are five apart.
+    let desc = lanepool_desc { channels: 1, input: [2, 4, 0], input_stride: [5, 0, 0], ..small() };
+    let (_, plan) = plan(&desc);
+    let mut output = [0.0; 3];
+    let input = [1.0, 2.0, 3.0, 4.0, 99.0, 8.0, 7.0, 6.0, 5.0];
+    assert_eq!(run(&plan, &input, &mut output, 1), LANEPOOL_OK, "{}", last_error());
+    assert_eq!(output, [8.0, 7.0, 6.0]);
+    let blocked = lanepool_desc { layout: LANEPOOL_CHANNELS_BLOCKED, block: 4, ..small() };
+    let (_, plan) = self::plan(&blocked);
+    // SAFETY: a plan.
+    assert_eq!(unsafe { lanepool_plan_input_bytes(plan.0) }, 3 * 4 * 4 * 4);
+    let (status, _) = self::plan(&lanepool_desc { block: 0, ..blocked });
+    assert_eq!((status, last_error().as_str()), (LANEPOOL_INVALID, "blocks of 0 channels"));
 }
 
 #[test]

@@ -15,7 +15,7 @@ _Static_assert(LANEPOOL_MAX == 0 && LANEPOOL_AVERAGE == 1 && LANEPOOL_MIN == 2 &
 _Static_assert(LANEPOOL_F32 == 0 && LANEPOOL_F64 == 1 && LANEPOOL_F16 == 2 && LANEPOOL_BF16 == 3 && LANEPOOL_I8 == 4 &&
                    LANEPOOL_U8 == 5 && LANEPOOL_I16 == 6 && LANEPOOL_U16 == 7 && LANEPOOL_I32 == 8 && LANEPOOL_U32 == 9 &&
                    LANEPOOL_I64 == 10, "type");
-_Static_assert(LANEPOOL_CHANNELS_FIRST == 0 && LANEPOOL_CHANNELS_LAST == 1, "layout");
+_Static_assert(LANEPOOL_CHANNELS_FIRST == 0 && LANEPOOL_CHANNELS_LAST == 1 && LANEPOOL_CHANNELS_BLOCKED == 2, "layout");
 _Static_assert(LANEPOOL_WINDOW == 0 && LANEPOOL_GLOBAL == 1 && LANEPOOL_ADAPTIVE == 2, "mode");
 _Static_assert(LANEPOOL_PAD_EXPLICIT == 0 && LANEPOOL_PAD_SAME_UPPER == 1 && LANEPOOL_PAD_SAME_LOWER == 2 &&
                    LANEPOOL_PAD_VALID == 3, "auto_pad");
@@ -51,7 +51,11 @@ FOLLOWS(pad_begin, pad_end);
 FOLLOWS(pad_end, fixed_divisor);
 FOLLOWS(fixed_divisor, lp_exponent);
 FOLLOWS(lp_exponent, backend);
-_Static_assert(sizeof(lanepool_desc) == 232, "lanepool_desc");
+FOLLOWS(backend, block);
+FOLLOWS(block, batch_stride);
+FOLLOWS(batch_stride, channel_stride);
+FOLLOWS(channel_stride, input_stride);
+_Static_assert(sizeof(lanepool_desc) == 280, "lanepool_desc");
 #endif
 
 static int checks;
@@ -198,7 +202,7 @@ static void descriptions(void) {
     REFUSED(op, UINT32_MAX, INVALID, "op: 4294967295");
     REFUSED(op, LANEPOOL_LP + 0x100, INVALID, "op: 260");
     REFUSED(type, 11, INVALID, "type: 11 is not one of 0 to 10");
-    REFUSED(layout, 2, INVALID, "layout: 2 is not one of 0 to 1");
+    REFUSED(layout, 3, INVALID, "layout: 3 is not one of 0 to 2");
     REFUSED(rank, 0, INVALID, "rank: 0 is not one of 1 to 3");
     REFUSED(rank, 4, INVALID, "rank: 4 is not one of 1 to 3");
     REFUSED(mode, 3, INVALID, "mode: 3 is not one of 0 to 2");
@@ -258,6 +262,60 @@ static void sizes(void) {
         desc.struct_size = huge[i];
         refused(&desc, LANEPOOL_INVALID, "struct_size");
     }
+}
+
+/* The maxima of each two by two of a plane whose lines are `stride` apart, and end with what would win. */
+static void views(void) {
+    lanepool_desc desc = small();
+    for (size_t stride = 4; stride < 8; ++stride) {
+        desc.input_stride[0] = stride;
+        lanepool_plan *plan = plan_of(&desc);
+        size_t count = 5 * stride + 4;
+        CHECK(lanepool_plan_input_bytes(plan) == count * sizeof(float));
+        float *input = malloc(count * sizeof *input), output[12];
+        CHECK(input != NULL);
+        for (size_t i = 0; i < count; ++i)
+            input[i] = i % stride < 4 ? (float)(i % 7) : 100.0f;
+        CHECK(lanepool_plan_run(plan, input, count * sizeof *input, output, sizeof output, 1) == LANEPOOL_OK);
+        for (size_t i = 0; i < 12; ++i) {
+            const float *x = input + (i / 6 * 3 + i / 3 % 2) * stride + i % 3, *y = x + stride;
+            float upper = x[0] > x[1] ? x[0] : x[1], lower = y[0] > y[1] ? y[0] : y[1];
+            CHECK(output[i] == (upper > lower ? upper : lower));
+        }
+        CHECK_ERROR(LANEPOOL_BUFFER, lanepool_plan_run(plan, input, 92, output, sizeof output, 1), "the input has 92 bytes");
+        free(input);
+        lanepool_plan_free(plan);
+    }
+    desc = small();
+    desc.batch = 2;
+    desc.channel_stride = 100;
+    lanepool_plan *plan = plan_of(&desc);
+    CHECK(lanepool_plan_input_bytes(plan) == (200 + 100 + 12) * sizeof(float));
+    lanepool_plan_free(plan);
+    desc.batch_stride = 1000;
+    plan = plan_of(&desc);
+    CHECK(lanepool_plan_input_bytes(plan) == (1000 + 100 + 12) * sizeof(float));
+    lanepool_plan_free(plan);
+    desc.batch_stride = SIZE_MAX / 8;
+    refused(&desc, LANEPOOL_INVALID, "batch: 2 with a stride of");
+    desc.batch_stride = 0;
+    desc.layout = LANEPOOL_CHANNELS_LAST;
+    refused(&desc, LANEPOOL_INVALID, "channels: a stride of 100");
+
+    desc = small();
+    desc.layout = LANEPOOL_CHANNELS_BLOCKED;
+    refused(&desc, LANEPOOL_INVALID, "blocks of 0 channels");
+    desc.block = 8;
+    plan = plan_of(&desc);
+    CHECK(lanepool_plan_input_bytes(plan) == 12 * 8 * sizeof(float));
+    CHECK(lanepool_plan_rows(plan) == 2 && lanepool_plan_row_bytes(plan) == 3 * 8 * sizeof(float));
+    float blocks[96], output[48];
+    for (int i = 0; i < 96; ++i)
+        blocks[i] = (float)i;
+    CHECK(lanepool_plan_run(plan, blocks, sizeof blocks, output, sizeof output, 1) == LANEPOOL_OK);
+    for (int i = 0; i < 48; ++i)
+        CHECK(output[i] == blocks[(i / 24 + 1) * 32 + (i / 8 % 3 + 1) * 8 + i % 8]);
+    lanepool_plan_free(plan);
 }
 
 static void buffers(void) {
@@ -415,6 +473,7 @@ int main(void) {
     no_elements();
     descriptions();
     sizes();
+    views();
     buffers();
     backends();
     names();

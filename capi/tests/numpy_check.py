@@ -21,6 +21,7 @@ EXCLUDE_PAD, INCLUDE_PAD, FULL_WINDOW, FIXED = range(4)
 IGNORE = 1
 WORDS = ["op", "type", "layout", "rank", "mode", "auto_pad", "ceil_mode", "divisor", "nan_policy", "rounding"]
 ARRAYS = ["input", "kernel", "stride", "dilation", "pad_begin", "pad_end"]
+STRIDES = ["block", "batch_stride", "channel_stride"]
 SIZE_MAX = c_size_t(-1).value
 SIZES = [4, 8, 2, 2, 1, 1, 2, 2, 4, 4, 8]  # bytes of an element of each type
 
@@ -32,6 +33,8 @@ class Desc(ctypes.Structure):
         + [("batch", c_size_t), ("channels", c_size_t)]
         + [(array, c_size_t * 3) for array in ARRAYS]
         + [("fixed_divisor", c_int64), ("lp_exponent", c_double), ("backend", c_char_p)]
+        + [(size, c_size_t) for size in STRIDES]
+        + [("input_stride", c_size_t * 3)]
     )
 
 
@@ -62,7 +65,7 @@ def load(path):
 def described(**fields):
     desc = Desc(struct_size=ctypes.sizeof(Desc))
     for name, value in fields.items():
-        if name in ARRAYS:
+        if isinstance(value, list):
             value = (c_size_t * 3)(*value)
         setattr(desc, name, value)
     return desc
@@ -228,10 +231,10 @@ def garbage_desc(rng):
     for word in WORDS:
         if rng.random() < some:
             f[word] = rng.choice([rng.randrange(12), rng.getrandbits(32), 1 << rng.randrange(32)])
-    for field in ["batch", "channels"]:
+    for field in ["batch", "channels", *STRIDES]:
         if rng.random() < some:
             f[field] = garbage_size(rng) & SIZE_MAX
-    for array in ARRAYS:
+    for array in [*ARRAYS, "input_stride"]:
         if rng.random() < some:
             f[array] = [garbage_size(rng) & SIZE_MAX for _ in range(3)]
     if rng.random() < some:
@@ -242,7 +245,7 @@ def garbage_desc(rng):
         f["backend"] = bytes(rng.randint(1, 255) for _ in range(length))
     desc = described(**f)
     if rng.random() < some / 2:
-        desc.struct_size = rng.choice([0, 1, 7, 8, 72, 96, 97, 104, 200, 232, 240, 1024, 1032, garbage_size(rng) & SIZE_MAX])
+        desc.struct_size = rng.choice([0, 1, 7, 8, 72, 96, 97, 104, 200, 232, 240, 280, 1024, 1032, garbage_size(rng) & SIZE_MAX])
     return desc
 
 

@@ -9,7 +9,7 @@
 use arbitrary::Arbitrary;
 use lanepool::check::{Value, Values};
 use lanepool_kernels::{
-    Axis, BACKENDS, Backend, Divisor, Geometry, Kernel, REFERENCE, Rounding, bf16, f16,
+    Axis, BACKENDS, Backend, Divisor, Geometry, Kernel, REFERENCE, Rounding, Strides, bf16, f16,
 };
 use libfuzzer_sys::{Corpus, fuzz_target};
 use std::array::from_fn;
@@ -31,6 +31,8 @@ struct Input {
     split: [u8; 2],
     fill: u8,
     offset: u8,
+    /// Of the strides; no gaps if the first is 0.
+    gaps: [u8; 5],
     data: Vec<u8>,
 }
 
@@ -215,6 +217,10 @@ impl<T: Element> Case<T> {
                 [usize::from(input.rounding % 4)];
         let exponent = if let Op::NormP(p) = op { p } else { 0.0 };
         let geometry = Geometry::new(planes, axes, inner, divisor)?;
+        let geometry = match input.gaps {
+            [0, ..] => geometry,
+            gaps => strided(geometry, gaps)?,
+        };
         let geometry = geometry.rounded(rounding).raised(exponent);
         let window = axes.iter().map(|axis| axis.kernel).product::<usize>();
         let is_small = geometry.input_len() <= ELEMENTS
@@ -271,6 +277,27 @@ impl<T: Element> Case<T> {
             assert!(written.is_ok(), "{backend:?}, floor: {written:?}, {self:?}");
         }
     }
+}
+
+/// The same pooling of an input with these gaps; some of them make elements overlap.
+fn strided(geometry: Geometry, gaps: [u8; 5]) -> Option<Geometry> {
+    let images = [1, 2, 3].into_iter().rev().find(|n| geometry.planes() % n == 0)?;
+    let planes = geometry.planes() / images;
+    let [depth, height, width] = geometry.axes().map(|axis| axis.input);
+    let mut inside = geometry.inner();
+    let mut stride = |gap: u8, size: usize| {
+        let stride = match gap {
+            0..128 => inside,
+            128..224 => inside + usize::from(gap - 128) % 20,
+            few => usize::from(few - 224),
+        };
+        inside = stride * size;
+        stride
+    };
+    let (width, height) = (stride(gaps[4], width), stride(gaps[3], height));
+    let (depth, plane) = (stride(gaps[2], depth), stride(gaps[1], planes));
+    let image = stride(gaps[0], images);
+    geometry.strided(planes, Strides { image, plane, depth, height, width })
 }
 
 impl<T: Element> fmt::Debug for Case<T> {

@@ -353,7 +353,8 @@ impl<const D: usize> Case<D> {
             let flat = |n| (0..D).fold(n, |n, i| n * sizes[i] + place[i]);
             match self.layout {
                 Layout::ChannelsFirst => flat(b * channels + c),
-                Layout::ChannelsLast => flat(b) * channels + c,
+                // None is in blocks.
+                Layout::ChannelsLast | Layout::Blocked(_) => flat(b) * channels + c,
             }
         };
         let mut output = vec![f32::NAN; batch * channels * windows.iter().product::<usize>()];
@@ -434,7 +435,7 @@ impl<const D: usize> Case<D> {
         let width = self.lines[D - 1].windows;
         let row_len = match self.layout {
             Layout::ChannelsFirst => width,
-            Layout::ChannelsLast => width * self.outer()[1],
+            Layout::ChannelsLast | Layout::Blocked(_) => width * self.outer()[1],
         };
         assert_eq!(plan.row_len() as u128, row_len, "{self:#?}");
         assert_eq!(plan.rows() as u128 * row_len, output_len, "{self:#?}");

@@ -7,7 +7,7 @@
 //! that windows at the edges are like all others.
 
 use crate::fold::fold;
-use crate::lines::{self, Columns, Runs, keep_first, merge_columns};
+use crate::lines::{Columns, Runs, keep_first, merge_columns};
 use crate::number::{Element, Number};
 use crate::order::{Step, merges_after};
 use crate::reduction::{Again, Divide, Reduction};
@@ -65,9 +65,8 @@ impl FastWalk for Across {
                     *count = T::Acc::nearest(width.count(x + i, by).max(1) as i64);
                 }
             }
-            let mut lines = [Step::default(); lines::LISTED];
             for run in Runs::new(geometry, rows.clone(), false) {
-                let lines = run.lines(geometry, &mut lines);
+                let lines = run.octets(geometry);
                 let divide = match by {
                     Divisor::Constant(n) => Divide::by::<T::Acc, S>(simd, n, rounding),
                     _ => Divide::By(simd.splat(T::Acc::nearest(run.divisor(by, 1))), rounding),

@@ -189,7 +189,7 @@ fn pool<T: Element>(
         return;
     }
     let [depth, height, width] = *geometry.axes();
-    let inner = geometry.inner();
+    let (inner, pixel) = (geometry.inner(), geometry.strides().width);
     let strides = geometry.tap_strides();
     let interior = width.interior();
     let mut stack = [[T::Acc::ZERO; BLOCK]; DEPTH];
@@ -201,10 +201,10 @@ fn pool<T: Element>(
         let mut x = 0;
         while x < width.output {
             // Single elements are pooled many windows at a time where all have the same taps.
-            let many = inner == 1 && interior.contains(&x);
+            let many = geometry.is_single() && interior.contains(&x);
             let windows = if many { (interior.end - x).min(BLOCK) } else { 1 };
             let start =
-                geometry.origin(plane, z, y).wrapping_add(width.start(x).wrapping_mul(inner));
+                geometry.origin(plane, z, y).wrapping_add(width.start(x).wrapping_mul(pixel));
             let divisor = T::Acc::nearest(geometry.divide_by([z, y, x]));
             let out = &mut output[x * inner..][..windows * inner];
             let row = |j: usize| &input[start + j * strides[2]..];

@@ -1,7 +1,9 @@
 //! One table of kernels per instruction set, and the choice among them.
 
 use crate::floor::floor;
-use crate::number::{Element, Small, Summed, SummedLong};
+use crate::number::{
+    Byte, Element, FEW_SUMMED, Half, Ordered, Small, Summed, SummedLong, SummedShort,
+};
 use crate::power::norm_p;
 use crate::reduction::{
     Largest, LargestMagnitude, Magnitudes, Mean, Most, MostNumber, MostOfNumbers, Reduction,
@@ -112,6 +114,10 @@ pub(crate) trait AllLanes:
     + Memory<i32>
     + Memory<u32>
     + Memory<i64>
+    + Memory<Ordered<f16>>
+    + Memory<Ordered<bf16>>
+    + Memory<SummedShort<i8>>
+    + Memory<SummedShort<u8>>
     + Memory<Summed<i8>>
     + Memory<Summed<u8>>
     + Memory<Summed<i16>>
@@ -128,11 +134,7 @@ impl Backend {
     /// The kernels compiled for `S`.
     const fn of<S: AllLanes>() -> Self {
         let f32 = Kernels {
-            max: if <S as Lanes<f32>>::NAN_IS_FREE {
-                fast::<Most<Largest>, f32, S>()
-            } else {
-                fast::<MostOfNumbers<Largest>, f32, S>()
-            },
+            max: max_of_floats::<f32, S>(),
             max_number: fast::<MostNumber<Largest>, f32, S>(),
             mean: Some(fast::<Mean, f32, S>()),
             min: usual::<Most<Smallest>, f32, S>(),
@@ -150,11 +152,17 @@ impl Backend {
             floor: floor::<f32, S>,
             kernels: AllKernels {
                 f32,
-                f64: of_floats::<_, S>(),
-                f16: of_floats::<_, S>(),
-                bf16: of_floats::<_, S>(),
-                i8: of_integers::<_, S>(usual::<Most<Largest>, _, S>(), Some(short::<i8, S>())),
-                u8: of_integers::<_, S>(usual::<Most<Largest>, _, S>(), Some(short::<u8, S>())),
+                f64: Kernels { max: max_of_floats::<f64, S>(), ..of_floats::<_, S>() },
+                f16: Kernels { max: max_in_order::<f16, S>(), ..of_floats::<_, S>() },
+                bf16: Kernels { max: max_in_order::<bf16, S>(), ..of_floats::<_, S>() },
+                i8: of_integers::<_, S>(
+                    fast::<Most<Largest>, _, S>(),
+                    Some(mean_of_bytes::<i8, S>()),
+                ),
+                u8: of_integers::<_, S>(
+                    fast::<Most<Largest>, _, S>(),
+                    Some(mean_of_bytes::<u8, S>()),
+                ),
                 i16: of_integers::<_, S>(i16, Some(short::<i16, S>())),
                 u16: of_integers::<_, S>(u16, Some(short::<u16, S>())),
                 i32: of_integers::<_, S>(i32, Some(long::<i32, S>())),
@@ -256,12 +264,37 @@ const fn loops<T>(run: fn(&Geometry, Range<usize>, &[T], &mut [T])) -> Kernel<T>
     Kernel { run, walk: None, lanes: 1 }
 }
 
+const fn max_of_floats<T: Element, S: Memory<T>>() -> Kernel<T>
+where
+    Scalar: Memory<T, Vector = T::Acc>,
+{
+    if S::NAN_IS_FREE {
+        fast::<Most<Largest>, T, S>()
+    } else {
+        fast::<MostOfNumbers<Largest>, T, S>()
+    }
+}
+
+/// The largest element, by comparing integers.
+const fn max_in_order<T: Half, S: Memory<Ordered<T>>>() -> Kernel<T> {
+    fn max<T: Half, S: Memory<Ordered<T>>>(
+        geometry: &Geometry,
+        rows: Range<usize>,
+        input: &[T],
+        output: &mut [T],
+    ) {
+        let (input, output) = (Ordered::wrap_slice(input), Ordered::wrap_slice_mut(output));
+        pool::<Most<Largest>, Ordered<T>, S>(geometry, rows, input, output);
+    }
+    Kernel { run: max::<T, S>, walk: Some(Walk::of_pool::<Ordered<T>, S>), lanes: S::N }
+}
+
 const fn of_floats<T: Element, S: Memory<T>>() -> Kernels<T>
 where
     Scalar: Memory<T, Vector = T::Acc>,
 {
     Kernels {
-        mean: Some(usual::<Mean, T, S>()),
+        mean: Some(fast::<Mean, T, S>()),
         norms: Some(Norms {
             norm_1: rare::<Magnitudes, T, S>(),
             norm_2: rare::<RootOfSquares, T, S>(),
@@ -270,7 +303,7 @@ where
         }),
         max_number: rare::<MostNumber<Largest>, T, S>(),
         min_number: rare::<MostNumber<Smallest>, T, S>(),
-        ..of_integers::<T, S>(usual::<Most<Largest>, T, S>(), None)
+        ..of_integers::<T, S>(rare::<Most<Largest>, T, S>(), None)
     }
 }
 
@@ -330,13 +363,69 @@ where
     Kernel { run: long_mean::<T, S>, walk: Some(Walk::of_plainest), lanes: S::N }
 }
 
-/// Whether an `i32` holds all sums and divisors.
-fn fits_short<T: Small>(geometry: &Geometry) -> bool {
+/// Averages of bytes, summed in `i16` if that holds them: it does for all windows that are not large.
+const fn mean_of_bytes<T, S>() -> Kernel<T>
+where
+    T: Byte,
+    S: Memory<SummedShort<T>> + Memory<Summed<T>> + Memory<SummedLong<T>>,
+    SummedShort<T>: Element,
+    Summed<T>: Element,
+    SummedLong<T>: Element,
+    Scalar: Memory<SummedShort<T>, Vector = <SummedShort<T> as Element>::Acc>
+        + Memory<Summed<T>, Vector = <Summed<T> as Element>::Acc>
+        + Memory<SummedLong<T>, Vector = <SummedLong<T> as Element>::Acc>,
+{
+    fn mean<T, S>(geometry: &Geometry, rows: Range<usize>, input: &[T], output: &mut [T])
+    where
+        T: Byte,
+        S: Memory<SummedShort<T>> + Memory<Summed<T>> + Memory<SummedLong<T>>,
+        SummedShort<T>: Element,
+        Summed<T>: Element,
+        SummedLong<T>: Element,
+        Scalar: Memory<SummedShort<T>, Vector = <SummedShort<T> as Element>::Acc>
+            + Memory<Summed<T>, Vector = <Summed<T> as Element>::Acc>
+            + Memory<SummedLong<T>, Vector = <SummedLong<T> as Element>::Acc>,
+    {
+        if fits_shortest(geometry) {
+            let (input, output) =
+                (SummedShort::wrap_slice(input), SummedShort::wrap_slice_mut(output));
+            pool::<Mean, SummedShort<T>, S>(geometry, rows, input, output);
+        } else if fits_short::<T>(geometry) {
+            let (input, output) = (Summed::wrap_slice(input), Summed::wrap_slice_mut(output));
+            plainest::<Mean, Summed<T>, S>(geometry, rows, input, output);
+        } else {
+            long_mean::<T, S>(geometry, rows, input, output);
+        }
+    }
+    Kernel {
+        run: mean::<T, S>,
+        walk: Some(|geometry| match fits_shortest(geometry) {
+            true => Walk::of_pool::<SummedShort<T>, S>(geometry),
+            false => Walk::of_plainest(geometry),
+        }),
+        lanes: <S as Lanes<<SummedShort<T> as Element>::Acc>>::N,
+    }
+}
+
+/// The taps of a window and the magnitude of its divisor, where that is not the number of taps at most.
+fn taps_and_divisor(geometry: &Geometry) -> (u64, u64) {
     let divisor = match geometry.divisor() {
         Divisor::Constant(n) => n.unsigned_abs(),
         _ => 0,
     };
-    let taps = geometry.axes().iter().map(|axis| axis.kernel as u64).product::<u64>();
+    (geometry.axes().iter().map(|axis| axis.kernel as u64).product(), divisor)
+}
+
+/// Whether quotients of sums in an `i16` are exact.
+fn fits_shortest(geometry: &Geometry) -> bool {
+    let (taps, divisor) = taps_and_divisor(geometry);
+    let times = divisor <= 1 || divisor >= taps;
+    times && taps.max(divisor) <= FEW_SUMMED
+}
+
+/// Whether an `i32` holds all sums and divisors.
+fn fits_short<T: Small>(geometry: &Geometry) -> bool {
+    let (taps, divisor) = taps_and_divisor(geometry);
     taps <= T::MOST_SUMMED && divisor <= i32::MAX as u64
 }
 

@@ -10,6 +10,13 @@ use crate::reduction::{Divide, Reduction};
 use crate::simd::{Memory, load_first, store_first};
 use core::ops::Range;
 
+/// Vectors that are reduced at a time where there are fewer than [`WIDE`].
+const HALF: usize = 4;
+
+/// Vectors that are reduced at a time: more do not fit the registers, and fewer take less of each line of
+/// the caches than is fetched, where taps are a page or more apart.
+pub(crate) const WIDE: usize = 8;
+
 /// Reduces the windows of output rows `rows`, `B` vectors at a time.
 #[inline(always)]
 pub(crate) fn down<R: Reduction<T::Acc>, T: Element, S: Memory<T>, const B: usize>(
@@ -20,7 +27,7 @@ pub(crate) fn down<R: Reduction<T::Acc>, T: Element, S: Memory<T>, const B: usiz
     output: &mut [T],
 ) {
     let [depth, height, width] = *geometry.axes();
-    let inner = geometry.inner();
+    let (inner, pixel) = (geometry.inner(), geometry.strides().width);
     let strides = geometry.tap_strides();
     let interior = width.interior();
     for (i, row) in rows.enumerate() {
@@ -33,10 +40,10 @@ pub(crate) fn down<R: Reduction<T::Acc>, T: Element, S: Memory<T>, const B: usiz
             let count = if interior.contains(&x) { interior.end - x } else { 1 };
             let taps = Taps::new([width.taps(x), ds.clone(), hs.clone()], strides);
             let divisor = geometry.divide_by([z, y, x]);
-            let stride = width.stride.wrapping_mul(inner);
+            let stride = width.stride.wrapping_mul(pixel);
             let seamless = stride == inner;
             let windows = Windows {
-                origin: origin.wrapping_add(width.start(x).wrapping_mul(inner)),
+                origin: origin.wrapping_add(width.start(x).wrapping_mul(pixel)),
                 stride,
                 reach: taps.last_offset().unwrap_or(0),
                 to: i * geometry.row_len() + x * inner,
@@ -84,6 +91,11 @@ impl<V: Copy> Windows<V> {
                 let at = (from.wrapping_add(i), to + i, S::N);
                 self.reduce_vectors::<R, T, S, B>(simd, taps, input, output, at);
                 i += B * S::N;
+            }
+            while B > HALF && i + HALF * S::N <= len {
+                let at = (from.wrapping_add(i), to + i, S::N);
+                self.reduce_vectors::<R, T, S, HALF>(simd, taps, input, output, at);
+                i += HALF * S::N;
             }
             while i + S::N <= len {
                 let at = (from.wrapping_add(i), to + i, S::N);

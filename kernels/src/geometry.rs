@@ -140,16 +140,38 @@ pub enum Divisor {
     Constant(i64),
 }
 
+/// Elements of the input from one place to the next along each side of a tensor.
+///
+/// They may leave gaps, overlap, or be 0, which repeats what is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Strides {
+    /// From an image to the next.
+    pub image: usize,
+    /// From a plane to the next of the same image.
+    pub plane: usize,
+    /// From a slice of a plane to the next.
+    pub depth: usize,
+    /// From a line to the next.
+    pub height: usize,
+    /// From a pixel, which is `inner` neighbours, to the next.
+    pub width: usize,
+}
+
 /// A pooling of whole tensors, with every size checked.
 ///
 /// A tensor is `planes` × depth × height × width × `inner` elements, row-major. Channels first has
 /// a plane for each image and channel and an `inner` of 1; channels last has a plane for each image
-/// and its channels inside.
+/// and its channels inside. There are no gaps, unless the input has [strides](Self::strided).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Geometry {
     planes: usize,
     axes: [Axis; 3],
     inner: usize,
+    /// Where there is but one of something, its stride is that of a tensor without a gap there.
+    strides: Strides,
+    /// Planes that are as far apart; all of them if images follow each other like their planes.
+    image_planes: usize,
+    input_len: usize,
     divisor: Divisor,
     rounding: Rounding,
     /// Its bits: an exponent is compared like the rest, it is never NaN.
@@ -181,15 +203,77 @@ impl Geometry {
         bytes(axes.map(|axis| axis.input))?;
         bytes(axes.map(|axis| axis.output))?;
         axes.iter().try_fold(1usize, |n, axis| n.checked_mul(axis.kernel))?;
-        let sound = axes.iter().all(Axis::is_sound) && divisor != Divisor::Constant(0);
-        sound.then_some(Self {
+        if !axes.iter().all(Axis::is_sound) || divisor == Divisor::Constant(0) {
+            return None;
+        }
+        let [depth, height, width] = axes.map(|axis| axis.input);
+        let line = width * inner;
+        let plane = depth * height * line;
+        Some(Self {
             planes,
             axes,
             inner,
+            strides: Strides {
+                image: planes * plane,
+                plane,
+                depth: height * line,
+                height: line,
+                width: inner,
+            },
+            image_planes: planes,
+            input_len: planes * plane,
             divisor,
             rounding: Rounding::default(),
             exponent: 0,
         })
+    }
+
+    /// The same pooling, of an input with these strides, whose images have so many planes each.
+    ///
+    /// Returns `None` if the planes are not those of whole images, or if the last element is beyond
+    /// what a slice can have.
+    ///
+    /// ```
+    /// use lanepool_kernels::{Axis, Divisor, Geometry, Strides};
+    ///
+    /// // The left half of an image of 4 lines of 6 elements.
+    /// let [height, width] = [4, 3].map(|input| Axis { input, output: input, ..Axis::UNIT });
+    /// let half = Geometry::new(1, [Axis::UNIT, height, width], 1, Divisor::Present).unwrap();
+    /// let strides = Strides { image: 24, plane: 24, depth: 24, height: 6, width: 1 };
+    /// assert_eq!(half.strided(1, strides).unwrap().input_len(), 3 * 6 + 3);
+    /// ```
+    #[must_use]
+    pub fn strided(self, image_planes: usize, strides: Strides) -> Option<Self> {
+        let images = self.planes.checked_div(image_planes).unwrap_or(0);
+        if images * image_planes != self.planes {
+            return None;
+        }
+        let [depth, height, width] = self.axes.map(|axis| axis.input);
+        let Strides { image, plane, depth: slice, height: line, width: pixel } = strides;
+        let sides = [
+            (width, pixel),
+            (height, line),
+            (depth, slice),
+            (image_planes, plane),
+            (images, image),
+        ];
+        let (mut len, mut inside, mut steps) = (self.inner, self.inner, [0; 5]);
+        for (step, (extent, stride)) in steps.iter_mut().zip(sides) {
+            *step = if extent > 1 { stride } else { inside };
+            let reach = extent.saturating_sub(1).checked_mul(*step)?;
+            len =
+                len.checked_add(reach).filter(|&n| n <= isize::MAX as usize / size_of::<f64>())?;
+            inside = extent * *step;
+        }
+        let [width, height, depth, plane, image] = steps;
+        let (image_planes, image) = if image == image_planes * plane {
+            (self.planes, self.planes * plane)
+        } else {
+            (image_planes, image)
+        };
+        let strides = Strides { image, plane, depth, height, width };
+        let input_len = if self.planes * self.inner == 0 { 0 } else { len };
+        Some(Self { strides, image_planes, input_len, ..self })
     }
 
     /// Independent tensors one after the other.
@@ -205,6 +289,22 @@ impl Geometry {
     /// Neighbouring elements that are pooled alike, independently.
     pub fn inner(&self) -> usize {
         self.inner
+    }
+
+    /// Elements of the input from one place to the next.
+    pub fn strides(&self) -> Strides {
+        self.strides
+    }
+
+    /// Planes of an image; those of all images if these follow each other like their planes.
+    pub fn image_planes(&self) -> usize {
+        self.image_planes
+    }
+
+    /// Whether the input has no gaps, and no element twice.
+    pub fn is_plain(&self) -> bool {
+        let plain = Self::new(self.planes, self.axes, self.inner, self.divisor);
+        plain.is_some_and(|plain| plain.strides == self.strides)
     }
 
     /// What sums are divided by.
@@ -234,9 +334,15 @@ impl Geometry {
         Self { rounding, ..self }
     }
 
-    /// Elements of the input.
+    /// Elements of the input, from the first to the last that there is.
     pub fn input_len(&self) -> usize {
-        self.planes * self.plane_len()
+        self.input_len
+    }
+
+    /// Elements of the input that there are, without those in gaps.
+    pub fn elements(&self) -> usize {
+        let [depth, height, width] = self.axes.map(|axis| axis.input);
+        (self.planes * depth * height * width * self.inner).min(self.input_len)
     }
 
     /// Elements of the output.
@@ -254,14 +360,34 @@ impl Geometry {
         self.axes[2].output * self.inner
     }
 
-    /// Elements of an input plane.
-    pub(crate) fn plane_len(&self) -> usize {
-        self.axes[0].input * self.line_len() * self.axes[1].input
+    /// Whether the elements of a line are neighbours, each pooled by itself.
+    pub(crate) fn is_single(&self) -> bool {
+        (self.inner, self.strides.width) == (1, 1)
     }
 
-    /// Elements of an input row.
-    pub(crate) fn line_len(&self) -> usize {
-        self.axes[2].input * self.inner
+    /// Whether all slices of all planes follow each other, as if each had so many lines.
+    pub(crate) fn follow_after(&self, lines: usize) -> bool {
+        let Strides { plane, depth, height, .. } = self.strides;
+        depth == height.wrapping_mul(lines)
+            && plane == depth.wrapping_mul(self.axes[0].input)
+            && self.image_planes == self.planes
+    }
+
+    /// Where a plane starts in the input.
+    #[inline(always)]
+    pub(crate) fn plane_start(&self, plane: usize) -> usize {
+        // Divisions take longer than some rows, and mostly all planes are as far apart.
+        if plane < self.image_planes {
+            return plane * self.strides.plane;
+        }
+        plane / self.image_planes * self.strides.image
+            + plane % self.image_planes * self.strides.plane
+    }
+
+    /// How many planes there are from this one on that are as far apart.
+    pub(crate) fn planes_alike(&self, plane: usize) -> usize {
+        self.image_planes
+            - if plane < self.image_planes { plane } else { plane % self.image_planes }
     }
 
     /// Elements from one tap to the next, along width, depth and height. A tap that is the only one
@@ -269,11 +395,10 @@ impl Geometry {
     #[inline(always)]
     pub(crate) fn tap_strides(&self) -> [usize; 3] {
         let [depth, height, width] = &self.axes;
-        let line = self.line_len();
         [
-            width.dilation.wrapping_mul(self.inner),
-            depth.dilation.wrapping_mul(line * height.input),
-            height.dilation.wrapping_mul(line),
+            width.dilation.wrapping_mul(self.strides.width),
+            depth.dilation.wrapping_mul(self.strides.depth),
+            height.dilation.wrapping_mul(self.strides.height),
         ]
     }
 
@@ -282,10 +407,9 @@ impl Geometry {
     #[inline(always)]
     pub(crate) fn origin(&self, plane: usize, z: usize, y: usize) -> usize {
         let [depth, height, _] = &self.axes;
-        let line = self.line_len();
-        (plane * self.plane_len())
-            .wrapping_add(depth.start(z).wrapping_mul(line * height.input))
-            .wrapping_add(height.start(y).wrapping_mul(line))
+        self.plane_start(plane)
+            .wrapping_add(depth.start(z).wrapping_mul(self.strides.depth))
+            .wrapping_add(height.start(y).wrapping_mul(self.strides.height))
     }
 
     /// The plane, depth and height of an output row.

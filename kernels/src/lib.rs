@@ -48,7 +48,7 @@ mod whole;
 pub use backend::{AllKernels, BACKENDS, Backend, Kernel, Kernels, Norms, REFERENCE};
 #[cfg(feature = "std")]
 pub use backend::{ENV, NoSuchBackend};
-pub use geometry::{Axis, Divisor, Geometry};
+pub use geometry::{Axis, Divisor, Geometry, Strides};
 pub use half::{bf16, f16};
 pub use number::Rounding;
 pub use walk::Walk;

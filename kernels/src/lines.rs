@@ -1,17 +1,17 @@
 //! Output rows made from a few lines of the input: what walks that keep columns in registers share.
 
-use crate::fold::fold;
-use crate::number::Element;
-use crate::order::{Step, Taps};
+use crate::fold::{Stack, fold};
+use crate::number::{Element, Number};
+use crate::order::{Step, Taps, merges_after};
 use crate::reduction::{Reduction, look_at};
-use crate::simd::{Memory, load, load_between};
+use crate::simd::{Lanes, Memory, load, load_between};
 use crate::{Divisor, Geometry, Rounding};
-use core::ops::Range;
+use core::ops::{Range, RangeInclusive};
 
 /// How output rows are made.
 pub(crate) trait RowWalk<T: Element> {
-    /// The fewest lines for which there is a variant of its own, so that there are not too many.
-    const FEWEST: usize;
+    /// The numbers of lines for which there are variants of their own, so that there are not too many.
+    const LINES: RangeInclusive<usize>;
 
     /// Reduces the windows of some output rows, whose columns are merged down `lines`.
     fn reduce<R: Reduction<T::Acc>, S: Memory<T>>(
@@ -61,6 +61,17 @@ impl Run {
         ManyLines { origin: self.origin, taps, list }
     }
 
+    /// All lines, eight at a time.
+    #[inline(always)]
+    pub(crate) fn octets(&self, geometry: &Geometry) -> Octets {
+        let [_, deep, high] = geometry.tap_strides();
+        Octets {
+            origin: self.origin,
+            taps: [self.depths.clone(), self.heights.clone()],
+            strides: [deep, high],
+        }
+    }
+
     /// By what the sums of windows with so many counted columns are divided.
     #[inline(always)]
     pub(crate) fn divisor(&self, by: Divisor, columns: usize) -> i64 {
@@ -97,7 +108,7 @@ impl<'a> Runs<'a> {
         let interior = height.interior();
         let seamless = interior == (0..height.output)
             && height.pad_begin == 0
-            && height.input == height.output * height.stride
+            && geometry.follow_after(height.output.wrapping_mul(height.stride))
             && (depth.kernel, depth.stride, depth.pad_begin) == (1, 1, 0)
             && depth.input == depth.output;
         Self {
@@ -127,7 +138,7 @@ impl Iterator for Runs<'_> {
         let (depths, heights) = (depth.taps(z), height.taps(y));
         let follows = self.done > 0 && y > 0;
         let rows = if self.single {
-            left
+            left.min(self.geometry.planes_alike(plane))
         } else if !self.interior.contains(&y) || self.first_apart && !follows {
             1
         } else if self.seamless {
@@ -140,9 +151,9 @@ impl Iterator for Runs<'_> {
             rows,
             origin: self.geometry.origin(plane, z, y),
             advance: if self.single {
-                self.geometry.plane_len()
+                self.geometry.strides().plane
             } else {
-                height.stride.wrapping_mul(self.geometry.line_len())
+                height.stride.wrapping_mul(self.geometry.strides().height)
             },
             counted: match self.geometry.divisor() {
                 Divisor::Constant(_) => 1,
@@ -166,6 +177,11 @@ impl Iterator for Runs<'_> {
         };
         Some(run)
     }
+}
+
+/// Whether there is a variant for so many lines.
+const fn has<T: Element, W: RowWalk<T>>(lines: usize) -> bool {
+    *W::LINES.start() <= lines && lines <= *W::LINES.end()
 }
 
 /// Reduces output rows, and says what was seen that may have been missed.
@@ -200,24 +216,24 @@ pub(crate) fn reduce<R: Reduction<T::Acc>, T: Element, S: Memory<T>, W: RowWalk<
         // Of three or four lines that do not start at an even tap, the middle two belong together.
         let in_order = !R::ORDERED || hs.start % 2 == 0;
         match (ds.len(), hs.len()) {
-            (1, 1) if W::FEWEST <= 1 => {
+            (1, 1) if const { has::<T, W>(1) } => {
                 let lines = Lines { starts: [start], unseen };
                 seen = walk.reduce::<R, S>(simd, &lines, &run, output, seen);
             }
-            (1, 2) if W::FEWEST <= 2 => {
+            (1, 2) if const { has::<T, W>(2) } => {
                 let lines = Lines { starts: [start, second], unseen };
                 seen = walk.reduce::<R, S>(simd, &lines, &run, output, seen);
             }
-            (1, 3) if in_order => {
+            (1, 3) if const { has::<T, W>(3) } && in_order => {
                 let lines = Lines { starts: [start, second, third], unseen };
                 seen = walk.reduce::<R, S>(simd, &lines, &run, output, seen);
             }
-            (1, 4) if in_order && W::FEWEST <= 2 => {
+            (1, 4) if const { has::<T, W>(4) } && in_order => {
                 let starts = [start, second, third, third.wrapping_add(high)];
                 let lines = Lines { starts, unseen };
                 seen = walk.reduce::<R, S>(simd, &lines, &run, output, seen);
             }
-            (2, 2) if W::FEWEST <= 2 => {
+            (2, 2) if const { has::<T, W>(4) } => {
                 let other = start.wrapping_add(deep);
                 let lines =
                     Lines { starts: [start, second, other, other.wrapping_add(high)], unseen };
@@ -261,18 +277,28 @@ pub(crate) fn merge_columns<R: Reduction<T::Acc>, T: Element, S: Memory<T>, cons
 ) -> [S::Vector; B] {
     let end = lines.last().wrapping_add(at).wrapping_add(B * S::N);
     if end <= input.len() {
-        lines.merge::<R, S, B>(simd, seen, |line, i| {
-            let at = line.wrapping_add(at).wrapping_add(i * S::N);
-            // SAFETY: columns of a line and what comes after it, which was seen to be inside.
-            unsafe { load(simd, input, at) }
-        })
+        lines.merge::<R, S, B>(
+            simd,
+            seen,
+            #[inline(always)]
+            |line, i| {
+                let at = line.wrapping_add(at).wrapping_add(i * S::N);
+                // SAFETY: columns of a line and what comes after it, which was seen to be inside.
+                unsafe { load(simd, input, at) }
+            },
+        )
     } else {
         let identity = simd.splat(R::IDENTITY);
-        lines.merge::<R, S, B>(simd, seen, |line, i| {
-            let at = line.wrapping_add(at).wrapping_add(i * S::N);
-            // SAFETY: columns of a line.
-            unsafe { load_between(simd, input, at, lanes_within::<T, S>(len, i), identity) }
-        })
+        lines.merge::<R, S, B>(
+            simd,
+            seen,
+            #[inline(always)]
+            |line, i| {
+                let at = line.wrapping_add(at).wrapping_add(i * S::N);
+                // SAFETY: columns of a line.
+                unsafe { load_between(simd, input, at, lanes_within::<T, S>(len, i), identity) }
+            },
+        )
     }
 }
 
@@ -399,5 +425,175 @@ impl<T: Element> Columns<T> for ManyLines<'_> {
             Some(offset) => self.origin.wrapping_add(offset),
             None => 0,
         }
+    }
+}
+
+/// Lines of a depth that are merged without a stack: a subtree of the order.
+const OCTET: usize = 8;
+
+/// Any number of lines, eight at a time.
+pub(crate) struct Octets {
+    /// Where the windows start.
+    origin: usize,
+    /// The taps along depth and height that are inside the input.
+    taps: [Range<usize>; 2],
+    /// Elements from one to the next.
+    strides: [usize; 2],
+}
+
+impl Octets {
+    /// Merges eight lines of a depth, or those of them that are present.
+    #[inline(always)]
+    fn octet<R: Reduction<T::Acc>, T: Element, S: Memory<T>, const B: usize>(
+        &self,
+        simd: S,
+        seen: &mut S::Seen,
+        (z, octet): (usize, usize),
+        load: &impl Fn(usize, usize) -> S::Vector,
+    ) -> [S::Vector; B] {
+        let ([_, heights], [deep, high]) = (&self.taps, self.strides);
+        let y = octet * OCTET;
+        let start =
+            self.origin.wrapping_add(z.wrapping_mul(deep)).wrapping_add(y.wrapping_mul(high));
+        let present = heights.start.saturating_sub(y)..OCTET.min(heights.end - y);
+        let line = |i: usize| start.wrapping_add(i.wrapping_mul(high));
+        // At an edge of the input only.
+        if R::ORDERED && present.start > 0 {
+            let step = |i| Step { offset: line(i), merges: merges_after(i, &present) };
+            return fold::<R, T::Acc, S, B>(
+                simd,
+                present.clone().map(step),
+                #[inline(always)]
+                |start, b| load(start, b),
+            );
+        }
+        let (start, len) = (line(present.start), present.len());
+        Octet { simd, seen, start, high, len, load }.merge::<R, B>()
+    }
+}
+
+impl<T: Element> Columns<T> for Octets {
+    #[inline(always)]
+    fn merge<R: Reduction<T::Acc>, S: Memory<T>, const B: usize>(
+        &self,
+        simd: S,
+        seen: &mut S::Seen,
+        load: impl Fn(usize, usize) -> S::Vector,
+    ) -> [S::Vector; B] {
+        let [depths, heights] = &self.taps;
+        if depths.is_empty() || heights.is_empty() {
+            return [simd.splat(R::IDENTITY); B];
+        }
+        let octets = heights.start / OCTET..heights.end.div_ceil(OCTET);
+        if octets.len() == 1 && depths.len() == 1 {
+            let z = depths.start;
+            return self.octet::<R, T, S, B>(simd, seen, (z, octets.start), &load);
+        }
+        let mut waiting = Stack::new();
+        let mut merged = [simd.splat(R::IDENTITY); B];
+        for z in depths.clone() {
+            for i in octets.clone() {
+                merged = self.octet::<R, T, S, B>(simd, seen, (z, i), &load);
+                let mut merges = merges_after(i, &octets);
+                if i + 1 == octets.end {
+                    merges += merges_after(z, depths);
+                }
+                for _ in 0..merges {
+                    let left: [S::Vector; B] = waiting.pop();
+                    for (v, left) in merged.iter_mut().zip(left) {
+                        *v = R::merge(simd, left, *v);
+                    }
+                }
+                waiting.push(merged);
+            }
+        }
+        merged
+    }
+
+    #[inline(always)]
+    fn last(&self) -> usize {
+        let ([depths, heights], [deep, high]) = (&self.taps, self.strides);
+        if depths.is_empty() || heights.is_empty() {
+            return 0;
+        }
+        self.origin
+            .wrapping_add((depths.end - 1).wrapping_mul(deep))
+            .wrapping_add((heights.end - 1).wrapping_mul(high))
+    }
+}
+
+/// Up to eight lines, the first of which is that of an even tap if the order matters.
+struct Octet<'a, S: Lanes<A>, A: Number, L> {
+    simd: S,
+    seen: &'a mut S::Seen,
+    /// Where the first one starts.
+    start: usize,
+    /// Elements from one to the next.
+    high: usize,
+    len: usize,
+    load: &'a L,
+}
+
+// What branches on the number of lines does so alike for all windows of a run.
+impl<S: Lanes<A>, A: Number, L: Fn(usize, usize) -> S::Vector> Octet<'_, S, A, L> {
+    #[inline(always)]
+    fn merge<R: Reduction<A>, const B: usize>(&mut self) -> [S::Vector; B] {
+        let left = self.quad::<R, B>(0);
+        if self.len <= 4 {
+            return left;
+        }
+        let right = self.quad::<R, B>(4);
+        self.both::<R, B>(left, right)
+    }
+
+    /// Merges four lines from `i` on, or as many as there are.
+    #[inline(always)]
+    fn quad<R: Reduction<A>, const B: usize>(&mut self, i: usize) -> [S::Vector; B] {
+        let left = self.pair::<R, B>(i);
+        if self.len <= i + 2 {
+            return left;
+        }
+        let right = self.pair::<R, B>(i + 2);
+        self.both::<R, B>(left, right)
+    }
+
+    /// Merges two lines from `i` on, or the only one.
+    #[inline(always)]
+    fn pair<R: Reduction<A>, const B: usize>(&mut self, i: usize) -> [S::Vector; B] {
+        let mut merged = self.line::<R, B>(i);
+        for v in &mut merged {
+            *v = R::lift(self.simd, *v);
+        }
+        if self.len > i + 1 {
+            let line = self.line::<R, B>(i + 1);
+            for (merged, v) in merged.iter_mut().zip(line) {
+                *merged = R::push(self.simd, *merged, v);
+            }
+        }
+        merged
+    }
+
+    /// Loads a line, and looks at it.
+    #[inline(always)]
+    fn line<R: Reduction<A>, const B: usize>(&mut self, i: usize) -> [S::Vector; B] {
+        let start = self.start.wrapping_add(i.wrapping_mul(self.high));
+        let mut line = [self.simd.splat(R::IDENTITY); B];
+        for (b, v) in line.iter_mut().enumerate() {
+            *v = (self.load)(start, b);
+        }
+        *self.seen = look_at::<R, A, S, B>(self.simd, *self.seen, &line);
+        line
+    }
+
+    #[inline(always)]
+    fn both<R: Reduction<A>, const B: usize>(
+        &self,
+        left: [S::Vector; B],
+        mut right: [S::Vector; B],
+    ) -> [S::Vector; B] {
+        for (right, left) in right.iter_mut().zip(left) {
+            *right = R::merge(self.simd, left, *right);
+        }
+        right
     }
 }

@@ -1,6 +1,6 @@
 //! Elements, and the numbers in which windows of them are reduced.
 
-use bytemuck::{Pod, TransparentWrapper, Zeroable};
+use bytemuck::{Pod, TransparentWrapper, Zeroable, must_cast};
 use half::{bf16, f16};
 
 /// How the quotient of two integers becomes an integer.
@@ -21,6 +21,10 @@ pub enum Rounding {
 pub(crate) trait Element: Pod {
     /// What windows of it are reduced in.
     type Acc: Number;
+
+    /// Whether it is worth the code of all walks, and not only of those for the windows that networks
+    /// are full of.
+    const ALL_WALKS: bool = false;
 
     /// The same value.
     fn widen(self) -> Self::Acc;
@@ -76,9 +80,10 @@ pub(crate) trait Number: Element<Acc = Self> + PartialOrd {
 }
 
 macro_rules! reduced_as_they_are {
-    ($($number:ident),*) => { $(
+    ($($number:ident $(: $all:literal)?),*) => { $(
         impl Element for $number {
             type Acc = Self;
+            $(const ALL_WALKS: bool = $all;)?
 
             #[inline(always)]
             fn widen(self) -> Self {
@@ -93,7 +98,7 @@ macro_rules! reduced_as_they_are {
     )* };
 }
 
-reduced_as_they_are!(f32, f64, i8, u8, i16, u16, i32, u32, i64);
+reduced_as_they_are!(f32: true, f64, i8, u8, i16, u16, i32, u32, i64);
 
 macro_rules! floats {
     ($($float:ident: $root:path, $power:path);*) => { $(
@@ -287,6 +292,61 @@ fn positive_zero<T>(bits: u16, from_bits: impl Fn(u16) -> T) -> T {
     from_bits(if bits == 0x8000 { 0 } else { bits })
 }
 
+/// A floating-point number of 16 bits.
+pub(crate) trait Half: Pod {
+    /// The bits of +∞; those of NaNs are greater, sign aside.
+    const INFINITY: u16;
+    /// The bits of the canonical NaN.
+    const NAN: u16;
+}
+
+impl Half for f16 {
+    const INFINITY: u16 = Self::INFINITY.to_bits();
+    const NAN: u16 = Self::NAN.to_bits();
+}
+
+impl Half for bf16 {
+    const INFINITY: u16 = Self::INFINITY.to_bits();
+    const NAN: u16 = Self::NAN.to_bits();
+}
+
+/// A number of 16 bits that is compared as an integer: its distance from −∞, counted in numbers. Both
+/// zeros are the same, and NaNs of either sign are greater than +∞, those of negative ones as it wraps.
+#[derive(Clone, Copy, TransparentWrapper)]
+#[repr(transparent)]
+pub(crate) struct Ordered<T>(T);
+
+// SAFETY: a transparent wrapper of a number.
+unsafe impl<T: Half> Zeroable for Ordered<T> {}
+
+// SAFETY: a transparent wrapper of a number.
+unsafe impl<T: Half> Pod for Ordered<T> {}
+
+impl<T: Half> Ordered<T> {
+    /// How far +∞ is.
+    pub(crate) const INFINITY: u16 = 2 * T::INFINITY;
+}
+
+impl<T: Half> Element for Ordered<T> {
+    type Acc = u16;
+
+    #[inline(always)]
+    fn widen(self) -> u16 {
+        let bits: u16 = must_cast(self.0);
+        let magnitude = bits & 0x7fff;
+        let number = if bits == magnitude { magnitude } else { magnitude.wrapping_neg() };
+        number.wrapping_add(T::INFINITY)
+    }
+
+    #[inline(always)]
+    fn narrow(result: u16) -> Self {
+        let number = result.wrapping_sub(T::INFINITY) as i16;
+        let sign = if number < 0 { 0x8000 } else { 0 };
+        let is_nan = result > Self::INFINITY;
+        Self(must_cast(if is_nan { T::NAN } else { number.unsigned_abs() | sign }))
+    }
+}
+
 /// An integer of which many can be summed in an `i32`.
 pub(crate) trait Small: Pod {
     /// So many never leave its range.
@@ -302,6 +362,22 @@ macro_rules! small {
 }
 
 small!(i8, u8, i16, u16);
+
+/// An integer of which some can be summed in an `i16`.
+pub(crate) trait Byte: Small {}
+
+impl Byte for i8 {}
+impl Byte for u8 {}
+
+/// The most taps of a window that is summed in an `i16`, and the greatest divisor: magnitudes of sums are
+/// less than 2¹⁴.
+pub(crate) const FEW_SUMMED: u64 = 63;
+
+/// An integer whose windows are summed in an `i16`: of [`FEW_SUMMED`] taps at most, which are not more than
+/// the divisor unless that is 1.
+#[derive(Clone, Copy, TransparentWrapper)]
+#[repr(transparent)]
+pub(crate) struct SummedShort<T>(T);
 
 /// An integer whose windows are summed in an `i32`.
 #[derive(Clone, Copy, TransparentWrapper)]
@@ -338,6 +414,7 @@ macro_rules! summed {
 }
 
 summed!(
+    SummedShort<i8> = i16, SummedShort<u8> = i16,
     Summed<i8> = i32, Summed<u8> = i32, Summed<i16> = i32, Summed<u16> = i32,
     SummedLong<i8> = i64, SummedLong<u8> = i64, SummedLong<i16> = i64, SummedLong<u16> = i64,
     SummedLong<i32> = i64

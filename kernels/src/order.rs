@@ -127,19 +127,22 @@ impl<'a> Steps<'a> {
             self.turn();
             self.turned = false;
         }
-        let mut at = 0;
+        // Counters of its own, that stay in registers.
+        let Self { rest, list, listed, turned, .. } = self;
+        let (mut at, mut end) = (0, *listed);
         core::iter::from_fn(
             #[inline(always)]
             move || {
-                if at == self.listed {
-                    if self.rest.is_done() {
+                if at == end {
+                    if rest.is_done() {
                         return None;
                     }
-                    self.turn();
-                    at = 0;
+                    *listed = rest.list_some(&mut list[..]);
+                    *turned = true;
+                    (at, end) = (0, *listed);
                 }
                 at += 1;
-                self.list.get(at - 1).copied()
+                list.get(at - 1).copied()
             },
         )
     }

@@ -1,5 +1,5 @@
-//! Small overlapping windows over pixels of several elements each: two columns one apart, or three
-//! columns one or two apart.
+//! Small windows over pixels of several elements each: two columns one or two apart, or three columns
+//! one or two apart.
 //!
 //! A row is walked pixel by pixel for a few vectors of channels at a time. Each column is merged down
 //! once and carried in registers to the windows that share it.
@@ -10,10 +10,16 @@ use crate::reduction::{Divide, Reduction, look_at};
 use crate::simd::{Memory, load_first, store_first};
 use crate::walk::FastWalk;
 use crate::{Axis, Geometry};
-use core::ops::Range;
+use core::ops::{Range, RangeInclusive};
 
 /// Vectors of channels that are walked along a row together.
 const B: usize = 4;
+
+/// The same, of vectors so long that few tensors have channels for four.
+const FEW: usize = 2;
+
+/// Lanes from which on vectors are long.
+const LONG: usize = 32;
 
 /// Whether this walk takes these windows: those that share enough columns of several lines.
 pub(crate) fn fits(axes: &[Axis; 3]) -> bool {
@@ -22,6 +28,16 @@ pub(crate) fn fits(axes: &[Axis; 3]) -> bool {
         && width.dilation == 1
         && width.output > 5
         && depth.kernel * height.kernel > 1
+}
+
+/// Whether this walk takes windows that share nothing: two by two, of so few taps that going through a
+/// list of them takes as long as merging them.
+pub(crate) fn fits_apart(axes: &[Axis; 3]) -> bool {
+    let [depth, height, width] = axes;
+    (depth.kernel, height.kernel) == (1, 2)
+        && (width.kernel, width.stride, width.dilation) == (2, 2, 1)
+        && width.output > 5
+        && axes.iter().all(|axis| !axis.spread)
 }
 
 /// Windows of `K` columns, `STRIDE` apart.
@@ -48,7 +64,7 @@ struct Row<'a, T, const K: usize, const STRIDE: usize> {
 }
 
 impl<T: Element, const K: usize, const STRIDE: usize> RowWalk<T> for Row<'_, T, K, STRIDE> {
-    const FEWEST: usize = K;
+    const LINES: RangeInclusive<usize> = if K == 2 && STRIDE == 1 { 2..=4 } else { K..=K };
 
     #[inline(always)]
     fn reduce<R: Reduction<T::Acc>, S: Memory<T>>(
@@ -63,10 +79,15 @@ impl<T: Element, const K: usize, const STRIDE: usize> RowWalk<T> for Row<'_, T, 
         let mut part = Part { run, shift: 0, at: run.at, channels: 0..0 };
         for _ in 0..run.rows {
             let mut c = 0;
-            while c + B * S::N <= inner {
+            while const { S::N < LONG } && c + B * S::N <= inner {
                 part.channels = c..c + S::N;
                 seen = self.along::<R, S, B>(simd, lines, &part, output, seen);
                 c += B * S::N;
+            }
+            while const { S::N >= LONG } && c + FEW * S::N <= inner {
+                part.channels = c..c + S::N;
+                seen = self.along::<R, S, FEW>(simd, lines, &part, output, seen);
+                c += FEW * S::N;
             }
             while c < inner {
                 // The last vector is flush with the last channel, where there is room.
@@ -106,7 +127,9 @@ impl<T: Element, const K: usize, const STRIDE: usize> Row<'_, T, K, STRIDE> {
         mut seen: S::Seen,
     ) -> S::Seen {
         let (width, by) = (&self.geometry.axes()[2], self.geometry.divisor());
-        let (inner, n) = (self.geometry.inner(), part.channels.len());
+        let inner = self.geometry.inner();
+        // Only one that is alone may have fewer channels than lanes.
+        let n = if V > 1 { S::N } else { part.channels.len() };
         let whole = Divide::by::<T::Acc, S>(simd, part.run.divisor(by, K), part.run.rounding);
         // Columns of a window that the one before it has as well.
         let mut carried = [[simd.splat(R::IDENTITY); V]; 2];
@@ -187,8 +210,9 @@ impl<T: Element, const K: usize, const STRIDE: usize> Row<'_, T, K, STRIDE> {
         column: usize,
         seen: &mut S::Seen,
     ) -> [S::Vector; V] {
-        let offset = part.shift.wrapping_add(column * self.geometry.inner() + part.channels.start);
-        let n = part.channels.len();
+        let pixel = column * self.geometry.strides().width;
+        let offset = part.shift.wrapping_add(pixel + part.channels.start);
+        let n = if V > 1 { S::N } else { part.channels.len() };
         let all = n == S::N || lines.last().wrapping_add(offset) + S::N <= self.input.len();
         let n = if all { S::N } else { n };
         lines.merge::<R, S, V>(simd, seen, |line, i| {
@@ -215,6 +239,10 @@ fn across<
     seen: &mut S::Seen,
 ) -> [S::Vector; V] {
     let merged = match (K, STRIDE) {
+        (2, 2) => {
+            *seen = look_at::<R, T::Acc, S, V>(simd, *seen, &a);
+            merge::<R, T, S, V>(simd, a, b)
+        }
         (2, _) => {
             let merged = merge::<R, T, S, V>(simd, carried[0], a);
             carried[0] = a;

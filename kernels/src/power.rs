@@ -22,7 +22,8 @@ pub(crate) fn norm_p<T: Element>(
 {
     geometry.assert_fits(&rows, input, output);
     let [depth, height, width] = *geometry.axes();
-    let (inner, p) = (geometry.inner(), geometry.exponent());
+    let (inner, pixel) = (geometry.inner(), geometry.strides().width);
+    let p = geometry.exponent();
     if output.is_empty() {
         return;
     }
@@ -30,7 +31,7 @@ pub(crate) fn norm_p<T: Element>(
         let (plane, z, y) = geometry.position(row);
         let origin = geometry.origin(plane, z, y);
         for (x, output) in output.chunks_exact_mut(inner).enumerate() {
-            let start = origin.wrapping_add(width.start(x).wrapping_mul(inner));
+            let start = origin.wrapping_add(width.start(x).wrapping_mul(pixel));
             let ranges = [width.taps(x), depth.taps(z), height.taps(y)];
             let taps = Taps::new(ranges, geometry.tap_strides());
             for (channel, out) in output.iter_mut().enumerate() {

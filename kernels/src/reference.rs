@@ -330,8 +330,11 @@ struct Window<'a, T> {
 impl<T: Copy> Window<'_, T> {
     /// The element under a tap, unless it is outside the input.
     fn element(&self, tap: [usize; 3]) -> Option<T> {
-        let mut index = self.plane;
-        for ((axis, at), tap) in self.geometry.axes().iter().zip(self.at).zip(tap) {
+        let (planes, strides) = (self.geometry.image_planes(), self.geometry.strides());
+        let mut index = self.plane / planes * strides.image + self.plane % planes * strides.plane;
+        let strides = [strides.depth, strides.height, strides.width];
+        for (i, (axis, at)) in self.geometry.axes().iter().zip(self.at).enumerate() {
+            let tap = tap[i];
             let position = if axis.spread {
                 let end = ((at + 1) * axis.input).div_ceil(axis.output);
                 Some(at * axis.input / axis.output + tap).filter(|&i| i < end)?
@@ -339,9 +342,9 @@ impl<T: Copy> Window<'_, T> {
                 let padded = at * axis.stride + tap * axis.dilation;
                 padded.checked_sub(axis.pad_begin).filter(|&i| i < axis.input)?
             };
-            index = index * axis.input + position;
+            index += position * strides[i];
         }
-        Some(self.input[index * self.geometry.inner() + self.channel])
+        Some(self.input[index + self.channel])
     }
 
     /// The elements that are present, in row-major order.

@@ -14,7 +14,11 @@ use crate::simd::{Memory, WIDEST, load, load_between, load_lanes, store, store_f
 use crate::walk::FastWalk;
 use crate::{Axis, Divisor, Geometry};
 use core::array::from_fn;
-use core::ops::Range;
+use core::ops::{Range, RangeInclusive};
+
+/// So few rows that asking before each whether there is room for a vector takes no longer than asking
+/// at once.
+const FEW: usize = 8;
 
 /// Whether this walk takes windows along `width`.
 pub(crate) fn fits(width: &Axis) -> bool {
@@ -23,10 +27,12 @@ pub(crate) fn fits(width: &Axis) -> bool {
     let last_but_one = output.saturating_sub(2) * stride + kernel;
     matches!((kernel, stride), (2, 2) | (3, 1..=3) | (4, 4))
         && dilation == 1
+        // One window a row is better taken whole.
+        && output > 1
         && pad_begin <= kernel - stride
         // What is shifted in before the first vector are columns of the input.
         && kernel - stride <= input + pad_begin
-        && (output == 1 || last_but_one <= input + pad_begin)
+        && last_but_one <= input + pad_begin
         && (output - 1) * stride < input + pad_begin
 }
 
@@ -53,7 +59,8 @@ impl<const K: usize, const STRIDE: usize> FastWalk for Rows<K, STRIDE> {
                 }
             }
         }
-        let row = Row::<T, K, STRIDE> { width, by, input, counts: &counts };
+        let spare = 1 + S::N.div_ceil(width.output);
+        let row = Row::<T, K, STRIDE> { width, by, input, counts: &counts, spare };
         reduce::<R, T, S, _>(simd, geometry, rows, output, &row)
     }
 }
@@ -65,10 +72,12 @@ struct Row<'a, T: Element, const K: usize, const STRIDE: usize> {
     input: &'a [T],
     /// Counted columns of the windows of the first vector, and of the last.
     counts: &'a [[T::Acc; WIDEST]; 2],
+    /// Rows that have more windows than a vector has.
+    spare: usize,
 }
 
 impl<T: Element, const K: usize, const STRIDE: usize> RowWalk<T> for Row<'_, T, K, STRIDE> {
-    const FEWEST: usize = 1;
+    const LINES: RangeInclusive<usize> = if T::ALL_WALKS { 1..=4 } else { K..=K };
 
     #[inline(always)]
     fn reduce<R: Reduction<T::Acc>, S: Memory<T>>(
@@ -87,8 +96,23 @@ impl<T: Element, const K: usize, const STRIDE: usize> RowWalk<T> for Row<'_, T, 
         let absent = (width.output - 1) * STRIDE + K > width.input + width.pad_begin;
         let last = (width.output - 1) / S::N * S::N;
         let windows = width.output - last;
+        // Rows after which both input and output go on for as long as a vector may be too long: all of
+        // them, or all but the last ones of the tensor.
+        let column = last * STRIDE + first;
+        let has_room = |rows: usize| {
+            let from = lines.last().wrapping_add(column).wrapping_add(STRIDE * S::N);
+            rows == 0
+                || from.wrapping_add((rows - 1).wrapping_mul(run.advance)) <= self.input.len()
+                    && run.at + (rows - 1) * width.output + last + S::N <= output.len()
+        };
+        // Of few rows, asking each takes no longer; nor does it show where there is more to do to each.
+        let candidates = [run.rows, run.rows.saturating_sub(self.spare)];
+        let roomy = candidates
+            .into_iter()
+            .find(|&rows| K == 2 && rows > FEW && has_room(rows))
+            .unwrap_or(0);
         let (mut shift, mut at) = (0usize, run.at);
-        for _ in 0..run.rows {
+        for row in 0..run.rows {
             // Columns before `first`, in the last lanes of what comes before the first vector: the
             // last of `STRIDE` vectors has all that are looked at.
             let mut before = [identity; STRIDE];
@@ -115,20 +139,25 @@ impl<T: Element, const K: usize, const STRIDE: usize> RowWalk<T> for Row<'_, T, 
                 // SAFETY: the row has more windows.
                 unsafe { store(simd, v, output, at + x) }
             }
-            let column = last * STRIDE + first;
             let (at_column, len) = (column.wrapping_add(shift), width.input.saturating_sub(column));
-            let mut linear = merge_columns::<R, T, S, STRIDE>(
-                simd, lines, self.input, at_column, len, &mut seen,
-            );
+            let mut linear = if row < roomy {
+                lines.merge::<R, S, STRIDE>(simd, &mut seen, |line, i| {
+                    let at = line.wrapping_add(at_column).wrapping_add(i * S::N);
+                    // SAFETY: columns of a line and what comes after it, which was seen to be inside.
+                    unsafe { load(simd, self.input, at) }
+                })
+            } else {
+                merge_columns::<R, T, S, STRIDE>(simd, lines, self.input, at_column, len, &mut seen)
+            };
             if absent {
                 keep_first::<R, T, S, STRIDE>(simd, &mut linear, len);
             }
             let columns = split::<T, S, STRIDE>(simd, linear);
             let merged = self.across::<R, S>(simd, before, columns, &mut seen);
             let v = R::finish(simd, merged, divide_last);
-            let room = if at + last + S::N <= output.len() { S::N } else { windows };
-            // SAFETY: the row has `windows` more elements, and the output has `room`.
-            unsafe { store_first(simd, v, output, at + last, room) }
+            let all = row < roomy || at + last + S::N <= output.len();
+            // SAFETY: the row has `windows` more elements, or the output has as many as a vector.
+            unsafe { store_first(simd, v, output, at + last, if all { S::N } else { windows }) }
             shift = shift.wrapping_add(run.advance);
             at += width.output;
         }
@@ -230,13 +259,7 @@ fn split<T: Element, S: Memory<T>, const STRIDE: usize>(
             let [a, b, c] = simd.deinterleave3(v(0), v(1), v(2));
             [a, b, c, a]
         }
-        _ => {
-            let ((even_0, odd_0), (even_1, odd_1)) =
-                (simd.deinterleave(v(0), v(1)), simd.deinterleave(v(2), v(3)));
-            let (a, c) = simd.deinterleave(even_0, even_1);
-            let (b, d) = simd.deinterleave(odd_0, odd_1);
-            [a, b, c, d]
-        }
+        _ => simd.deinterleave4([v(0), v(1), v(2), v(3)]),
     };
     from_fn(|i| split[i])
 }

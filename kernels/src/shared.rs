@@ -53,7 +53,7 @@ const SLACK: usize = 2 * WIDEST;
 pub(crate) fn fits(geometry: &Geometry) -> bool {
     let [_, height, width] = geometry.axes();
     let (high, wide) = (height.kernel, width.kernel);
-    let pays = if geometry.inner() > 1 {
+    let pays = if !geometry.is_single() {
         // Other walks load each tap of each window.
         let apart = height.stride.saturating_mul(width.stride);
         (wide > 3 || high >= 8) && high.saturating_mul(wide) > apart.saturating_mul(9)
@@ -251,23 +251,25 @@ impl<T: Element> Piece<'_, T> {
                 *count = T::Acc::nearest(width.count(x, geometry.divisor()).max(1) as i64);
             }
         }
+        let strides = geometry.strides();
+        let seamless = self.strip == strides.width || columns.inside.len() == 1;
         let lines = Lines {
             input: self.input,
-            start: columns.inside.start * geometry.inner() + self.channel,
-            runs: if self.strip == geometry.inner() { 1 } else { columns.inside.len() },
-            len: if self.strip == geometry.inner() { len } else { self.strip },
-            inner: geometry.inner(),
+            start: columns.inside.start * strides.width + self.channel,
+            runs: if seamless { 1 } else { columns.inside.len() },
+            len: if seamless { len } else { self.strip },
+            pixel: strides.width,
             padded: len.next_multiple_of(S::N),
         };
         let mut row = rows.start;
         while row < rows.end {
             let (plane, z, y) = geometry.position(row);
             let count = (height.output - y).min(rows.end - row);
-            let slice = (plane * depth.input + depth.start(z)) * height.input;
+            let slice = geometry.plane_start(plane) + depth.start(z) * strides.depth;
             // Lines before the input or after it have negative or large numbers.
             let line = |t: isize| {
                 let inside = t >= 0 && t < height.input as isize;
-                inside.then(|| (slice + t as usize) * geometry.line_len())
+                inside.then(|| slice + t as usize * strides.height)
             };
             let start = height.start(y) as isize;
             let mut complete = start + height.span() as isize - 1;
@@ -368,8 +370,8 @@ struct Lines<'a, T> {
     runs: usize,
     /// Elements of a run.
     len: usize,
-    /// Elements of a pixel.
-    inner: usize,
+    /// Elements from a pixel to the next.
+    pixel: usize,
     /// Elements of all runs and of what makes them whole vectors.
     padded: usize,
 }
@@ -418,7 +420,7 @@ impl<T: Element> Lines<'_, T> {
                 // SAFETY: the part has room for whole vectors.
                 unsafe { store_lanes(simd, v, scratch, to + i) }
             }
-            from += self.inner;
+            from += self.pixel;
             to += self.len;
         }
         seen

@@ -97,15 +97,13 @@ pub(crate) trait Lanes<A: Number>: Isa {
     /// Multiplies each pair of lanes; integers wrap.
     #[inline(always)]
     fn mul(self, a: Self::Vector, b: Self::Vector) -> Self::Vector {
-        lane_by_lane::<A, Self>(a, b, A::times)
+        mul_lanes::<A, Self>(self, a, b)
     }
 
     /// Divides each pair of lanes, and rounds as told to an integer if the lanes are integers.
     #[inline(always)]
     fn div(self, a: Self::Vector, b: Self::Vector, rounding: Rounding) -> Self::Vector {
-        let (mut a, b): (Self::Array, Self::Array) = (must_cast(a), must_cast(b));
-        A::divide(a.as_mut(), b.as_ref(), rounding);
-        must_cast(a)
+        div_lanes::<A, Self>(self, a, b, rounding)
     }
 
     /// The square root of each lane; of integers, not used.
@@ -157,6 +155,30 @@ pub(crate) trait Lanes<A: Number>: Isa {
         (must_cast(even), must_cast(odd))
     }
 
+    /// Splits `4 * N` consecutive elements into those at every fourth position, from 0 to 3 on.
+    #[inline(always)]
+    fn deinterleave4(self, [a, b, c, d]: [Self::Vector; 4]) -> [Self::Vector; 4] {
+        let ((even_0, odd_0), (even_1, odd_1)) = (self.deinterleave(a, b), self.deinterleave(c, d));
+        let (first, third) = self.deinterleave(even_0, even_1);
+        let (second, fourth) = self.deinterleave(odd_0, odd_1);
+        [first, second, third, fourth]
+    }
+
+    /// Splits each of four vectors into groups of four lanes, and these into first, second, third and
+    /// fourth lanes, each of the four vectors side by side. Where that needs lanes to cross a register,
+    /// groups may be of lanes further apart, if [`groups`](Self::groups) puts them in order again.
+    #[inline(always)]
+    fn quads(self, windows: [Self::Vector; 4]) -> [Self::Vector; 4] {
+        self.deinterleave4(windows)
+    }
+
+    /// Splits two vectors of groups that [`quads`](Self::quads) makes into those at even and odd
+    /// positions.
+    #[inline(always)]
+    fn groups(self, lo: Self::Vector, hi: Self::Vector) -> (Self::Vector, Self::Vector) {
+        self.deinterleave(lo, hi)
+    }
+
     /// Splits `3 * N` consecutive elements into those at every third position, from 0, 1 and 2 on.
     #[inline(always)]
     fn deinterleave3(self, a: Self::Vector, b: Self::Vector, c: Self::Vector) -> [Self::Vector; 3] {
@@ -186,6 +208,10 @@ pub(crate) trait Lanes<A: Number>: Isa {
 /// Elements in memory, as lanes of what they are reduced in. What is not overridden converts lane by
 /// lane, and takes the first elements through a buffer.
 pub(crate) trait Memory<T: Element>: Lanes<T::Acc> {
+    /// Whether there are instructions that touch some elements only: then it is no use to look whether
+    /// whole vectors are inside.
+    const MASKS: bool = false;
+
     /// Loads `N` elements.
     ///
     /// # Safety
@@ -273,6 +299,25 @@ pub(crate) trait Memory<T: Element>: Lanes<T::Acc> {
         // SAFETY: the buffer is aligned for all elements, and longer than a vector of them.
         self.keep(unsafe { self.load(bytes.cast()) }, lanes, rest)
     }
+}
+
+/// Multiplies lane by lane.
+#[inline(always)]
+fn mul_lanes<A: Number, S: Lanes<A>>(_: S, a: S::Vector, b: S::Vector) -> S::Vector {
+    lane_by_lane::<A, S>(a, b, A::times)
+}
+
+/// Divides lane by lane.
+#[inline(always)]
+fn div_lanes<A: Number, S: Lanes<A>>(
+    _: S,
+    a: S::Vector,
+    b: S::Vector,
+    rounding: Rounding,
+) -> S::Vector {
+    let (mut a, b): (S::Array, S::Array) = (must_cast(a), must_cast(b));
+    A::divide(a.as_mut(), b.as_ref(), rounding);
+    must_cast(a)
 }
 
 /// Applies a function to each pair of lanes.
@@ -450,8 +495,8 @@ pub(crate) unsafe fn load_first<T: Element, S: Memory<T>>(
     debug_assert!(at <= slice.len() && n <= slice.len() - at, "a load out of bounds");
     // SAFETY: as the caller promises.
     let src = unsafe { slice.as_ptr().add(at) };
-    if n >= S::N {
-        // SAFETY: as the caller promises.
+    if n >= S::N || !S::MASKS && S::N <= slice.len() - at {
+        // SAFETY: as the caller promises, or as was seen.
         unsafe { simd.load(src) }
     } else {
         // SAFETY: as the caller promises.
@@ -479,8 +524,13 @@ pub(crate) unsafe fn load_between<T: Element, S: Memory<T>>(
                 && at.wrapping_add(lanes.end) <= slice.len(),
         "a load out of bounds"
     );
+    let src = slice.as_ptr().wrapping_add(at);
+    if !S::MASKS && at <= slice.len() && S::N <= slice.len() - at {
+        // SAFETY: as was seen.
+        return simd.keep(unsafe { simd.load(src) }, lanes, rest);
+    }
     // SAFETY: as the caller promises.
-    unsafe { simd.load_between(slice.as_ptr().wrapping_add(at), lanes, rest) }
+    unsafe { simd.load_between(src, lanes, rest) }
 }
 
 /// Stores `v` to the first `n` elements of `slice` from `at` on, all `N` at most.

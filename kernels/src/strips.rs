@@ -12,7 +12,7 @@ use crate::number::{Element, Number};
 use crate::reduction::{Divide, Reduction};
 use crate::simd::{Memory, load, load_between, store_first};
 use crate::walk::FastWalk;
-use crate::{Axis, Divisor, Geometry};
+use crate::{Axis, Divisor, Geometry, Strides};
 use core::ops::Range;
 
 /// The widest planes that are walked in strips: on wider ones, the lines of a strip crowd each other out
@@ -52,6 +52,7 @@ impl FastWalk for Strips {
         let (top, left) = (counted(height, 0), counted(width, 0));
         let (bottom, right) =
             (counted(height, height.output - 1), counted(width, width.output - 1));
+        let Strides { depth: slice, height: line, .. } = geometry.strides();
         let mut seen = simd.unseen();
         let mut row = rows.start;
         while row < rows.end {
@@ -59,9 +60,10 @@ impl FastWalk for Strips {
             let count = (height.output - y).min(rows.end - row);
             let lines = Lines {
                 input,
-                slice: (plane * depth.input + depth.start(z)) * height.input * width.input,
+                slice: geometry.plane_start(plane) + depth.start(z) * slice,
                 height: height.input,
                 width: width.input,
+                stride: line,
                 by,
                 rounding: geometry.rounding(),
                 lines: [top, T::Acc::nearest(3), bottom],
@@ -69,7 +71,7 @@ impl FastWalk for Strips {
             };
             let output = &mut output[(row - rows.start) * width.output..][..count * width.output];
             // Where there is something before and after a plane, no load needs a mask.
-            let end = lines.slice + height.input * width.input;
+            let end = lines.slice + (height.input - 1) * line + width.input;
             let amid = lines.slice > 0 && end + S::N <= input.len();
             seen = if amid {
                 lines.reduce::<R, S, true>(simd, y..y + count, output, seen)
@@ -89,6 +91,8 @@ struct Lines<'a, T: Element> {
     slice: usize,
     height: usize,
     width: usize,
+    /// From a line to the next.
+    stride: usize,
     by: Divisor,
     rounding: Rounding,
     /// Counted lines of the windows of the first row, of those between, and of the last.
@@ -146,15 +150,15 @@ impl<T: Element> Lines<'_, T> {
         let [first, inner, last] = self.lines;
 
         let (start, end) = (rows.start, rows.end);
-        let at = self.slice + start * self.width + x;
+        let at = self.slice + start * self.stride + x;
         let above = match start {
             0 => [simd.splat(R::IDENTITY); 3],
-            _ => self.line::<R, S, AMID, LEFT, RIGHT>(simd, at - self.width, n),
+            _ => self.line::<R, S, AMID, LEFT, RIGHT>(simd, at - self.stride, n),
         };
         let here = self.line::<R, S, AMID, LEFT, RIGHT>(simd, at, n);
         let mut strip = Strip {
             carried: Carried::new::<R, T, S>(simd, above, here),
-            below: at + self.width,
+            below: at + self.stride,
             n,
             to: x,
         };
@@ -212,7 +216,7 @@ impl<T: Element> Lines<'_, T> {
             // SAFETY: the row has `n` elements from there on, and the output has `room`.
             unsafe { store_first(simd, v, output, strip.to, room) }
             strip.to += self.width;
-            strip.below += self.width;
+            strip.below += self.stride;
         }
         seen
     }

@@ -1,8 +1,7 @@
 //! Which walk takes which windows.
 
-use crate::Geometry;
 use crate::across::{self, Across};
-use crate::down::down;
+use crate::down::{WIDE, down};
 use crate::each::each;
 use crate::number::Element;
 use crate::pixels::{self, Pixels};
@@ -12,6 +11,7 @@ use crate::shared::{self, Shared};
 use crate::simd::{Memory, scalar::Scalar};
 use crate::strips::{self, Strips};
 use crate::whole::{self, Whole};
+use crate::{Axis, Geometry};
 use core::ops::Range;
 
 /// A way over the windows of a tensor.
@@ -47,9 +47,9 @@ impl Walk {
             Self::general(geometry)
         } else if shared::fits(geometry) && taps <= EXACT {
             Self::Shared
-        } else if geometry.inner() > 1 && pixels::fits(geometry.axes()) {
+        } else if !geometry.is_single() && pixels::fits(geometry.axes()) {
             Self::Pixels
-        } else if geometry.inner() > 1 {
+        } else if !geometry.is_single() {
             Self::Down
         } else if strips::fits(geometry.axes()) {
             Self::Strips
@@ -57,6 +57,20 @@ impl Walk {
             Self::Rows
         } else {
             Self::general(geometry)
+        }
+    }
+
+    /// The walk that suits a geometry, of those that there are for `T`.
+    fn of_type<T: Element>(geometry: &Geometry) -> Self {
+        let Axis { kernel, stride, .. } = geometry.axes()[2];
+        match Self::of(geometry) {
+            any if T::ALL_WALKS => any,
+            Self::Strips => Self::Rows,
+            Self::Rows if matches!((kernel, stride), (2, 2) | (3, 1 | 2)) => Self::Rows,
+            Self::Pixels if kernel == 3 => Self::Pixels,
+            Self::Rows | Self::Pixels | Self::Shared => Self::general(geometry),
+            Self::Down if pixels::fits_apart(geometry.axes()) => Self::Pixels,
+            general => general,
         }
     }
 
@@ -76,8 +90,8 @@ impl Walk {
 
     /// The walk that [`pool`] takes.
     pub(crate) fn of_pool<T: Element, S: Memory<T>>(geometry: &Geometry) -> Self {
-        match Self::of(geometry) {
-            _ if S::N == 1 => Self::of_plainest(geometry),
+        match Self::of_type::<T>(geometry) {
+            _ if plainest_only::<T, S>() => Self::of_plainest(geometry),
             special if S::BY_HAND && special != Self::Whole => special,
             _ => Self::of_general::<T, S>(geometry),
         }
@@ -90,7 +104,11 @@ impl Walk {
 
     /// The walk that [`plainest`] takes.
     pub(crate) fn of_plainest(geometry: &Geometry) -> Self {
-        if geometry.inner() > 1 || geometry.axes()[2].stride == 1 { Self::Down } else { Self::Each }
+        if !geometry.is_single() || geometry.axes()[2].stride == 1 {
+            Self::Down
+        } else {
+            Self::Each
+        }
     }
 
     /// The walk that [`general`] takes.
@@ -105,7 +123,7 @@ impl Walk {
     fn general(geometry: &Geometry) -> Self {
         let taps = geometry.axes().iter().map(|axis| axis.kernel).product::<usize>();
         let width = &geometry.axes()[2];
-        if geometry.inner() > 1 {
+        if !geometry.is_single() {
             Self::Down
         } else if width.spread {
             Self::Each
@@ -117,6 +135,11 @@ impl Walk {
             Self::Each
         }
     }
+}
+
+/// Whether all windows are taken by [`plainest`].
+const fn plainest_only<T: Element, S: Memory<T>>() -> bool {
+    S::N == 1 || !S::BY_HAND && !T::ALL_WALKS
 }
 
 /// A walk that is not for every geometry, and may miss something.
@@ -160,22 +183,26 @@ pub(crate) fn pool<R: Reduction<T::Acc>, T: Element, S: Memory<T>>(
 ) where
     Scalar: Memory<T, Vector = T::Acc>,
 {
-    if S::N == 1 {
+    if const { plainest_only::<T, S>() } {
         return plainest::<R::Exact, T, S>(geometry, rows, input, output);
     }
     let Some(simd) = enter::<T, S>(geometry, &rows, input, output) else { return };
     if S::BY_HAND {
         let width = &geometry.axes()[2];
         let job = Job { simd, geometry, rows: rows.clone(), input };
-        match (Walk::of(geometry), width.kernel, width.stride) {
-            (Walk::Pixels, 2, _) => return job.run::<R, Pixels<2, 1>>(output),
-            (Walk::Pixels, _, 1) => return job.run::<R, Pixels<3, 1>>(output),
-            (Walk::Pixels, _, _) => return job.run::<R, Pixels<3, 2>>(output),
-            (Walk::Strips, _, _) => return job.run::<R, Strips>(output),
+        match (Walk::of_type::<T>(geometry), width.kernel, width.stride) {
+            (Walk::Pixels, 3, 1) => return job.run::<R, Pixels<3, 1>>(output),
+            (Walk::Pixels, 3, _) => return job.run::<R, Pixels<3, 2>>(output),
+            (Walk::Pixels, 2, 2) if const { !T::ALL_WALKS } => {
+                return job.run::<R, Pixels<2, 2>>(output);
+            }
             (Walk::Rows, 2, _) => return job.run::<R, Rows<2, 2>>(output),
+            (Walk::Rows, 3, 1) => return job.run::<R, Rows<3, 1>>(output),
+            (Walk::Rows, 3, 2) => return job.run::<R, Rows<3, 2>>(output),
+            _ if const { !T::ALL_WALKS } => {}
+            (Walk::Pixels, _, _) => return job.run::<R, Pixels<2, 1>>(output),
+            (Walk::Strips, _, _) => return job.run::<R, Strips>(output),
             (Walk::Rows, 4, _) => return job.run::<R, Rows<4, 4>>(output),
-            (Walk::Rows, _, 1) => return job.run::<R, Rows<3, 1>>(output),
-            (Walk::Rows, _, 2) => return job.run::<R, Rows<3, 2>>(output),
             (Walk::Rows, _, _) => return job.run::<R, Rows<3, 3>>(output),
             (Walk::Across, _, _) => return job.run::<R, Across>(output),
             (Walk::Shared, _, _) => return job.run::<R, Shared>(output),
@@ -297,7 +324,7 @@ fn general<R: Reduction<T::Acc>, T: Element, S: Memory<T>>(
     match Walk::of_general::<T, S>(geometry) {
         Walk::Down => simd.vectorize(
             #[inline(always)]
-            || down::<R, T, S, 4>(simd, geometry, rows, input, output),
+            || down::<R, T, S, WIDE>(simd, geometry, rows, input, output),
         ),
         Walk::Across => {
             simd.vectorize(

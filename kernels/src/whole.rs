@@ -7,13 +7,13 @@
 //! identity.
 
 use crate::fold::{Stack, Tree};
-use crate::lines::{self, Columns, Runs};
+use crate::lines::{Columns, Run, Runs};
 use crate::number::{Element, Number};
-use crate::order::{Step, merges_after};
+use crate::order::merges_after;
 use crate::reduction::{Divide, Reduction};
 use crate::simd::{Memory, WIDEST, load, load_between, load_lanes, store_first};
 use crate::walk::FastWalk;
-use crate::{Axis, Geometry, Rounding};
+use crate::{Axis, Geometry};
 use core::ops::Range;
 
 /// Windows that are merged down at a time.
@@ -43,45 +43,59 @@ impl FastWalk for Whole {
         input: &[T],
         output: &mut [T],
     ) -> S::Seen {
-        let (width, by) = (&geometry.axes()[2], geometry.divisor());
+        let width = &geometry.axes()[2];
         let interior = width.interior();
+        let alone = width.output == 1 && interior == (0..1);
         let mut seen = simd.unseen();
-        let mut group = Group {
-            width,
-            input,
-            starts: [0; WIDEST],
-            columns: [(0, 0); WIDEST],
-            divisors: [T::Acc::ZERO; WIDEST],
-            rounding: geometry.rounding(),
-            len: 0,
-            clipped: false,
-        };
-        let mut lines = [Step::default(); lines::LISTED];
         for run in Runs::new(geometry, rows, false) {
-            let lines = run.lines(geometry, &mut lines);
-            let divisor = run.divisor(by, width.kernel);
-            let (divide, whole) =
-                (Divide::by::<T::Acc, S>(simd, divisor, run.rounding), T::Acc::nearest(divisor));
-            let (mut start, mut at) = (width.start(0), run.at);
-            for _ in 0..run.rows {
-                for x in 0..width.output {
-                    let start = start.wrapping_add(x * width.stride);
-                    if interior.contains(&x) {
-                        group.push(start, 0..width.kernel, whole);
-                    } else {
-                        let divisor = run.divisor(by, width.count(x, by));
-                        group.clipped = true;
-                        group.push(start, width.taps(x), T::Acc::nearest(divisor));
+            let lines = run.octets(geometry);
+            let divisor = run.divisor(geometry.divisor(), width.kernel);
+            let mut group = Group {
+                geometry,
+                input,
+                run: &run,
+                divide: Divide::by::<T::Acc, S>(simd, divisor, run.rounding),
+                starts: [0; WIDEST],
+                highest: 0,
+            };
+            let (mut start, mut x) = (width.start(0), 0);
+            let count = run.rows * width.output;
+            for first in (0..count).step_by(S::N) {
+                let len = S::N.min(count - first);
+                let mut whole = true;
+                if alone && len == S::N {
+                    for (i, to) in group.starts[..S::N].iter_mut().enumerate() {
+                        *to = start.wrapping_add(i.wrapping_mul(run.advance));
                     }
-                    if group.len == S::N {
-                        group.reduce::<R, S>(simd, &lines, divide, &mut output[at..], &mut seen);
-                        at += S::N;
+                    group.highest = group.starts[S::N - 1];
+                    start = start.wrapping_add(S::N.wrapping_mul(run.advance));
+                } else {
+                    group.highest = 0;
+                    for i in 0..S::N {
+                        group.starts[i] = start.wrapping_add(x * width.stride);
+                        group.highest = group.starts[i].max(group.highest);
+                        whole &= interior.contains(&x);
+                        // Lanes that have no window repeat the last one.
+                        if first + i + 1 < count {
+                            x += 1;
+                        }
+                        if x == width.output {
+                            x = 0;
+                            start = start.wrapping_add(run.advance);
+                        }
                     }
                 }
-                start = start.wrapping_add(run.advance);
-            }
-            if group.len > 0 {
-                group.reduce::<R, S>(simd, &lines, divide, &mut output[at..], &mut seen);
+                let v = if whole {
+                    group.reduce::<R, S>(simd, &lines, &mut seen)
+                } else {
+                    let window = |i: usize| (first + i).min(count - 1) % width.output;
+                    group.reduce_clipped::<R, S>(simd, &lines, window, &mut seen)
+                };
+                let at = run.at + first;
+                let room = if at + S::N <= output.len() { S::N } else { len };
+                // SAFETY: the output has room for the windows there are, or for all lanes: what is
+                // written too much is overwritten by those that come after.
+                unsafe { store_first(simd, v, output, at, room) }
             }
         }
         seen
@@ -89,144 +103,180 @@ impl FastWalk for Whole {
 }
 
 /// Windows that are reduced together: under the same lines, wherever they start.
-struct Group<'a, T: Element> {
-    width: &'a Axis,
+struct Group<'a, T, V> {
+    geometry: &'a Geometry,
     input: &'a [T],
+    run: &'a Run,
+    /// How sums of windows that lack no column become averages.
+    divide: Divide<V>,
+    /// Where each starts; before the input, it wraps.
     starts: [usize; WIDEST],
-    /// The first tap along the width that is inside the input, and the one after the last.
-    columns: [(usize, usize); WIDEST],
-    divisors: [T::Acc; WIDEST],
-    rounding: Rounding,
-    len: usize,
-    /// Whether one of them lacks columns.
-    clipped: bool,
+    /// The last of these places: lines may lie anywhere.
+    highest: usize,
 }
 
-impl<T: Element> Group<'_, T> {
+impl<T: Element, V: Copy> Group<'_, T, V> {
+    /// Reduces windows that lack no column.
     #[inline(always)]
-    fn push(&mut self, start: usize, columns: Range<usize>, divisor: T::Acc) {
-        self.starts[self.len] = start;
-        self.columns[self.len] = (columns.start, columns.end);
-        self.divisors[self.len] = divisor;
-        self.len += 1;
-    }
-
-    /// Reduces the windows there are, and forgets them.
-    #[inline(always)]
-    fn reduce<R: Reduction<T::Acc>, S: Memory<T>>(
-        &mut self,
+    fn reduce<R: Reduction<T::Acc>, S: Memory<T, Vector = V>>(
+        &self,
         simd: S,
         lines: &impl Columns<T>,
-        whole: Divide<S::Vector>,
-        output: &mut [T],
         seen: &mut S::Seen,
-    ) {
-        // Lanes that have no window repeat the last one.
-        for i in self.len..S::N {
-            self.starts[i] = self.starts[self.len - 1];
-            self.columns[i] = self.columns[self.len - 1];
-            self.divisors[i] = self.divisors[self.len - 1];
-        }
-        // A window may have many more columns than the input: only those inside it count.
-        let mut columns = 0..self.width.kernel;
-        if self.clipped {
-            columns = self.width.kernel..0;
-            for &(start, end) in &self.columns[..S::N] {
-                if start < end {
-                    columns = columns.start.min(start)..columns.end.max(end);
+    ) -> V {
+        let identity = simd.splat(R::IDENTITY);
+        let kernel = self.geometry.axes()[2].kernel;
+        let pieces = 0..kernel.div_ceil(S::N);
+        let last = lines.last().wrapping_add(self.highest);
+        let mut waiting = Stack::new();
+        let mut merged = identity;
+        for piece in pieces.clone() {
+            let first = piece * S::N;
+            let lanes = 0..(kernel - first).min(S::N);
+            merged = if last.wrapping_add(first + S::N) <= self.input.len() {
+                piece_of::<R, T, S, B>(
+                    simd,
+                    #[inline(always)]
+                    |i| {
+                        let mut inputs = [self.input; B];
+                        for (b, input) in inputs.iter_mut().enumerate() {
+                            let at = self.starts[i + b].wrapping_add(first);
+                            *input = self.input.get(at..).unwrap_or_default();
+                        }
+                        let mut merged = lines.merge::<R, S, B>(
+                            simd,
+                            seen,
+                            #[inline(always)]
+                            |line, b| {
+                                // SAFETY: the last vector of the last window is inside the input.
+                                unsafe { load(simd, inputs[b], line) }
+                            },
+                        );
+                        if lanes.end < S::N {
+                            for v in &mut merged {
+                                *v = simd.keep(*v, lanes.clone(), identity);
+                            }
+                        }
+                        merged
+                    },
+                )
+            } else {
+                self.piece::<R, S>(simd, lines, first, &[(0, kernel); WIDEST], seen)
+            };
+            // Most are alone.
+            if pieces.end > 1 {
+                for _ in 0..merges_after(piece, &pieces) {
+                    merged = R::merge(simd, waiting.pop(), merged);
                 }
+                waiting.push(merged);
             }
         }
-        let pieces = columns.start / S::N..columns.end.div_ceil(S::N);
-        // A window that starts before the input has a huge start; one that starts after the end of its
-        // line may start after those of the next.
-        let mut highest = 0;
-        for &start in &self.starts[..S::N] {
-            highest = start.max(highest);
+        R::finish(simd, merged, self.divide)
+    }
+
+    /// Reduces windows of which some lack columns; `window` says which of its row each is.
+    #[inline(always)]
+    fn reduce_clipped<R: Reduction<T::Acc>, S: Memory<T, Vector = V>>(
+        &self,
+        simd: S,
+        lines: &impl Columns<T>,
+        window: impl Fn(usize) -> usize,
+        seen: &mut S::Seen,
+    ) -> V {
+        let (width, by) = (&self.geometry.axes()[2], self.geometry.divisor());
+        // A window may have many more columns than the input: only those inside it count.
+        let (mut start, mut end) = (width.kernel, 0);
+        let mut columns = [(0, 0); WIDEST];
+        let mut divisors = [T::Acc::ZERO; WIDEST];
+        for i in 0..S::N {
+            let taps = width.taps(window(i));
+            if !taps.is_empty() {
+                (start, end) = (start.min(taps.start), end.max(taps.end));
+            }
+            columns[i] = (taps.start, taps.end);
+            let counted = width.count(window(i), by);
+            divisors[i] = T::Acc::nearest(self.run.divisor(by, counted));
         }
+        let pieces = start / S::N..end.div_ceil(S::N);
         let mut tree = Tree::new();
         for piece in pieces.clone() {
-            let v = self.piece::<R, S>(simd, lines, piece * S::N, highest, seen);
+            let first = piece * S::N;
+            let v = self.piece::<R, S>(simd, lines, first, &columns, seen);
             tree.push::<R, T::Acc, S>(simd, v, merges_after(piece, &pieces));
         }
         let merged = tree.root().unwrap_or(simd.splat(R::IDENTITY));
-        let divide = if self.clipped {
-            // SAFETY: there are as many divisors as the widest vector has lanes.
-            Divide::By(unsafe { load_lanes(simd, &self.divisors, 0) }, self.rounding)
-        } else {
-            whole
-        };
-        let v = R::finish(simd, merged, divide);
-        let room = if output.len() >= S::N { S::N } else { self.len };
-        // SAFETY: the output has room for the windows there are, or for all lanes: what is written too
-        // much is overwritten by those that come after.
-        unsafe { store_first(simd, v, output, 0, room) }
-        (self.len, self.clipped) = (0, false);
+        // SAFETY: there are as many divisors as the widest vector has lanes.
+        let divisors = unsafe { load_lanes(simd, &divisors, 0) };
+        R::finish(simd, merged, Divide::By(divisors, self.run.rounding))
     }
 
-    /// Reduces the columns of all windows from `first` on, as many as a vector has lanes; `highest` is
-    /// the last place where one of them starts.
+    /// Reduces a vector of columns of all windows, from `first` on, of those that are inside the input:
+    /// the first of each window, and the one after the last.
     #[inline(always)]
-    fn piece<R: Reduction<T::Acc>, S: Memory<T>>(
+    fn piece<R: Reduction<T::Acc>, S: Memory<T, Vector = V>>(
         &self,
         simd: S,
         lines: &impl Columns<T>,
         first: usize,
-        highest: usize,
+        columns: &[(usize, usize); WIDEST],
         seen: &mut S::Seen,
-    ) -> S::Vector {
+    ) -> V {
         let identity = simd.splat(R::IDENTITY);
-        let mut waiting = Stack::new();
-        let lanes = |i: usize| {
-            let (start, end) = self.columns[i];
-            let end = end.saturating_sub(first).min(S::N);
-            start.saturating_sub(first).min(end)..end
-        };
-        let all = 0..(self.width.kernel - first).min(S::N);
-        // Whether whole vectors are inside the input for all windows and all lines.
-        let end = lines.last().wrapping_add(highest).wrapping_add(first + S::N);
-        let amid = highest < self.input.len() && end <= self.input.len();
-        for i in (0..S::N).step_by(B) {
-            let mut merged = if amid {
-                lines.merge::<R, S, B>(simd, seen, |line, b| {
-                    let at = line.wrapping_add(self.starts[i + b]).wrapping_add(first);
-                    // SAFETY: seen above.
-                    unsafe { load(simd, self.input, at) }
-                })
-            } else {
-                lines.merge::<R, S, B>(simd, seen, |line, b| {
-                    let at = line.wrapping_add(self.starts[i + b]).wrapping_add(first);
-                    // SAFETY: these lanes are columns of a line.
-                    unsafe { load_between(simd, self.input, at, lanes(i + b), identity) }
-                })
-            };
-            for (b, v) in merged.iter_mut().enumerate() {
-                let lanes = if self.clipped { lanes(i + b) } else { all.clone() };
-                *v = simd.keep(*v, lanes, identity);
-            }
-            let [a, b, c, d] = merged;
-            let mut quarter = beside::<R, T, S>(
-                simd,
-                beside::<R, T, S>(simd, a, b),
-                beside::<R, T, S>(simd, c, d),
-            );
-            for _ in 0..(i / B).trailing_ones() {
-                quarter = beside::<R, T, S>(simd, waiting.pop(), quarter);
-            }
-            waiting.push(quarter);
-        }
-        waiting.pop()
+        piece_of::<R, T, S, 1>(
+            simd,
+            #[inline(always)]
+            |i| {
+                let (start, end) = columns[i];
+                let end = end.saturating_sub(first).min(S::N);
+                let lanes = start.saturating_sub(first).min(end)..end;
+                lines.merge::<R, S, 1>(
+                    simd,
+                    seen,
+                    #[inline(always)]
+                    |line, _| {
+                        let at = self.starts[i].wrapping_add(first).wrapping_add(line);
+                        // SAFETY: these lanes are columns of a line.
+                        unsafe { load_between(simd, self.input, at, lanes.clone(), identity) }
+                    },
+                )
+            },
+        )
     }
 }
 
-/// Merges neighbouring lanes of two vectors, and puts what becomes of the second after what becomes of
-/// the first.
+/// Reduces a vector of columns of each of `N` windows, which `merge` merges down, `AT_A_TIME` windows from
+/// the one it is given on.
+#[inline(always)]
+fn piece_of<R: Reduction<T::Acc>, T: Element, S: Memory<T>, const AT_A_TIME: usize>(
+    simd: S,
+    mut merge: impl FnMut(usize) -> [S::Vector; AT_A_TIME],
+) -> S::Vector {
+    let mut quads = [simd.splat(R::IDENTITY); MOST / 4];
+    for (i, quad) in quads.iter_mut().enumerate().take(S::N / 4) {
+        let mut windows = [simd.splat(R::IDENTITY); 4];
+        for j in (0..4).step_by(AT_A_TIME) {
+            for (window, v) in windows[j..].iter_mut().zip(merge(4 * i + j)) {
+                *window = v;
+            }
+        }
+        let [a, b, c, d] = simd.quads(windows);
+        *quad = R::merge(simd, R::merge(simd, a, b), R::merge(simd, c, d));
+    }
+    let [a, b, c, d] = quads;
+    match S::N / 4 {
+        1 => a,
+        2 => beside::<R, T, S>(simd, a, b),
+        _ => beside::<R, T, S>(simd, beside::<R, T, S>(simd, a, b), beside::<R, T, S>(simd, c, d)),
+    }
+}
+
+/// Merges neighbouring groups of lanes of two vectors.
 #[inline(always)]
 fn beside<R: Reduction<T::Acc>, T: Element, S: Memory<T>>(
     simd: S,
     a: S::Vector,
     b: S::Vector,
 ) -> S::Vector {
-    let (even, odd) = simd.deinterleave(a, b);
+    let (even, odd) = simd.groups(a, b);
     R::merge(simd, even, odd)
 }

@@ -51,6 +51,12 @@ pub(crate) fn pool<const D: usize>(
             plan.run(&input, &mut output).expect("buffers that fit");
             output = transposed(&output, plan.output_size().iter().product(), shape.channels);
         }
+        Layout::Blocked(block) => {
+            let input = blocked(input, shape.channels, block, shape.spatial.iter().product());
+            plan.run(&input, &mut output).expect("buffers that fit");
+            let pixels = plan.output_size().iter().product();
+            output = unblocked(&output, shape.channels, block, pixels);
+        }
     }
     output
 }
@@ -61,6 +67,27 @@ fn transposed(matrices: &[f32], rows: usize, columns: usize) -> Vec<f32> {
         (0..rows * columns).map(|i| matrix[i % rows * columns + i / rows]).collect()
     };
     matrices.chunks_exact(rows * columns).flat_map(transposed).collect()
+}
+
+/// Images given channels first, with channels in blocks; channels that there are not are NaN.
+fn blocked(images: &[f32], channels: usize, block: usize, pixels: usize) -> Vec<f32> {
+    let places = (0..channels.div_ceil(block)).flat_map(|b| {
+        (0..pixels).flat_map(move |pixel| (0..block).map(move |c| (b * block + c, pixel)))
+    });
+    let blocked = |image: &[f32]| -> Vec<f32> {
+        let element = |(c, pixel)| if c < channels { image[c * pixels + pixel] } else { f32::NAN };
+        places.clone().map(element).collect()
+    };
+    images.chunks_exact(channels * pixels).flat_map(blocked).collect()
+}
+
+/// Images given with channels in blocks, channels first.
+fn unblocked(images: &[f32], channels: usize, block: usize, pixels: usize) -> Vec<f32> {
+    let unblocked = |image: &[f32]| -> Vec<f32> {
+        let places = (0..channels).flat_map(|c| (0..pixels).map(move |pixel| (c, pixel)));
+        places.map(|(c, pixel)| image[(c / block * pixels + pixel) * block + c % block]).collect()
+    };
+    images.chunks_exact(channels.div_ceil(block) * block * pixels).flat_map(unblocked).collect()
 }
 
 /// Fails at the first element with other bits.

@@ -1,9 +1,9 @@
 //! 256-bit vectors, for x86-64 since Haswell and Zen.
 
-use super::{Feature, Isa, Lanes, Memory, as_it_is, has, intrinsics, no_nan};
+use super::{Feature, Isa, Lanes, Memory, as_it_is, div_lanes, has, intrinsics, mul_lanes, no_nan};
 use crate::Rounding;
 use crate::backend::AllLanes;
-use crate::number::{Summed, SummedLong};
+use crate::number::{Element, Half, Ordered, Summed, SummedLong, SummedShort};
 use bytemuck::{Pod, must_cast};
 use core::arch::x86_64::*;
 use core::ops::Range;
@@ -190,9 +190,45 @@ impl Lanes<f32> for Avx2 {
         // SAFETY: the token proves that the CPU has AVX2.
         unsafe { deinterleave(lo, hi) }
     }
+
+    #[inline(always)]
+    fn deinterleave4(self, [a, b, c, d]: [__m256; 4]) -> [__m256; 4] {
+        // What is in a half of each stays in it.
+        let ((a, b), (c, d)) = (Lanes::<f32>::groups(self, a, c), Lanes::<f32>::groups(self, b, d));
+        Lanes::<f32>::quads(self, [a, b, c, d])
+    }
+
+    #[inline(always)]
+    fn quads(self, windows: [__m256; 4]) -> [__m256; 4] {
+        #[target_feature(enable = "avx2")]
+        #[inline]
+        fn quads([a, b, c, d]: [__m256; 4]) -> [__m256; 4] {
+            // All of it within 128-bit halves.
+            let (ab, cd) = (_mm256_unpacklo_ps(a, b), _mm256_unpacklo_ps(c, d));
+            let (first, second) =
+                (_mm256_shuffle_ps::<0x44>(ab, cd), _mm256_shuffle_ps::<0xee>(ab, cd));
+            let (ab, cd) = (_mm256_unpackhi_ps(a, b), _mm256_unpackhi_ps(c, d));
+            [first, second, _mm256_shuffle_ps::<0x44>(ab, cd), _mm256_shuffle_ps::<0xee>(ab, cd)]
+        }
+        // SAFETY: the token proves that the CPU has AVX2.
+        unsafe { quads(windows) }
+    }
+
+    #[inline(always)]
+    fn groups(self, lo: __m256, hi: __m256) -> (__m256, __m256) {
+        #[target_feature(enable = "avx2")]
+        #[inline]
+        fn groups(lo: __m256, hi: __m256) -> (__m256, __m256) {
+            (_mm256_permute2f128_ps::<0x20>(lo, hi), _mm256_permute2f128_ps::<0x31>(lo, hi))
+        }
+        // SAFETY: the token proves that the CPU has AVX2.
+        unsafe { groups(lo, hi) }
+    }
 }
 
 impl Memory<f32> for Avx2 {
+    const MASKS: bool = true;
+
     as_it_is!(f32, __m256);
 
     #[inline(always)]
@@ -309,6 +345,11 @@ impl Lanes<f64> for Avx2 {
     }
 
     #[inline(always)]
+    fn slide<const J: usize>(self, before: __m256d, v: __m256d) -> __m256d {
+        must_cast(slide_bytes(self, must_cast(before), must_cast(v), J * 8))
+    }
+
+    #[inline(always)]
     fn deinterleave(self, lo: __m256d, hi: __m256d) -> (__m256d, __m256d) {
         deinterleave_64(self, lo, hi)
     }
@@ -316,6 +357,32 @@ impl Lanes<f64> for Avx2 {
 
 impl Memory<f64> for Avx2 {
     as_it_is!(f64, __m256d);
+}
+
+/// Shifts the last bytes of `before` into `v`, as many as up to four lanes have.
+#[inline(always)]
+fn slide_bytes(_: Avx2, before: __m256i, v: __m256i, bytes: usize) -> __m256i {
+    #[target_feature(enable = "avx2")]
+    #[inline]
+    fn slide(before: __m256i, v: __m256i, bytes: usize) -> __m256i {
+        // `alignr` works within 128-bit halves: give each half of `v` the one before it.
+        let half_before = _mm256_permute2x128_si256::<0x21>(before, v);
+        match bytes {
+            0 => v,
+            1 => _mm256_alignr_epi8::<15>(v, half_before),
+            2 => _mm256_alignr_epi8::<14>(v, half_before),
+            3 => _mm256_alignr_epi8::<13>(v, half_before),
+            4 => _mm256_alignr_epi8::<12>(v, half_before),
+            6 => _mm256_alignr_epi8::<10>(v, half_before),
+            8 => _mm256_alignr_epi8::<8>(v, half_before),
+            12 => _mm256_alignr_epi8::<4>(v, half_before),
+            16 => half_before,
+            24 => _mm256_alignr_epi8::<8>(half_before, before),
+            _ => before,
+        }
+    }
+    // SAFETY: the token proves that the CPU has AVX2.
+    unsafe { slide(before, v, bytes) }
 }
 
 /// Splits eight elements of 64 bits into those at even and odd positions.
@@ -364,6 +431,110 @@ fn deinterleave_8(_: Avx2, lo: __m256i, hi: __m256i) -> (__m256i, __m256i) {
     unsafe { deinterleave(lo, hi) }
 }
 
+#[inline(always)]
+fn mul_16<A, S>(_: Avx2, a: __m256i, b: __m256i) -> __m256i {
+    // SAFETY: the token proves that the CPU has AVX2.
+    unsafe { _mm256_mullo_epi16(a, b) }
+}
+
+#[inline(always)]
+fn mul_32<A, S>(_: Avx2, a: __m256i, b: __m256i) -> __m256i {
+    // SAFETY: the token proves that the CPU has AVX2.
+    unsafe { _mm256_mullo_epi32(a, b) }
+}
+
+/// Quotients of 16 bits: [`SummedShort`] says of what.
+///
+/// With p the greatest power of two below the divisor d, 2¹⁶p / d is rounded up to a factor of 16 bits. A
+/// number n times that, over 2¹⁶p, exceeds n / d by less than n / 2¹⁶p; that is less than 1 / 2d, which is
+/// how far a quotient is from the next half of an integer, if n < 2¹⁴. The product is cut to units of
+/// 1 / 4p, which do not tell apart less than that, and keep halves exact. Where the divisor is the same
+/// in a loop, the compiler makes the factor once.
+#[inline(always)]
+fn div_16<A, S>(_: Avx2, a: __m256i, b: __m256i, rounding: Rounding) -> __m256i {
+    #[target_feature(enable = "avx2")]
+    #[inline]
+    fn factor(divisor: __m128i) -> (__m256i, __m256i) {
+        let divisor = _mm256_cvtepi32_ps(_mm256_cvtepu16_epi32(divisor));
+        let exponent = _mm256_set1_ps(f32::from_bits(0x7f80_0000));
+        let power = _mm256_and_ps(_mm256_sub_ps(divisor, _mm256_set1_ps(0.5)), exponent);
+        let factor = _mm256_div_ps(_mm256_mul_ps(power, _mm256_set1_ps(65536.0)), divisor);
+        let unit = _mm256_mul_ps(power, _mm256_set1_ps(4.0));
+        (_mm256_cvttps_epi32(_mm256_ceil_ps(factor)), _mm256_cvttps_epi32(unit))
+    }
+    #[target_feature(enable = "avx2")]
+    #[inline]
+    fn inverse(units: __m256i) -> __m256i {
+        _mm256_cvttps_epi32(_mm256_div_ps(_mm256_set1_ps(32768.0), _mm256_cvtepi32_ps(units)))
+    }
+    #[target_feature(enable = "avx2")]
+    #[inline]
+    fn pack(low: __m256i, high: __m256i) -> __m256i {
+        _mm256_permute4x64_epi64::<0xd8>(_mm256_packus_epi32(low, high))
+    }
+    #[target_feature(enable = "avx2")]
+    #[inline]
+    fn div(a: __m256i, b: __m256i, rounding: Rounding) -> __m256i {
+        let divisor = _mm256_abs_epi16(b);
+        let (low, low_units) = factor(_mm256_castsi256_si128(divisor));
+        let (high, high_units) = factor(_mm256_extracti128_si256::<1>(divisor));
+        let (factor, units) = (pack(low, high), pack(low_units, high_units));
+        let inverse = pack(inverse(low_units), inverse(high_units));
+        let half = _mm256_srli_epi16::<1>(units);
+
+        let n = _mm256_slli_epi16::<2>(_mm256_abs_epi16(a));
+        let exact = _mm256_mulhi_epu16(n, factor);
+        let rounded = match rounding {
+            Rounding::HalfAwayFromZero => _mm256_mulhrs_epi16(exact, inverse),
+            Rounding::HalfEven => {
+                let rounded = _mm256_mulhrs_epi16(exact, inverse);
+                let halved = _mm256_add_epi16(exact, half);
+                let is_half = _mm256_cmpeq_epi16(_mm256_mullo_epi16(rounded, units), halved);
+                let odd = _mm256_and_si256(rounded, _mm256_set1_epi16(1));
+                _mm256_sub_epi16(rounded, _mm256_and_si256(is_half, odd))
+            }
+            Rounding::HalfUp => {
+                let negative = _mm256_srai_epi16::<15>(_mm256_xor_si256(a, b));
+                _mm256_mulhrs_epi16(_mm256_add_epi16(exact, negative), inverse)
+            }
+            Rounding::Truncate => _mm256_mulhrs_epi16(_mm256_sub_epi16(exact, half), inverse),
+        };
+        _mm256_sign_epi16(_mm256_sign_epi16(rounded, a), b)
+    }
+    // SAFETY: the token proves that the CPU has AVX2.
+    unsafe { div(a, b, rounding) }
+}
+
+/// Quotients of 32 bits, by way of `f64`. One that is no half of an integer is 1 / 2d away from the next,
+/// which is more than the quotient and the sum are rounded by; so neither gets past it.
+#[inline(always)]
+fn div_32<A, S>(_: Avx2, a: __m256i, b: __m256i, rounding: Rounding) -> __m256i {
+    #[target_feature(enable = "avx2")]
+    #[inline]
+    fn div(a: __m128i, b: __m128i, rounding: Rounding) -> __m128i {
+        let quotient = _mm256_div_pd(_mm256_cvtepi32_pd(a), _mm256_cvtepi32_pd(b));
+        let half = _mm256_set1_pd(0.5);
+        match rounding {
+            Rounding::HalfAwayFromZero => {
+                let sign = _mm256_and_pd(quotient, _mm256_set1_pd(-0.0));
+                _mm256_cvttpd_epi32(_mm256_add_pd(quotient, _mm256_or_pd(half, sign)))
+            }
+            Rounding::HalfEven => _mm256_cvtpd_epi32(quotient),
+            Rounding::HalfUp => _mm256_cvttpd_epi32(_mm256_floor_pd(_mm256_add_pd(quotient, half))),
+            Rounding::Truncate => _mm256_cvttpd_epi32(quotient),
+        }
+    }
+    #[target_feature(enable = "avx2")]
+    #[inline]
+    fn both(a: __m256i, b: __m256i, rounding: Rounding) -> __m256i {
+        let low = div(_mm256_castsi256_si128(a), _mm256_castsi256_si128(b), rounding);
+        let (a, b) = (_mm256_extracti128_si256::<1>(a), _mm256_extracti128_si256::<1>(b));
+        _mm256_set_m128i(div(a, b, rounding), low)
+    }
+    // SAFETY: the token proves that the CPU has AVX2.
+    unsafe { both(a, b, rounding) }
+}
+
 /// Splits 16 elements of 32 bits into those at even and odd positions.
 #[inline(always)]
 fn deinterleave_32(simd: Avx2, lo: __m256i, hi: __m256i) -> (__m256i, __m256i) {
@@ -406,7 +577,7 @@ fn keep_bytes(_: Avx2, v: __m256i, bytes: Range<usize>, rest: __m256i) -> __m256
 }
 
 macro_rules! integers {
-    ($($integer:ident[$n:literal]: $add:ident, $max:ident, $min:ident, $deinterleave:ident);* $(;)?) => { $(
+    ($($integer:ident[$n:literal]: $add:ident, $max:ident, $min:ident, $deinterleave:ident, $mul:ident, $div:ident);* $(;)?) => { $(
         impl Lanes<$integer> for Avx2 {
             type Vector = __m256i;
             type Array = [$integer; $n];
@@ -416,9 +587,24 @@ macro_rules! integers {
             intrinsics!(__m256i: add = $add, max = $max, min = $min);
 
             #[inline(always)]
+            fn mul(self, a: __m256i, b: __m256i) -> __m256i {
+                $mul::<$integer, Self>(self, a, b)
+            }
+
+            #[inline(always)]
+            fn div(self, a: __m256i, b: __m256i, rounding: Rounding) -> __m256i {
+                $div::<$integer, Self>(self, a, b, rounding)
+            }
+
+            #[inline(always)]
             fn keep(self, v: __m256i, lanes: Range<usize>, rest: __m256i) -> __m256i {
                 let size = size_of::<$integer>();
                 keep_bytes(self, v, lanes.start * size..lanes.end * size, rest)
+            }
+
+            #[inline(always)]
+            fn slide<const J: usize>(self, before: __m256i, v: __m256i) -> __m256i {
+                slide_bytes(self, before, v, J * size_of::<$integer>())
             }
 
             #[inline(always)]
@@ -434,13 +620,13 @@ macro_rules! integers {
 }
 
 integers! {
-    i8[32]: _mm256_add_epi8, _mm256_max_epi8, _mm256_min_epi8, deinterleave_8;
-    u8[32]: _mm256_add_epi8, _mm256_max_epu8, _mm256_min_epu8, deinterleave_8;
-    i16[16]: _mm256_add_epi16, _mm256_max_epi16, _mm256_min_epi16, deinterleave_16;
-    u16[16]: _mm256_add_epi16, _mm256_max_epu16, _mm256_min_epu16, deinterleave_16;
-    i32[8]: _mm256_add_epi32, _mm256_max_epi32, _mm256_min_epi32, deinterleave_32;
-    u32[8]: _mm256_add_epi32, _mm256_max_epu32, _mm256_min_epu32, deinterleave_32;
-    i64[4]: _mm256_add_epi64, max_i64, min_i64, deinterleave_64;
+    i8[32]: _mm256_add_epi8, _mm256_max_epi8, _mm256_min_epi8, deinterleave_8, mul_lanes, div_lanes;
+    u8[32]: _mm256_add_epi8, _mm256_max_epu8, _mm256_min_epu8, deinterleave_8, mul_lanes, div_lanes;
+    i16[16]: _mm256_add_epi16, _mm256_max_epi16, _mm256_min_epi16, deinterleave_16, mul_16, div_16;
+    u16[16]: _mm256_add_epi16, _mm256_max_epu16, _mm256_min_epu16, deinterleave_16, mul_16, div_lanes;
+    i32[8]: _mm256_add_epi32, _mm256_max_epi32, _mm256_min_epi32, deinterleave_32, mul_32, div_32;
+    u32[8]: _mm256_add_epi32, _mm256_max_epu32, _mm256_min_epu32, deinterleave_32, mul_32, div_lanes;
+    i64[4]: _mm256_add_epi64, max_i64, min_i64, deinterleave_64, mul_lanes, div_lanes;
 }
 
 impl Memory<f16> for Avx2 {
@@ -456,18 +642,116 @@ impl Memory<f16> for Avx2 {
     unsafe fn store(self, v: __m256, dst: *mut f16) {
         // SAFETY: the token proves that the CPU has F16C.
         let bits = unsafe { _mm256_cvtps_ph::<_MM_FROUND_TO_NEAREST_INT>(v) };
-        // A small number may have been rounded to −0.
-        let minus_zero = must_cast([0x8000u16; 8]);
         // SAFETY: the token proves that the CPU has AVX2.
-        let is_minus_zero = unsafe { _mm_cmpeq_epi16(bits, minus_zero) };
-        // SAFETY: the token proves that the CPU has AVX2.
-        let bits = unsafe { _mm_andnot_si128(is_minus_zero, bits) };
+        let bits = unsafe { positive_zero(bits) };
         // SAFETY: as the caller promises.
         unsafe { dst.cast::<__m128i>().write_unaligned(bits) }
     }
 }
 
-impl Memory<bf16> for Avx2 {}
+impl Memory<bf16> for Avx2 {
+    #[inline(always)]
+    unsafe fn load(self, src: *const bf16) -> __m256 {
+        #[target_feature(enable = "avx2")]
+        #[inline]
+        fn widen(bits: __m128i) -> __m256i {
+            _mm256_slli_epi32::<16>(_mm256_cvtepu16_epi32(bits))
+        }
+        // SAFETY: as the caller promises.
+        let bits = unsafe { src.cast::<__m128i>().read_unaligned() };
+        // SAFETY: the token proves that the CPU has AVX2.
+        must_cast(unsafe { widen(bits) })
+    }
+
+    #[inline(always)]
+    unsafe fn store(self, v: __m256, dst: *mut bf16) {
+        #[target_feature(enable = "avx2")]
+        #[inline]
+        fn narrow(bits: __m256i) -> __m128i {
+            // To the nearest, halves to even. A canonical NaN stays what it is.
+            let odd = _mm256_and_si256(_mm256_srli_epi32::<16>(bits), _mm256_set1_epi32(1));
+            let half = _mm256_add_epi32(odd, _mm256_set1_epi32(0x7fff));
+            let long = _mm256_srli_epi32::<16>(_mm256_add_epi32(bits, half));
+            let halves = (_mm256_castsi256_si128(long), _mm256_extracti128_si256::<1>(long));
+            positive_zero(_mm_packus_epi32(halves.0, halves.1))
+        }
+        // SAFETY: the token proves that the CPU has AVX2.
+        let bits = unsafe { narrow(must_cast(v)) };
+        // SAFETY: as the caller promises.
+        unsafe { dst.cast::<__m128i>().write_unaligned(bits) }
+    }
+}
+
+/// Replaces the bits of −0, to which a small number may have been rounded.
+#[target_feature(enable = "avx2")]
+#[inline]
+fn positive_zero(bits: __m128i) -> __m128i {
+    _mm_andnot_si128(_mm_cmpeq_epi16(bits, _mm_set1_epi16(i16::MIN)), bits)
+}
+
+impl<T: Half> Memory<Ordered<T>> for Avx2
+where
+    Ordered<T>: Element<Acc = u16>,
+{
+    #[inline(always)]
+    unsafe fn load(self, src: *const Ordered<T>) -> __m256i {
+        #[target_feature(enable = "avx2")]
+        #[inline]
+        fn order(bits: __m256i, infinity: u16) -> __m256i {
+            let magnitude = _mm256_and_si256(bits, _mm256_set1_epi16(i16::MAX));
+            let number = _mm256_sign_epi16(magnitude, bits);
+            _mm256_add_epi16(number, _mm256_set1_epi16(infinity.cast_signed()))
+        }
+        // SAFETY: as the caller promises.
+        let bits = unsafe { src.cast::<__m256i>().read_unaligned() };
+        // SAFETY: the token proves that the CPU has AVX2.
+        unsafe { order(bits, T::INFINITY) }
+    }
+
+    #[inline(always)]
+    unsafe fn store(self, v: __m256i, dst: *mut Ordered<T>) {
+        #[target_feature(enable = "avx2")]
+        #[inline]
+        fn bits(v: __m256i, infinity: u16, nan: u16) -> __m256i {
+            let number = _mm256_sub_epi16(v, _mm256_set1_epi16(infinity.cast_signed()));
+            let sign = _mm256_and_si256(number, _mm256_set1_epi16(i16::MIN));
+            let bits = _mm256_or_si256(_mm256_abs_epi16(number), sign);
+            let first_nan = _mm256_set1_epi16((2 * infinity + 1).cast_signed());
+            let is_nan = _mm256_cmpeq_epi16(_mm256_max_epu16(v, first_nan), v);
+            _mm256_blendv_epi8(bits, _mm256_set1_epi16(nan.cast_signed()), is_nan)
+        }
+        // SAFETY: the token proves that the CPU has AVX2.
+        let bits = unsafe { bits(v, T::INFINITY, T::NAN) };
+        // SAFETY: as the caller promises.
+        unsafe { dst.cast::<__m256i>().write_unaligned(bits) }
+    }
+}
+
+macro_rules! summed_short {
+    ($($integer:ident: $widen:ident, $narrow:ident);*) => { $(
+        impl Memory<SummedShort<$integer>> for Avx2 {
+            #[inline(always)]
+            unsafe fn load(self, src: *const SummedShort<$integer>) -> __m256i {
+                // SAFETY: as the caller promises.
+                let bytes = unsafe { src.cast::<__m128i>().read_unaligned() };
+                // SAFETY: the token proves that the CPU has AVX2.
+                unsafe { $widen(bytes) }
+            }
+
+            #[inline(always)]
+            unsafe fn store(self, v: __m256i, dst: *mut SummedShort<$integer>) {
+                let [low, high]: [__m128i; 2] = must_cast(v);
+                // SAFETY: the token proves that the CPU has AVX2.
+                let bytes = unsafe { $narrow(low, high) };
+                // SAFETY: as the caller promises.
+                unsafe { dst.cast::<__m128i>().write_unaligned(bytes) }
+            }
+        }
+    )* };
+}
+
+summed_short!(i8: _mm256_cvtepi8_epi16, _mm_packs_epi16; u8: _mm256_cvtepu8_epi16, _mm_packus_epi16);
+
 impl Memory<Summed<i8>> for Avx2 {}
 impl Memory<Summed<u8>> for Avx2 {}
 impl Memory<Summed<i16>> for Avx2 {}

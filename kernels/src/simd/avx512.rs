@@ -1,9 +1,9 @@
 //! 512-bit vectors, for x86-64 since Skylake-X and Zen 4.
 
-use super::{Feature, Isa, Lanes, Memory, as_it_is, has, intrinsics, no_nan};
+use super::{Feature, Isa, Lanes, Memory, as_it_is, div_lanes, has, intrinsics, mul_lanes, no_nan};
 use crate::Rounding;
 use crate::backend::AllLanes;
-use crate::number::{Summed, SummedLong};
+use crate::number::{Element, Half, Ordered, Summed, SummedLong, SummedShort};
 use bytemuck::{Pod, must_cast};
 use core::arch::x86_64::*;
 use core::ops::Range;
@@ -188,9 +188,38 @@ impl Lanes<f32> for Avx512 {
         // SAFETY: the token proves that the CPU has AVX-512.
         unsafe { deinterleave(lo, hi) }
     }
+
+    #[inline(always)]
+    fn quads(self, windows: [__m512; 4]) -> [__m512; 4] {
+        #[target_feature(enable = "avx512f")]
+        #[inline]
+        fn quads([a, b, c, d]: [__m512; 4]) -> [__m512; 4] {
+            // All of it within 128-bit quarters.
+            let (ab, cd) = (_mm512_unpacklo_ps(a, b), _mm512_unpacklo_ps(c, d));
+            let (first, second) =
+                (_mm512_shuffle_ps::<0x44>(ab, cd), _mm512_shuffle_ps::<0xee>(ab, cd));
+            let (ab, cd) = (_mm512_unpackhi_ps(a, b), _mm512_unpackhi_ps(c, d));
+            [first, second, _mm512_shuffle_ps::<0x44>(ab, cd), _mm512_shuffle_ps::<0xee>(ab, cd)]
+        }
+        // SAFETY: the token proves that the CPU has AVX-512.
+        unsafe { quads(windows) }
+    }
+
+    #[inline(always)]
+    fn groups(self, lo: __m512, hi: __m512) -> (__m512, __m512) {
+        #[target_feature(enable = "avx512f")]
+        #[inline]
+        fn groups(lo: __m512, hi: __m512) -> (__m512, __m512) {
+            (_mm512_shuffle_f32x4::<0x88>(lo, hi), _mm512_shuffle_f32x4::<0xdd>(lo, hi))
+        }
+        // SAFETY: the token proves that the CPU has AVX-512.
+        unsafe { groups(lo, hi) }
+    }
 }
 
 impl Memory<f32> for Avx512 {
+    const MASKS: bool = true;
+
     as_it_is!(f32, __m512);
 
     #[inline(always)]
@@ -294,6 +323,11 @@ impl Lanes<f64> for Avx512 {
     }
 
     #[inline(always)]
+    fn slide<const J: usize>(self, before: __m512d, v: __m512d) -> __m512d {
+        must_cast(slide_bytes(self, must_cast(before), must_cast(v), J * 8))
+    }
+
+    #[inline(always)]
     fn deinterleave(self, lo: __m512d, hi: __m512d) -> (__m512d, __m512d) {
         deinterleave_64(self, lo, hi)
     }
@@ -301,6 +335,32 @@ impl Lanes<f64> for Avx512 {
 
 impl Memory<f64> for Avx512 {
     as_it_is!(f64, __m512d);
+}
+
+/// Shifts the last bytes of `before` into `v`, as many as up to four lanes have.
+#[inline(always)]
+fn slide_bytes(_: Avx512, before: __m512i, v: __m512i, bytes: usize) -> __m512i {
+    #[target_feature(enable = "avx512f,avx512bw")]
+    #[inline]
+    fn slide(before: __m512i, v: __m512i, bytes: usize) -> __m512i {
+        // `alignr` of bytes works within 128-bit quarters: give each of `v` the one before it.
+        let quarter_before = _mm512_alignr_epi64::<6>(v, before);
+        match bytes {
+            0 => v,
+            1 => _mm512_alignr_epi8::<15>(v, quarter_before),
+            2 => _mm512_alignr_epi8::<14>(v, quarter_before),
+            3 => _mm512_alignr_epi8::<13>(v, quarter_before),
+            4 => _mm512_alignr_epi8::<12>(v, quarter_before),
+            6 => _mm512_alignr_epi8::<10>(v, quarter_before),
+            8 => _mm512_alignr_epi64::<7>(v, before),
+            12 => _mm512_alignr_epi32::<13>(v, before),
+            16 => quarter_before,
+            24 => _mm512_alignr_epi64::<5>(v, before),
+            _ => _mm512_alignr_epi64::<4>(v, before),
+        }
+    }
+    // SAFETY: the token proves that the CPU has AVX-512.
+    unsafe { slide(before, v, bytes) }
 }
 
 /// Splits 16 elements of 64 bits into those at even and odd positions.
@@ -358,8 +418,105 @@ fn deinterleave_32(simd: Avx512, lo: __m512i, hi: __m512i) -> (__m512i, __m512i)
     (must_cast(even), must_cast(odd))
 }
 
+#[inline(always)]
+fn mul_16<A, S>(_: Avx512, a: __m512i, b: __m512i) -> __m512i {
+    // SAFETY: the token proves that the CPU has AVX-512.
+    unsafe { _mm512_mullo_epi16(a, b) }
+}
+
+#[inline(always)]
+fn mul_32<A, S>(_: Avx512, a: __m512i, b: __m512i) -> __m512i {
+    // SAFETY: the token proves that the CPU has AVX-512.
+    unsafe { _mm512_mullo_epi32(a, b) }
+}
+
+/// Quotients of 16 bits, as `Avx2` has them.
+#[inline(always)]
+fn div_16<A, S>(_: Avx512, a: __m512i, b: __m512i, rounding: Rounding) -> __m512i {
+    #[target_feature(enable = "avx512f,avx512bw,avx512dq")]
+    #[inline]
+    fn factor(divisor: __m256i) -> [__m256i; 3] {
+        let divisor = _mm512_cvtepi32_ps(_mm512_cvtepu16_epi32(divisor));
+        let exponent = _mm512_set1_ps(f32::from_bits(0x7f80_0000));
+        let power = _mm512_and_ps(_mm512_sub_ps(divisor, _mm512_set1_ps(0.5)), exponent);
+        let factor = _mm512_div_ps(_mm512_mul_ps(power, _mm512_set1_ps(65536.0)), divisor);
+        let units = _mm512_mul_ps(power, _mm512_set1_ps(4.0));
+        let inverse = _mm512_div_ps(_mm512_set1_ps(32768.0), units);
+        [
+            _mm512_cvtepi32_epi16(_mm512_cvttps_epi32(_mm512_roundscale_ps::<
+                { _MM_FROUND_TO_POS_INF },
+            >(factor))),
+            _mm512_cvtepi32_epi16(_mm512_cvttps_epi32(units)),
+            _mm512_cvtepi32_epi16(_mm512_cvttps_epi32(inverse)),
+        ]
+    }
+    #[target_feature(enable = "avx512f,avx512bw,avx512dq")]
+    #[inline]
+    fn div(a: __m512i, b: __m512i, rounding: Rounding) -> __m512i {
+        let [low, high]: [__m256i; 2] = must_cast(_mm512_abs_epi16(b));
+        let [low_factor, low_units, low_inverse] = factor(low);
+        let [high_factor, high_units, high_inverse] = factor(high);
+        let factor = must_cast([low_factor, high_factor]);
+        let units = must_cast([low_units, high_units]);
+        let inverse = must_cast([low_inverse, high_inverse]);
+        let (half, one) = (_mm512_srli_epi16::<1>(units), _mm512_set1_epi16(1));
+
+        let negative = _mm512_movepi16_mask(_mm512_xor_si512(a, b));
+        let n = _mm512_slli_epi16::<2>(_mm512_abs_epi16(a));
+        let exact = _mm512_mulhi_epu16(n, factor);
+        let rounded = match rounding {
+            Rounding::HalfAwayFromZero => _mm512_mulhrs_epi16(exact, inverse),
+            Rounding::HalfEven => {
+                let rounded = _mm512_mulhrs_epi16(exact, inverse);
+                let halved = _mm512_add_epi16(exact, half);
+                let is_half = _mm512_cmpeq_epi16_mask(_mm512_mullo_epi16(rounded, units), halved);
+                let odd = _mm512_and_si512(rounded, one);
+                _mm512_mask_sub_epi16(rounded, is_half, rounded, odd)
+            }
+            Rounding::HalfUp => {
+                let less = _mm512_mask_sub_epi16(exact, negative, exact, one);
+                _mm512_mulhrs_epi16(less, inverse)
+            }
+            Rounding::Truncate => _mm512_mulhrs_epi16(_mm512_sub_epi16(exact, half), inverse),
+        };
+        _mm512_mask_sub_epi16(rounded, negative, _mm512_setzero_si512(), rounded)
+    }
+    // SAFETY: the token proves that the CPU has AVX-512.
+    unsafe { div(a, b, rounding) }
+}
+
+/// Quotients of 32 bits, by way of `f64`, as `Avx2` has them.
+#[inline(always)]
+fn div_32<A, S>(_: Avx512, a: __m512i, b: __m512i, rounding: Rounding) -> __m512i {
+    #[target_feature(enable = "avx512f,avx512dq")]
+    #[inline]
+    fn div(a: __m256i, b: __m256i, rounding: Rounding) -> __m256i {
+        let quotient = _mm512_div_pd(_mm512_cvtepi32_pd(a), _mm512_cvtepi32_pd(b));
+        let half = _mm512_set1_pd(0.5);
+        match rounding {
+            Rounding::HalfAwayFromZero => {
+                let sign = _mm512_and_pd(quotient, _mm512_set1_pd(-0.0));
+                _mm512_cvttpd_epi32(_mm512_add_pd(quotient, _mm512_or_pd(half, sign)))
+            }
+            Rounding::HalfEven => _mm512_cvtpd_epi32(quotient),
+            Rounding::HalfUp => {
+                let sum = _mm512_add_pd(quotient, half);
+                _mm512_cvttpd_epi32(_mm512_roundscale_pd::<{ _MM_FROUND_TO_NEG_INF }>(sum))
+            }
+            Rounding::Truncate => _mm512_cvttpd_epi32(quotient),
+        }
+    }
+    let ([a_low, a_high], [b_low, b_high]): ([__m256i; 2], [__m256i; 2]) =
+        (must_cast(a), must_cast(b));
+    // SAFETY: the token proves that the CPU has AVX-512.
+    let low = unsafe { div(a_low, b_low, rounding) };
+    // SAFETY: the token proves that the CPU has AVX-512.
+    let high = unsafe { div(a_high, b_high, rounding) };
+    must_cast([low, high])
+}
+
 macro_rules! integers {
-    ($($integer:ident[$n:literal]: $add:ident, $max:ident, $min:ident, $deinterleave:ident, $mask:ident, $blend:ident, $load:ident, $store:ident);* $(;)?) => { $(
+    ($($integer:ident[$n:literal]: $add:ident, $max:ident, $min:ident, $deinterleave:ident, $mul:ident, $div:ident, $mask:ident, $blend:ident, $load:ident, $store:ident);* $(;)?) => { $(
         impl Lanes<$integer> for Avx512 {
             type Vector = __m512i;
             type Array = [$integer; $n];
@@ -369,9 +526,24 @@ macro_rules! integers {
             intrinsics!(__m512i: add = $add, max = $max, min = $min);
 
             #[inline(always)]
+            fn mul(self, a: __m512i, b: __m512i) -> __m512i {
+                $mul::<$integer, Self>(self, a, b)
+            }
+
+            #[inline(always)]
+            fn div(self, a: __m512i, b: __m512i, rounding: Rounding) -> __m512i {
+                $div::<$integer, Self>(self, a, b, rounding)
+            }
+
+            #[inline(always)]
             fn keep(self, v: __m512i, lanes: Range<usize>, rest: __m512i) -> __m512i {
                 // SAFETY: the token proves that the CPU has AVX-512.
                 unsafe { $blend(some(lanes) as $mask, rest, v) }
+            }
+
+            #[inline(always)]
+            fn slide<const J: usize>(self, before: __m512i, v: __m512i) -> __m512i {
+                slide_bytes(self, before, v, J * size_of::<$integer>())
             }
 
             #[inline(always)]
@@ -381,6 +553,8 @@ macro_rules! integers {
         }
 
         impl Memory<$integer> for Avx512 {
+            const MASKS: bool = true;
+
             as_it_is!($integer, __m512i);
 
             #[inline(always)]
@@ -412,13 +586,13 @@ macro_rules! integers {
 }
 
 integers! {
-    i8[64]: _mm512_add_epi8, _mm512_max_epi8, _mm512_min_epi8, deinterleave_8, __mmask64, _mm512_mask_blend_epi8, _mm512_mask_loadu_epi8, _mm512_mask_storeu_epi8;
-    u8[64]: _mm512_add_epi8, _mm512_max_epu8, _mm512_min_epu8, deinterleave_8, __mmask64, _mm512_mask_blend_epi8, _mm512_mask_loadu_epi8, _mm512_mask_storeu_epi8;
-    i16[32]: _mm512_add_epi16, _mm512_max_epi16, _mm512_min_epi16, deinterleave_16, __mmask32, _mm512_mask_blend_epi16, _mm512_mask_loadu_epi16, _mm512_mask_storeu_epi16;
-    u16[32]: _mm512_add_epi16, _mm512_max_epu16, _mm512_min_epu16, deinterleave_16, __mmask32, _mm512_mask_blend_epi16, _mm512_mask_loadu_epi16, _mm512_mask_storeu_epi16;
-    i32[16]: _mm512_add_epi32, _mm512_max_epi32, _mm512_min_epi32, deinterleave_32, __mmask16, _mm512_mask_blend_epi32, _mm512_mask_loadu_epi32, _mm512_mask_storeu_epi32;
-    u32[16]: _mm512_add_epi32, _mm512_max_epu32, _mm512_min_epu32, deinterleave_32, __mmask16, _mm512_mask_blend_epi32, _mm512_mask_loadu_epi32, _mm512_mask_storeu_epi32;
-    i64[8]: _mm512_add_epi64, _mm512_max_epi64, _mm512_min_epi64, deinterleave_64, __mmask8, _mm512_mask_blend_epi64, _mm512_mask_loadu_epi64, _mm512_mask_storeu_epi64;
+    i8[64]: _mm512_add_epi8, _mm512_max_epi8, _mm512_min_epi8, deinterleave_8, mul_lanes, div_lanes, __mmask64, _mm512_mask_blend_epi8, _mm512_mask_loadu_epi8, _mm512_mask_storeu_epi8;
+    u8[64]: _mm512_add_epi8, _mm512_max_epu8, _mm512_min_epu8, deinterleave_8, mul_lanes, div_lanes, __mmask64, _mm512_mask_blend_epi8, _mm512_mask_loadu_epi8, _mm512_mask_storeu_epi8;
+    i16[32]: _mm512_add_epi16, _mm512_max_epi16, _mm512_min_epi16, deinterleave_16, mul_16, div_16, __mmask32, _mm512_mask_blend_epi16, _mm512_mask_loadu_epi16, _mm512_mask_storeu_epi16;
+    u16[32]: _mm512_add_epi16, _mm512_max_epu16, _mm512_min_epu16, deinterleave_16, mul_16, div_lanes, __mmask32, _mm512_mask_blend_epi16, _mm512_mask_loadu_epi16, _mm512_mask_storeu_epi16;
+    i32[16]: _mm512_add_epi32, _mm512_max_epi32, _mm512_min_epi32, deinterleave_32, mul_32, div_32, __mmask16, _mm512_mask_blend_epi32, _mm512_mask_loadu_epi32, _mm512_mask_storeu_epi32;
+    u32[16]: _mm512_add_epi32, _mm512_max_epu32, _mm512_min_epu32, deinterleave_32, mul_32, div_lanes, __mmask16, _mm512_mask_blend_epi32, _mm512_mask_loadu_epi32, _mm512_mask_storeu_epi32;
+    i64[8]: _mm512_add_epi64, _mm512_max_epi64, _mm512_min_epi64, deinterleave_64, mul_lanes, div_lanes, __mmask8, _mm512_mask_blend_epi64, _mm512_mask_loadu_epi64, _mm512_mask_storeu_epi64;
 }
 
 impl Memory<f16> for Avx512 {
@@ -434,18 +608,120 @@ impl Memory<f16> for Avx512 {
     unsafe fn store(self, v: __m512, dst: *mut f16) {
         // SAFETY: the token proves that the CPU has AVX-512.
         let bits = unsafe { _mm512_cvtps_ph::<_MM_FROUND_TO_NEAREST_INT>(v) };
-        // A small number may have been rounded to −0.
-        let minus_zero = must_cast([0x8000u16; 16]);
         // SAFETY: the token proves that the CPU has AVX-512.
-        let is_minus_zero = unsafe { _mm256_cmpeq_epi16(bits, minus_zero) };
-        // SAFETY: the token proves that the CPU has AVX-512.
-        let bits = unsafe { _mm256_andnot_si256(is_minus_zero, bits) };
+        let bits = unsafe { positive_zero(bits) };
         // SAFETY: as the caller promises.
         unsafe { dst.cast::<__m256i>().write_unaligned(bits) }
     }
 }
 
-impl Memory<bf16> for Avx512 {}
+impl Memory<bf16> for Avx512 {
+    #[inline(always)]
+    unsafe fn load(self, src: *const bf16) -> __m512 {
+        #[target_feature(enable = "avx512f")]
+        #[inline]
+        fn widen(bits: __m256i) -> __m512i {
+            _mm512_slli_epi32::<16>(_mm512_cvtepu16_epi32(bits))
+        }
+        // SAFETY: as the caller promises.
+        let bits = unsafe { src.cast::<__m256i>().read_unaligned() };
+        // SAFETY: the token proves that the CPU has AVX-512.
+        must_cast(unsafe { widen(bits) })
+    }
+
+    #[inline(always)]
+    unsafe fn store(self, v: __m512, dst: *mut bf16) {
+        #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+        #[inline]
+        fn narrow(bits: __m512i) -> __m256i {
+            // To the nearest, halves to even. A canonical NaN stays what it is.
+            let odd = _mm512_and_si512(_mm512_srli_epi32::<16>(bits), _mm512_set1_epi32(1));
+            let half = _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff));
+            let long = _mm512_srli_epi32::<16>(_mm512_add_epi32(bits, half));
+            positive_zero(_mm512_cvtepi32_epi16(long))
+        }
+        // SAFETY: the token proves that the CPU has AVX-512.
+        let bits = unsafe { narrow(must_cast(v)) };
+        // SAFETY: as the caller promises.
+        unsafe { dst.cast::<__m256i>().write_unaligned(bits) }
+    }
+}
+
+/// Replaces the bits of −0, to which a small number may have been rounded.
+#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+#[inline]
+fn positive_zero(bits: __m256i) -> __m256i {
+    let is_other = _mm256_cmpneq_epi16_mask(bits, _mm256_set1_epi16(i16::MIN));
+    _mm256_maskz_mov_epi16(is_other, bits)
+}
+
+impl<T: Half> Memory<Ordered<T>> for Avx512
+where
+    Ordered<T>: Element<Acc = u16>,
+{
+    #[inline(always)]
+    unsafe fn load(self, src: *const Ordered<T>) -> __m512i {
+        #[target_feature(enable = "avx512f,avx512bw")]
+        #[inline]
+        fn order(bits: __m512i, infinity: u16) -> __m512i {
+            let magnitude = _mm512_and_si512(bits, _mm512_set1_epi16(i16::MAX));
+            let infinity = _mm512_set1_epi16(infinity.cast_signed());
+            let positive = _mm512_add_epi16(infinity, magnitude);
+            _mm512_mask_sub_epi16(positive, _mm512_movepi16_mask(bits), infinity, magnitude)
+        }
+        // SAFETY: as the caller promises.
+        let bits = unsafe { src.cast::<__m512i>().read_unaligned() };
+        // SAFETY: the token proves that the CPU has AVX-512.
+        unsafe { order(bits, T::INFINITY) }
+    }
+
+    #[inline(always)]
+    unsafe fn store(self, v: __m512i, dst: *mut Ordered<T>) {
+        #[target_feature(enable = "avx512f,avx512bw")]
+        #[inline]
+        fn bits(v: __m512i, infinity: u16, nan: u16) -> __m512i {
+            let number = _mm512_sub_epi16(v, _mm512_set1_epi16(infinity.cast_signed()));
+            let sign = _mm512_and_si512(number, _mm512_set1_epi16(i16::MIN));
+            let bits = _mm512_or_si512(_mm512_abs_epi16(number), sign);
+            let last = _mm512_set1_epi16((2 * infinity).cast_signed());
+            let is_nan = _mm512_cmpgt_epu16_mask(v, last);
+            _mm512_mask_mov_epi16(bits, is_nan, _mm512_set1_epi16(nan.cast_signed()))
+        }
+        // SAFETY: the token proves that the CPU has AVX-512.
+        let bits = unsafe { bits(v, T::INFINITY, T::NAN) };
+        // SAFETY: as the caller promises.
+        unsafe { dst.cast::<__m512i>().write_unaligned(bits) }
+    }
+}
+
+macro_rules! summed_short {
+    ($($integer:ident: $widen:ident, $narrow:ident, $least:literal);*) => { $(
+        impl Memory<SummedShort<$integer>> for Avx512 {
+            #[inline(always)]
+            unsafe fn load(self, src: *const SummedShort<$integer>) -> __m512i {
+                // SAFETY: as the caller promises.
+                let bytes = unsafe { src.cast::<__m256i>().read_unaligned() };
+                // SAFETY: the token proves that the CPU has AVX-512.
+                unsafe { $widen(bytes) }
+            }
+
+            #[inline(always)]
+            unsafe fn store(self, v: __m512i, dst: *mut SummedShort<$integer>) {
+                let v = Lanes::<i16>::max(self, v, Lanes::<i16>::splat(self, $least));
+                // SAFETY: the token proves that the CPU has AVX-512.
+                let bytes = unsafe { $narrow(v) };
+                // SAFETY: as the caller promises.
+                unsafe { dst.cast::<__m256i>().write_unaligned(bytes) }
+            }
+        }
+    )* };
+}
+
+summed_short! {
+    i8: _mm512_cvtepi8_epi16, _mm512_cvtsepi16_epi8, -128;
+    u8: _mm512_cvtepu8_epi16, _mm512_cvtusepi16_epi8, 0
+}
+
 impl Memory<Summed<i8>> for Avx512 {}
 impl Memory<Summed<u8>> for Avx512 {}
 impl Memory<Summed<i16>> for Avx512 {}

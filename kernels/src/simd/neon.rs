@@ -1,10 +1,10 @@
 //! 128-bit vectors of AArch64.
 
-use super::{Feature, Isa, Lanes, Memory, as_it_is, has, intrinsics, no_nan};
+use super::{Feature, Isa, Lanes, Memory, as_it_is, div_lanes, has, intrinsics, mul_lanes, no_nan};
 use crate::Rounding;
 use crate::backend::AllLanes;
-use crate::number::{Summed, SummedLong};
-use bytemuck::must_cast;
+use crate::number::{Element, Half, Ordered, Summed, SummedLong, SummedShort};
+use bytemuck::{Pod, must_cast};
 use core::arch::aarch64::*;
 use core::ops::Range;
 use half::{bf16, f16};
@@ -254,6 +254,11 @@ impl Lanes<f64> for Neon {
     }
 
     #[inline(always)]
+    fn slide<const J: usize>(self, before: float64x2_t, v: float64x2_t) -> float64x2_t {
+        slide_bytes(self, before, v, J * 8)
+    }
+
+    #[inline(always)]
     fn deinterleave(self, lo: float64x2_t, hi: float64x2_t) -> (float64x2_t, float64x2_t) {
         #[target_feature(enable = "neon")]
         #[inline]
@@ -265,8 +270,122 @@ impl Lanes<f64> for Neon {
     }
 }
 
+/// Shifts the last bytes of `before` into `v`, as many as up to four lanes have.
+#[inline(always)]
+fn slide_bytes<V: Pod>(_: Neon, before: V, v: V, bytes: usize) -> V {
+    #[target_feature(enable = "neon")]
+    #[inline]
+    fn slide(before: uint8x16_t, v: uint8x16_t, bytes: usize) -> uint8x16_t {
+        match bytes {
+            0 => v,
+            1 => vextq_u8::<15>(before, v),
+            2 => vextq_u8::<14>(before, v),
+            3 => vextq_u8::<13>(before, v),
+            4 => vextq_u8::<12>(before, v),
+            6 => vextq_u8::<10>(before, v),
+            8 => vextq_u8::<8>(before, v),
+            12 => vextq_u8::<4>(before, v),
+            _ => before,
+        }
+    }
+    // SAFETY: the token proves that the CPU has NEON.
+    must_cast(unsafe { slide(must_cast(before), must_cast(v), bytes) })
+}
+
+#[inline(always)]
+fn mul_16<A, S>(_: Neon, a: int16x8_t, b: int16x8_t) -> int16x8_t {
+    // SAFETY: the token proves that the CPU has NEON.
+    unsafe { vmulq_s16(a, b) }
+}
+
+#[inline(always)]
+fn mul_32<A, S>(_: Neon, a: int32x4_t, b: int32x4_t) -> int32x4_t {
+    // SAFETY: the token proves that the CPU has NEON.
+    unsafe { vmulq_s32(a, b) }
+}
+
+/// Quotients of 16 bits, as `Avx2` has them.
+#[inline(always)]
+fn div_16<A, S>(_: Neon, a: int16x8_t, b: int16x8_t, rounding: Rounding) -> int16x8_t {
+    #[target_feature(enable = "neon")]
+    #[inline]
+    fn factor(divisor: uint16x4_t) -> [uint16x4_t; 3] {
+        let divisor = vcvtq_f32_u32(vmovl_u16(divisor));
+        let below = vreinterpretq_u32_f32(vsubq_f32(divisor, vdupq_n_f32(0.5)));
+        let power = vreinterpretq_f32_u32(vandq_u32(below, vdupq_n_u32(0x7f80_0000)));
+        let factor = vdivq_f32(vmulq_f32(power, vdupq_n_f32(65536.0)), divisor);
+        let units = vmulq_f32(power, vdupq_n_f32(4.0));
+        let inverse = vdivq_f32(vdupq_n_f32(32768.0), units);
+        [
+            vmovn_u32(vcvtpq_u32_f32(factor)),
+            vmovn_u32(vcvtq_u32_f32(units)),
+            vmovn_u32(vcvtq_u32_f32(inverse)),
+        ]
+    }
+    /// The high halves of the products.
+    #[target_feature(enable = "neon")]
+    #[inline]
+    fn high(a: uint16x8_t, b: uint16x8_t) -> uint16x8_t {
+        let low = vmull_u16(vget_low_u16(a), vget_low_u16(b));
+        vuzp2q_u16(vreinterpretq_u16_u32(low), vreinterpretq_u16_u32(vmull_high_u16(a, b)))
+    }
+    #[target_feature(enable = "neon")]
+    #[inline]
+    fn div(a: int16x8_t, b: int16x8_t, rounding: Rounding) -> int16x8_t {
+        let divisor = vreinterpretq_u16_s16(vabsq_s16(b));
+        let [low_factor, low_units, low_inverse] = factor(vget_low_u16(divisor));
+        let [high_factor, high_units, high_inverse] = factor(vget_high_u16(divisor));
+        let factor = vcombine_u16(low_factor, high_factor);
+        let units = vreinterpretq_s16_u16(vcombine_u16(low_units, high_units));
+        let inverse = vreinterpretq_s16_u16(vcombine_u16(low_inverse, high_inverse));
+        let half = vshrq_n_s16::<1>(units);
+
+        let negative = vshrq_n_s16::<15>(veorq_s16(a, b));
+        let n = vshlq_n_u16::<2>(vreinterpretq_u16_s16(vabsq_s16(a)));
+        let exact = vreinterpretq_s16_u16(high(n, factor));
+        let rounded = match rounding {
+            Rounding::HalfAwayFromZero => vqrdmulhq_s16(exact, inverse),
+            Rounding::HalfEven => {
+                let rounded = vqrdmulhq_s16(exact, inverse);
+                let is_half = vceqq_s16(vmulq_s16(rounded, units), vaddq_s16(exact, half));
+                let odd = vandq_s16(rounded, vdupq_n_s16(1));
+                vsubq_s16(rounded, vandq_s16(vreinterpretq_s16_u16(is_half), odd))
+            }
+            Rounding::HalfUp => vqrdmulhq_s16(vaddq_s16(exact, negative), inverse),
+            Rounding::Truncate => vqrdmulhq_s16(vsubq_s16(exact, half), inverse),
+        };
+        vsubq_s16(veorq_s16(rounded, negative), negative)
+    }
+    // SAFETY: the token proves that the CPU has NEON.
+    unsafe { div(a, b, rounding) }
+}
+
+/// Quotients of 32 bits, by way of `f64`, as `Avx2` has them.
+#[inline(always)]
+fn div_32<A, S>(_: Neon, a: int32x4_t, b: int32x4_t, rounding: Rounding) -> int32x4_t {
+    #[target_feature(enable = "neon")]
+    #[inline]
+    fn div(a: int32x2_t, b: int32x2_t, rounding: Rounding) -> int32x2_t {
+        let quotient = vdivq_f64(vcvtq_f64_s64(vmovl_s32(a)), vcvtq_f64_s64(vmovl_s32(b)));
+        vmovn_s64(match rounding {
+            Rounding::HalfAwayFromZero => vcvtaq_s64_f64(quotient),
+            Rounding::HalfEven => vcvtnq_s64_f64(quotient),
+            Rounding::HalfUp => vcvtmq_s64_f64(vaddq_f64(quotient, vdupq_n_f64(0.5))),
+            Rounding::Truncate => vcvtq_s64_f64(quotient),
+        })
+    }
+    #[target_feature(enable = "neon")]
+    #[inline]
+    fn both(a: int32x4_t, b: int32x4_t, rounding: Rounding) -> int32x4_t {
+        let low = div(vget_low_s32(a), vget_low_s32(b), rounding);
+        vcombine_s32(low, div(vget_high_s32(a), vget_high_s32(b), rounding))
+    }
+    // SAFETY: the token proves that the CPU has NEON.
+    unsafe { both(a, b, rounding) }
+}
+
 macro_rules! integers {
-    ($($integer:ident: $vector:ident[$n:literal], $add:ident, $max:ident, $min:ident, $even:ident, $odd:ident);* $(;)?) => { $(
+    ($($integer:ident: $vector:ident[$n:literal], $add:ident, $max:ident, $min:ident, $even:ident, $odd:ident, $mul:ident, $div:ident);* $(;)?) => { $(
         impl Lanes<$integer> for Neon {
             type Vector = $vector;
             type Array = [$integer; $n];
@@ -274,6 +393,21 @@ macro_rules! integers {
 
             no_nan!($integer, $vector);
             intrinsics!($vector: add = $add, max = $max, min = $min);
+
+            #[inline(always)]
+            fn mul(self, a: $vector, b: $vector) -> $vector {
+                $mul::<$integer, Self>(self, a, b)
+            }
+
+            #[inline(always)]
+            fn div(self, a: $vector, b: $vector, rounding: Rounding) -> $vector {
+                $div::<$integer, Self>(self, a, b, rounding)
+            }
+
+            #[inline(always)]
+            fn slide<const J: usize>(self, before: $vector, v: $vector) -> $vector {
+                slide_bytes(self, before, v, J * size_of::<$integer>())
+            }
 
             #[inline(always)]
             fn deinterleave(self, lo: $vector, hi: $vector) -> ($vector, $vector) {
@@ -306,13 +440,13 @@ fn min_i64(a: int64x2_t, b: int64x2_t) -> int64x2_t {
 }
 
 integers! {
-    i8: int8x16_t[16], vaddq_s8, vmaxq_s8, vminq_s8, vuzp1q_s8, vuzp2q_s8;
-    u8: uint8x16_t[16], vaddq_u8, vmaxq_u8, vminq_u8, vuzp1q_u8, vuzp2q_u8;
-    i16: int16x8_t[8], vaddq_s16, vmaxq_s16, vminq_s16, vuzp1q_s16, vuzp2q_s16;
-    u16: uint16x8_t[8], vaddq_u16, vmaxq_u16, vminq_u16, vuzp1q_u16, vuzp2q_u16;
-    i32: int32x4_t[4], vaddq_s32, vmaxq_s32, vminq_s32, vuzp1q_s32, vuzp2q_s32;
-    u32: uint32x4_t[4], vaddq_u32, vmaxq_u32, vminq_u32, vuzp1q_u32, vuzp2q_u32;
-    i64: int64x2_t[2], vaddq_s64, max_i64, min_i64, vuzp1q_s64, vuzp2q_s64;
+    i8: int8x16_t[16], vaddq_s8, vmaxq_s8, vminq_s8, vuzp1q_s8, vuzp2q_s8, mul_lanes, div_lanes;
+    u8: uint8x16_t[16], vaddq_u8, vmaxq_u8, vminq_u8, vuzp1q_u8, vuzp2q_u8, mul_lanes, div_lanes;
+    i16: int16x8_t[8], vaddq_s16, vmaxq_s16, vminq_s16, vuzp1q_s16, vuzp2q_s16, mul_16, div_16;
+    u16: uint16x8_t[8], vaddq_u16, vmaxq_u16, vminq_u16, vuzp1q_u16, vuzp2q_u16, mul_lanes, div_lanes;
+    i32: int32x4_t[4], vaddq_s32, vmaxq_s32, vminq_s32, vuzp1q_s32, vuzp2q_s32, mul_32, div_32;
+    u32: uint32x4_t[4], vaddq_u32, vmaxq_u32, vminq_u32, vuzp1q_u32, vuzp2q_u32, mul_lanes, div_lanes;
+    i64: int64x2_t[2], vaddq_s64, max_i64, min_i64, vuzp1q_s64, vuzp2q_s64, mul_lanes, div_lanes;
 }
 
 impl Memory<f32> for Neon {
@@ -324,7 +458,97 @@ impl Memory<f64> for Neon {
 }
 
 impl Memory<f16> for Neon {}
-impl Memory<bf16> for Neon {}
+
+impl Memory<bf16> for Neon {
+    #[inline(always)]
+    unsafe fn load(self, src: *const bf16) -> float32x4_t {
+        // SAFETY: as the caller promises.
+        let bits = unsafe { src.cast::<uint16x4_t>().read_unaligned() };
+        // SAFETY: the token proves that the CPU has NEON.
+        must_cast(unsafe { vshll_n_u16::<16>(bits) })
+    }
+
+    #[inline(always)]
+    unsafe fn store(self, v: float32x4_t, dst: *mut bf16) {
+        #[target_feature(enable = "neon")]
+        #[inline]
+        fn narrow(bits: uint32x4_t) -> uint16x4_t {
+            // To the nearest, halves to even. A canonical NaN stays what it is.
+            let odd = vandq_u32(vshrq_n_u32::<16>(bits), vdupq_n_u32(1));
+            let half = vaddq_u32(odd, vdupq_n_u32(0x7fff));
+            let bits = vshrn_n_u32::<16>(vaddq_u32(bits, half));
+            // A small number may have been rounded to −0.
+            vbic_u16(bits, vceq_u16(bits, vdup_n_u16(0x8000)))
+        }
+        // SAFETY: the token proves that the CPU has NEON.
+        let bits = unsafe { narrow(must_cast(v)) };
+        // SAFETY: as the caller promises.
+        unsafe { dst.cast::<uint16x4_t>().write_unaligned(bits) }
+    }
+}
+
+impl<T: Half> Memory<Ordered<T>> for Neon
+where
+    Ordered<T>: Element<Acc = u16>,
+{
+    #[inline(always)]
+    unsafe fn load(self, src: *const Ordered<T>) -> uint16x8_t {
+        #[target_feature(enable = "neon")]
+        #[inline]
+        fn order(bits: uint16x8_t, infinity: u16) -> uint16x8_t {
+            let magnitude = vbicq_u16(bits, vdupq_n_u16(0x8000));
+            let negative = vreinterpretq_u16_s16(vshrq_n_s16::<15>(vreinterpretq_s16_u16(bits)));
+            let number = vsubq_u16(veorq_u16(magnitude, negative), negative);
+            vaddq_u16(number, vdupq_n_u16(infinity))
+        }
+        // SAFETY: as the caller promises.
+        let bits = unsafe { src.cast::<uint16x8_t>().read_unaligned() };
+        // SAFETY: the token proves that the CPU has NEON.
+        unsafe { order(bits, T::INFINITY) }
+    }
+
+    #[inline(always)]
+    unsafe fn store(self, v: uint16x8_t, dst: *mut Ordered<T>) {
+        #[target_feature(enable = "neon")]
+        #[inline]
+        fn bits(v: uint16x8_t, infinity: u16, nan: u16) -> uint16x8_t {
+            let number = vsubq_u16(v, vdupq_n_u16(infinity));
+            let sign = vandq_u16(number, vdupq_n_u16(0x8000));
+            let magnitude = vreinterpretq_u16_s16(vabsq_s16(vreinterpretq_s16_u16(number)));
+            let is_nan = vcgtq_u16(v, vdupq_n_u16(2 * infinity));
+            vbslq_u16(is_nan, vdupq_n_u16(nan), vorrq_u16(magnitude, sign))
+        }
+        // SAFETY: the token proves that the CPU has NEON.
+        let bits = unsafe { bits(v, T::INFINITY, T::NAN) };
+        // SAFETY: as the caller promises.
+        unsafe { dst.cast::<uint16x8_t>().write_unaligned(bits) }
+    }
+}
+
+macro_rules! summed_short {
+    ($($integer:ident: $bytes:ident, $widen:ident, $narrow:ident);*) => { $(
+        impl Memory<SummedShort<$integer>> for Neon {
+            #[inline(always)]
+            unsafe fn load(self, src: *const SummedShort<$integer>) -> int16x8_t {
+                // SAFETY: as the caller promises.
+                let bytes = unsafe { src.cast::<$bytes>().read_unaligned() };
+                // SAFETY: the token proves that the CPU has NEON.
+                must_cast(unsafe { $widen(bytes) })
+            }
+
+            #[inline(always)]
+            unsafe fn store(self, v: int16x8_t, dst: *mut SummedShort<$integer>) {
+                // SAFETY: the token proves that the CPU has NEON.
+                let bytes = unsafe { $narrow(v) };
+                // SAFETY: as the caller promises.
+                unsafe { dst.cast::<$bytes>().write_unaligned(bytes) }
+            }
+        }
+    )* };
+}
+
+summed_short!(i8: int8x8_t, vmovl_s8, vqmovn_s16; u8: uint8x8_t, vmovl_u8, vqmovun_s16);
+
 impl Memory<Summed<i8>> for Neon {}
 impl Memory<Summed<u8>> for Neon {}
 impl Memory<Summed<i16>> for Neon {}

@@ -1,7 +1,7 @@
 //! A pooling in a few words of the command line, and what its plan says of itself.
 
 use lanepool::check::{Case, ElementType, Pooling, Values};
-use lanepool::{Backend, Explanation, Layout, Op, Pool, Shape};
+use lanepool::{Backend, Explanation, Layout, Op, Pool, Shape, Strides};
 use std::error::Error;
 use std::str::FromStr;
 
@@ -71,7 +71,7 @@ fn described<'a, const D: usize>(
     pooling: fn(Pool<D>, Shape<D>) -> Pooling,
 ) -> Result<Described, String> {
     let mut pool = Pool::new(op, kernel);
-    let (mut layout, mut shape) = (Layout::ChannelsFirst, None);
+    let (mut layout, mut shape, mut whole) = (Layout::ChannelsFirst, None, None);
     let mut element = ElementType::F32;
     for word in words {
         if let Some(named) = ElementType::named(word) {
@@ -82,23 +82,37 @@ fn described<'a, const D: usize>(
             ("first", _) => layout = Layout::ChannelsFirst,
             ("last", _) => layout = Layout::ChannelsLast,
             ("ceil", _) => pool = pool.ceil_mode(true),
+            (_, ("c", rest)) => {
+                let block =
+                    rest.parse().map_err(|_| format!("{word:?} is not blocks such as c8"))?;
+                layout = Layout::Blocked(block);
+            }
+            (_, ("@", rest)) => whole = Some(shaped(&sizes(rest)?)?),
             (_, ("s", rest)) => pool = pool.stride(array(&sizes(rest)?)?),
             (_, ("d", rest)) => pool = pool.dilation(array(&sizes(rest)?)?),
             (_, ("p", rest)) => pool = pool.padding(array(&sizes(rest)?)?),
-            _ => shape = Some(sizes(word)?),
+            _ => shape = Some(shaped(&sizes(word)?)?),
         }
     }
-    let shape = match shape.as_deref() {
-        Some([batch, channels, spatial @ ..]) if spatial.len() == D => {
-            Shape::new(*batch, *channels, array(spatial)?)
-        }
-        Some(other) => {
-            return Err(format!("a shape of {} sizes, of batch, channels and {D}", other.len()));
-        }
-        None => return Err("no shape: batch, channels, and the sizes along the axes".into()),
-    };
+    let shape = shape.ok_or("no shape: batch, channels, and the sizes along the axes")?;
     let pooling = pooling(pool, shape);
-    Ok(Described(Case { pooling, layout, element, seed: 0, values: Values::Numbers }))
+    let strides = whole.map(|whole: Shape<D>| {
+        let Strides { batch, channels, spatial } = Strides::of(layout, whole);
+        let mut strides = [batch, channels, 0, 0, 0];
+        strides[5 - D..].copy_from_slice(&spatial);
+        strides
+    });
+    Ok(Described(Case { pooling, layout, strides, element, seed: 0, values: Values::Numbers }))
+}
+
+/// Batch, channels and as many sizes as there are axes.
+fn shaped<const D: usize>(sizes: &[usize]) -> Result<Shape<D>, String> {
+    match sizes {
+        [batch, channels, spatial @ ..] if spatial.len() == D => {
+            Ok(Shape::new(*batch, *channels, array(spatial)?))
+        }
+        other => Err(format!("a shape of {} sizes, of batch, channels and {D}", other.len())),
+    }
 }
 
 /// As many sizes as there are axes; a single one is for all of them.
@@ -126,6 +140,9 @@ mod tests {
         let shape = Shape::new(1, 64, [112, 96]);
         assert_eq!(case.pooling, Pooling::Two(pool.ceil_mode(true), shape));
         assert_eq!(case.layout, Layout::ChannelsLast);
+        let Described(case) = "max 2x2 1x12x8x8 c8 @1x16x9x10".parse().unwrap();
+        assert_eq!(case.layout, Layout::Blocked(8));
+        assert_eq!(case.strides, Some([2 * 9 * 10 * 8, 9 * 10 * 8, 0, 10 * 8, 8]));
         assert!("average 4 s4 1x128x16000".parse::<Described>().is_ok());
         assert!("max 2×2×2 1x1x4x4x4 first".parse::<Described>().is_ok());
     }
@@ -141,6 +158,8 @@ mod tests {
             ("max 3x3 1x4x4", "a shape of 3 sizes"),
             ("max 3x3 s2x2x2 1x1x4x4", "3 sizes along 2 axes"),
             ("max 3x3 sx 1x1x4x4", "\"x\""),
+            ("max 3x3 cx 1x1x4x4", "\"cx\""),
+            ("max 3x3 1x1x4x4 @4x4", "a shape of 2 sizes"),
             ("max 3x3 first 1x1x4x4 backwards", "\"backwards\""),
         ] {
             let error = text.parse::<Described>().err().unwrap();

@@ -141,6 +141,7 @@ Examples:
   self-test --bench --filter vgg               some speeds, no checks
   self-test --digest                           one line, to compare with another machine's
   self-test --explain 'max 3x3 s2 p1 1x64x112x112 first'
+  self-test --explain 'max 2x2 1x64x56x56 c8 @1x64x112x112'   a crop, channels in blocks
   self-test --bench --save before.json         and then, when something has changed:
   self-test --bench --compare before.json --html report.html";
 
