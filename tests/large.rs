@@ -10,7 +10,8 @@ use lanepool::{Layout, NanPolicy, Op, Padding, Plan, Pool, Pool2d, REFERENCE, Sh
 fn check(pool: Pool2d, layout: Layout, shape: Shape<2>, seed: u64) {
     for values in [Values::Numbers, Values::Traps] {
         let pooling = Pooling::Two(pool, shape);
-        let case = Case { pooling, layout, element: ElementType::F32, seed, values };
+        let element = ElementType::F32;
+        let case = Case { pooling, layout, strides: None, element, seed, values };
         let want = case.run(&REFERENCE).unwrap();
         for backend in supported().filter(|&backend| backend != &REFERENCE) {
             let got = case.run(backend).unwrap_or_else(|mismatch| panic!("{mismatch}"));
@@ -48,7 +49,7 @@ fn kernels_of_any_size() {
 
 #[test]
 fn paddings_of_any_size() {
-    for k in [2, 3, 5, 8, 13, 31] {
+    for k in [2, 4, 5, 13] {
         let large = 2 * k + 3;
         for (begin, end) in [(k / 2, k / 2), (k - 1, 0), (0, k), (large, 1), (0, large)] {
             for kernel in [[k, k], [1, k], [k, 2]] {
