@@ -627,12 +627,19 @@ impl Random {
                 dilation[0] = 2;
             }
         }
+        // Large windows have a walk of their own.
+        let large = D == 2 && self.below(8) == 0;
+        if large {
+            let longest = self.one_of([16, 40]);
+            (kernel, dilation) = (from_fn(|_| self.small(longest)), [1; D]);
+            stride = from_fn(|_| self.one_of([1, 1, 1, 2, 3]));
+        }
         let [begin, end] = from_fn(|_| {
             from_fn::<usize, D, _>(|i| {
-                let large = self.small(9);
+                let wide = self.small(9);
                 let half = kernel[i] / 2;
-                let large = if usual && i == D - 1 { half } else { large };
-                let any = self.one_of([0, 0, half, large]);
+                let wide = if usual && i == D - 1 { half } else { wide };
+                let any = self.one_of([0, 0, half, wide]);
                 if same { half } else { any }
             })
         });
@@ -643,6 +650,8 @@ impl Random {
         let (begin, end) = (squared(begin), squared(end));
         let channels = match layout {
             Layout::ChannelsFirst => self.small(4),
+            // Of large windows, the reference takes its time.
+            Layout::ChannelsLast | Layout::Blocked(_) if large => self.size(&[1, 3, 8]),
             Layout::ChannelsLast | Layout::Blocked(_) => self.size(&[1, 2, 3, 4, 8, 16, 35, 65]),
         };
         let shape = Shape::new(self.below(3), channels, spatial);

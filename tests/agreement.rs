@@ -160,7 +160,7 @@ fn random_cases_get_everywhere() {
         let missing: Vec<_> = wanted.iter().filter(|words| count(words) == 0).collect();
         assert!(missing.is_empty(), "no case has {missing:#?}");
     };
-    let walks = &["Strips", "Down", "Pixels", "Rows", "Across", "Whole", "Each"];
+    let walks = &["Shared", "Strips", "Down", "Pixels", "Rows", "Across", "Whole", "Each"];
     let ranks = &["1 axes", "2 axes", "3 axes"];
     let layouts = &["ChannelsFirst", "ChannelsLast", "Blocked"];
     let ops = &[

@@ -399,6 +399,21 @@ fn errors_of_large_windows_stay_small() {
     }
 }
 
+/// Where running sums in `f32` are off by 4 %.
+#[test]
+fn errors_of_the_largest_windows_stay_small() {
+    const SIDE: usize = 4096;
+    let exact = 0.1f32;
+    let input = vec![exact; SIDE * SIDE];
+    for backend in supported() {
+        let pooling = Pool2d::average([SIDE; 2]);
+        let shape = Shape::new(1, 1, [SIDE; 2]);
+        let [mean] = pool(&pooling, backend, LAYOUTS[0], shape, &input)[..] else { panic!("one") };
+        let ulps = mean.to_bits().abs_diff(exact.to_bits());
+        assert!(ulps <= 2, "{backend:?}: {mean} is {ulps} ulps off");
+    }
+}
+
 #[test]
 fn windows_and_strides_of_any_length() {
     // Sums of whole numbers that an f32 holds, in any order.

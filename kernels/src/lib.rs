@@ -39,6 +39,7 @@ mod power;
 mod reduction;
 mod reference;
 mod rows;
+mod shared;
 mod simd;
 mod strips;
 mod walk;

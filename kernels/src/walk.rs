@@ -7,6 +7,7 @@ use crate::number::Element;
 use crate::pixels::{self, Pixels};
 use crate::reduction::Reduction;
 use crate::rows::{self, Rows};
+use crate::shared::{self, Shared};
 use crate::simd::{Memory, scalar::Scalar};
 use crate::strips::{self, Strips};
 use crate::whole::{self, Whole};
@@ -26,6 +27,8 @@ pub enum Walk {
     Rows,
     /// Rows of single elements, merged down the columns and then across.
     Across,
+    /// Large windows that overlap, from subtrees that they share.
+    Shared,
     /// Windows far apart over single elements, several at a time.
     Whole,
     /// One window after the other.
@@ -42,6 +45,8 @@ impl Walk {
         let width = &geometry.axes()[2];
         if geometry.axes().iter().any(|axis| axis.spread) {
             Self::general(geometry)
+        } else if shared::fits(geometry) && taps <= EXACT {
+            Self::Shared
         } else if !geometry.is_single() && pixels::fits(geometry.axes()) {
             Self::Pixels
         } else if !geometry.is_single() {
@@ -63,7 +68,7 @@ impl Walk {
             Self::Strips => Self::Rows,
             Self::Rows if matches!((kernel, stride), (2, 2) | (3, 1 | 2)) => Self::Rows,
             Self::Pixels if kernel == 3 => Self::Pixels,
-            Self::Rows | Self::Pixels => Self::general(geometry),
+            Self::Rows | Self::Pixels | Self::Shared => Self::general(geometry),
             Self::Down if pixels::fits_apart(geometry.axes()) => Self::Pixels,
             general => general,
         }
@@ -77,6 +82,7 @@ impl Walk {
             Self::Strips => "3×3 windows one apart on a narrow plane: its lines stay in registers",
             Self::Rows => "few columns a window: a vector of windows is made in registers",
             Self::Across => "windows one or two apart: columns merged first, then across them",
+            Self::Shared => "large windows that overlap: what they share is merged once",
             Self::Whole => "windows far apart, or few in a row: several of them at a time",
             Self::Each => "no other walk takes these windows: one after the other",
         }
@@ -138,6 +144,13 @@ const fn plainest_only<T: Element, S: Memory<T>>() -> bool {
 
 /// A walk that is not for every geometry, and may miss something.
 pub(crate) trait FastWalk {
+    /// Output elements after which the walk is asked whether it missed something: few enough that doing
+    /// them again does not matter much, many enough that asking does not.
+    const PART: usize = 16384;
+
+    /// Whether this walk does again what it missed, and not a general one.
+    const EXACT: bool = false;
+
     /// Reduces the windows of output rows `rows`, and says what was seen that may have been missed.
     fn reduce<R: Reduction<T::Acc>, T: Element, S: Memory<T>>(
         simd: S,
@@ -192,6 +205,7 @@ pub(crate) fn pool<R: Reduction<T::Acc>, T: Element, S: Memory<T>>(
             (Walk::Rows, 4, _) => return job.run::<R, Rows<4, 4>>(output),
             (Walk::Rows, _, _) => return job.run::<R, Rows<3, 3>>(output),
             (Walk::Across, _, _) => return job.run::<R, Across>(output),
+            (Walk::Shared, _, _) => return job.run::<R, Shared>(output),
             (Walk::Whole, _, _) => return job.run::<R, Whole>(output),
             (Walk::Down | Walk::Each, _, _) => {}
         }
@@ -241,10 +255,6 @@ pub(crate) fn plainest<R: Reduction<T::Acc>, T: Element, S: Memory<T>>(
     }
 }
 
-/// Output elements after which a fast walk is asked whether it missed something: few enough that
-/// doing them again does not matter much, many enough that asking does not.
-const PART: usize = 16384;
-
 /// What a fast walk is to do.
 struct Job<'a, T, S> {
     simd: S,
@@ -257,18 +267,18 @@ impl<T: Element, S: Memory<T>> Job<'_, T, S>
 where
     Scalar: Memory<T, Vector = T::Acc>,
 {
-    /// Runs a walk, and a general one again over the parts where it missed something.
+    /// Runs a walk, and one that misses nothing again over the parts where it missed something.
     #[inline(always)]
     fn run<R: Reduction<T::Acc>, W: FastWalk>(self, output: &mut [T]) {
         let Self { simd, geometry, rows, input } = self;
         let row_len = geometry.row_len();
         // Whole planes if they are small. A small output is spared the divisions.
-        let part = if output.len() <= PART {
+        let part = if output.len() <= W::PART {
             rows.len()
         } else {
             let plane = geometry.rows() / geometry.planes();
-            match PART / (plane * row_len) {
-                0 => PART.div_ceil(row_len),
+            match W::PART / (plane * row_len) {
+                0 => W::PART.div_ceil(row_len),
                 planes => planes * plane,
             }
         };
@@ -282,7 +292,12 @@ where
                     R::missed(simd, seen)
                 },
             );
-            if missed {
+            if missed && W::EXACT {
+                simd.vectorize(
+                    #[inline(always)]
+                    || W::reduce::<R::Exact, T, S>(simd, geometry, row..end, input, output),
+                );
+            } else if missed {
                 general::<R::Exact, T, S>(simd, geometry, row..end, input, output);
             }
             row = end;

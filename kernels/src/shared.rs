@@ -1,0 +1,808 @@
+//! Large windows that overlap, along height and width: what they share is merged once.
+//!
+//! The [order](crate::order) of a window is a tree whose full subtrees have 2ⁿ leaves, and the subtree of
+//! 2ⁿ⁺¹ leaves from some tap on is that of 2ⁿ leaves merged with the one 2ⁿ taps further on. So all
+//! windows are made of a few subtrees, each of which is one merge: a window of `k` taps costs ⌊log₂ k⌋
+//! merges and one for each other bit of `k`; where the order does not show, one for all bits.
+//!
+//! A line of the input is merged into rings of lines, one ring for each size of subtrees, that hold as
+//! many as the larger subtrees need. What ends with it, a row of merged columns, joins a few others
+//! in a buffer, all of which are then merged across as if they were one row. Between them are
+//! as many identities as windows reach over the edges: a row's right edge is the left one of the next.
+//!
+//! Channels are neighbours that are shifted together: a column is then a strip of them.
+
+use crate::number::{Element, Number};
+use crate::reduction::{Divide, Reduction};
+use crate::simd::{
+    Lanes, Memory, WIDEST, load, load_between, load_lanes, store_first, store_lanes,
+};
+use crate::walk::FastWalk;
+use crate::{Axis, Divisor, Geometry};
+use core::mem::MaybeUninit;
+use core::ops::Range;
+
+/// Elements of the rings.
+const RINGS: usize = 40 << 10;
+
+/// Elements of the buffers for merging across.
+const BUFFERS: usize = 24 << 10;
+
+/// Elements that are merged across at a time, unless a single row has more.
+const BATCH: usize = 1024;
+
+/// Elements of planes that are merged down as a whole, at most.
+const FLAT: usize = 2048;
+
+/// Elements of a small plane, so that what it is merged to stays in the first-level cache.
+const SMALL: usize = 1024;
+
+/// Rows of a batch at most.
+const ROWS: usize = 256;
+
+/// Channels of a strip are a multiple of this, which is one of the lanes of all vectors of `f32`.
+const STRIP: usize = 16;
+
+/// Sizes of subtrees: the buffers hold no larger ones.
+const LEVELS: usize = RINGS.ilog2() as usize + 1;
+
+/// Elements after the last one of a buffer that may be read.
+const SLACK: usize = 2 * WIDEST;
+
+/// Whether this walk takes these windows, which have to be large and to have much in common.
+pub(crate) fn fits(geometry: &Geometry) -> bool {
+    let [_, height, width] = geometry.axes();
+    let (high, wide) = (height.kernel, width.kernel);
+    let pays = if !geometry.is_single() {
+        // Other walks load each tap of each window.
+        let apart = height.stride.saturating_mul(width.stride);
+        (wide > 3 || high >= 8) && high.saturating_mul(wide) > apart.saturating_mul(9)
+    } else {
+        // Other walks merge columns, and what is merged across them has one tap for each.
+        let taps = high.saturating_add(wide);
+        match width.stride {
+            1 if high == 1 => wide > 3,
+            1 if height.input * width.input <= SMALL => wide > 3 && taps >= 10 * height.stride,
+            1 => taps >= height.stride.saturating_mul(16),
+            2 => taps >= 64 && high >= height.stride.saturating_mul(4),
+            3 | 4 => wide > width.stride && high >= height.stride,
+            apart => wide / 2 >= apart && high >= height.stride,
+        }
+    };
+    pays && Cut::of(geometry).is_some()
+}
+
+/// How a tensor is cut so that the scratch memory holds what is being merged.
+struct Cut {
+    /// Channels side by side.
+    strip: usize,
+    /// Windows of a row.
+    windows: usize,
+}
+
+impl Cut {
+    #[inline(never)]
+    fn of(geometry: &Geometry) -> Option<Self> {
+        let [depth, height, width] = geometry.axes();
+        let flat = (depth.kernel, depth.pad_begin, depth.pad_end) == (1, 0, 0);
+        if !flat || [height, width].iter().any(|axis| axis.spread || axis.span() > BUFFERS) {
+            return None;
+        }
+        let lines = if height.kernel > 1 { ring_lines(height) } else { 1 };
+        let span = width.span();
+        // Of each buffer, a window may be read after the last column.
+        let room = BUFFERS / (Merges::top(width.kernel) + 3);
+        let columns = |strip: usize| {
+            (
+                ((RINGS / lines).saturating_sub(3 * STRIP) / strip),
+                (room.saturating_sub(SLACK) / strip).saturating_sub(span),
+            )
+        };
+        let windows = |strip: usize| {
+            let (rings, buffers) = columns(strip);
+            let inside = if width.input <= rings { buffers } else { rings.min(buffers) };
+            inside.checked_sub(span).map_or(0, |rest| rest / width.stride + 1).min(width.output)
+        };
+        // A piece of a row has some columns in common with the next.
+        let least = span.div_ceil(width.stride).max(STRIP).min(width.output);
+        let inner = geometry.inner();
+        let mut strip = inner;
+        while windows(strip) < least {
+            if strip <= STRIP {
+                return None;
+            }
+            strip = (strip / 2).next_multiple_of(STRIP);
+        }
+        Some(Self { strip, windows: windows(strip) })
+    }
+}
+
+/// Lines that the rings of all sizes hold.
+fn ring_lines(height: &Axis) -> usize {
+    height.span() + Merges::top(height.kernel)
+}
+
+/// How windows along an axis are merged from shorter ones, and those from still shorter ones: the
+/// windows of a level are as wide as those of the level below are, several times.
+struct Merges {
+    /// Taps of a window of each level.
+    widths: [usize; LEVELS],
+    /// The highest level.
+    top: usize,
+    /// Level and first tap of what a whole window is merged from, from left to right.
+    parts: [(usize, usize); LEVELS],
+    len: usize,
+    kernel: usize,
+}
+
+impl Merges {
+    /// The highest level, at most.
+    fn top(kernel: usize) -> usize {
+        (kernel - 1).checked_ilog2().unwrap_or(0) as usize
+    }
+
+    #[inline(never)]
+    fn of(kernel: usize, ordered: bool) -> Self {
+        let mut merges =
+            Self { widths: [1; LEVELS], top: 0, parts: [(0, 0); LEVELS], len: 0, kernel };
+        let most = if ordered { 2 } else { 5 };
+        let mut width = 1;
+        while kernel > most * width {
+            width *= match kernel / width {
+                _ if ordered => 2,
+                16.. => 4,
+                _ => 3,
+            };
+            merges.top += 1;
+            merges.widths[merges.top] = width;
+        }
+        let mut first = 0;
+        while first < kernel {
+            // Where the order does not show, the last one overlaps the one before it.
+            let level = match kernel - first {
+                rest if ordered => merges.top.min(rest.ilog2() as usize),
+                _ => merges.top,
+            };
+            let at = if ordered { first } else { first.min(kernel - width) };
+            merges.parts[merges.len] = (level, at);
+            merges.len += 1;
+            first += merges.widths[level];
+        }
+        merges
+    }
+
+    /// How many windows of a level make one of the next.
+    #[inline(always)]
+    fn radix(&self, level: usize) -> usize {
+        self.widths[level + 1] / self.widths[level]
+    }
+}
+
+/// Large windows that overlap.
+pub(crate) struct Shared;
+
+impl FastWalk for Shared {
+    const PART: usize = 1 << 20;
+    const EXACT: bool = true;
+
+    #[inline(always)]
+    fn reduce<R: Reduction<T::Acc>, T: Element, S: Memory<T>>(
+        simd: S,
+        geometry: &Geometry,
+        rows: Range<usize>,
+        input: &[T],
+        output: &mut [T],
+    ) -> S::Seen {
+        let mut seen = simd.unseen();
+        let mut scratch = [const { MaybeUninit::uninit() }; RINGS + BUFFERS];
+        let Some(cut) = Cut::of(geometry) else { return seen };
+        let (width, inner) = (&geometry.axes()[2], geometry.inner());
+        for c in (0..inner).step_by(cut.strip) {
+            for x in (0..width.output).step_by(cut.windows) {
+                let piece = Piece {
+                    geometry,
+                    input,
+                    // The last strip is flush with the last channel.
+                    channel: c.min(inner - cut.strip),
+                    strip: cut.strip,
+                    x,
+                    windows: cut.windows.min(width.output - x),
+                };
+                seen = piece.reduce::<R, S>(simd, rows.clone(), &mut scratch, output, seen);
+            }
+        }
+        seen
+    }
+}
+
+/// Windows side by side of each row, and of them some channels.
+struct Piece<'a, T> {
+    geometry: &'a Geometry,
+    input: &'a [T],
+    channel: usize,
+    strip: usize,
+    x: usize,
+    windows: usize,
+}
+
+impl<T: Element> Piece<'_, T> {
+    #[inline(always)]
+    fn reduce<R: Reduction<T::Acc>, S: Memory<T>>(
+        &self,
+        simd: S,
+        rows: Range<usize>,
+        scratch: &mut [MaybeUninit<T::Acc>; RINGS + BUFFERS],
+        output: &mut [T],
+        mut seen: S::Seen,
+    ) -> S::Seen {
+        let geometry = self.geometry;
+        let [depth, height, width] = geometry.axes();
+        let columns = Columns::of(width, self.x, self.windows);
+        let len = columns.inside.len() * self.strip;
+        let mut rings = Rings::new(height, R::ORDERED, len.next_multiple_of(S::N));
+        let plane_lines = (height.output.min(rows.len()) - 1)
+            .saturating_mul(height.stride)
+            .saturating_add(height.span());
+        let mut batch = Batch::new(self, R::ORDERED, &columns, rows.len(), plane_lines, &mut rings);
+        let scratch = initialised::<R, T>(&mut scratch[..batch.end]);
+        if R::DIVIDES {
+            for (i, count) in scratch[batch.counts..batch.end].iter_mut().enumerate() {
+                let x = (self.x + i / self.strip).min(width.output - 1);
+                *count = T::Acc::nearest(width.count(x, geometry.divisor()).max(1) as i64);
+            }
+        }
+        let strides = geometry.strides();
+        let seamless = self.strip == strides.width || columns.inside.len() == 1;
+        let lines = Lines {
+            input: self.input,
+            start: columns.inside.start * strides.width + self.channel,
+            runs: if seamless { 1 } else { columns.inside.len() },
+            len: if seamless { len } else { self.strip },
+            pixel: strides.width,
+            padded: len.next_multiple_of(S::N),
+        };
+        let mut row = rows.start;
+        while row < rows.end {
+            let (plane, z, y) = geometry.position(row);
+            let count = (height.output - y).min(rows.end - row);
+            let slice = geometry.plane_start(plane) + depth.start(z) * strides.depth;
+            // Lines before the input or after it have negative or large numbers.
+            let line = |t: isize| {
+                let inside = t >= 0 && t < height.input as isize;
+                inside.then(|| slice + t as usize * strides.height)
+            };
+            let start = height.start(y) as isize;
+            let mut complete = start + height.span() as isize - 1;
+            let first = batch.rows;
+            if batch.down.is_some() {
+                let end = complete + ((count - 1) * height.stride) as isize;
+                for t in start..=end {
+                    let to = batch.place();
+                    seen = lines.copy::<R, S>(simd, line(t), scratch, to, seen);
+                    batch.rows += 1;
+                }
+                batch.rows = first + plane_lines;
+            } else if start < 0 && height.kernel > 1 {
+                rings.clear::<R, T::Acc, S>(simd, scratch);
+            }
+            let mut t = start.max(complete.min(0));
+            for i in 0..count {
+                let counted = height.count(y + i, geometry.divisor()).max(1);
+                let counted = T::Acc::nearest(counted as i64);
+                if batch.down.is_some() {
+                    batch.push(first + i * height.stride, counted);
+                    continue;
+                }
+                if height.kernel == 1 {
+                    let to = batch.place();
+                    seen = lines.copy::<R, S>(simd, line(complete), scratch, to, seen);
+                } else {
+                    while t <= complete {
+                        seen = lines.copy::<R, S>(simd, line(t), scratch, rings.first(), seen);
+                        let whole = (t == complete).then(|| batch.place());
+                        rings.merge::<R, T::Acc, S>(simd, scratch, whole);
+                        rings.advance();
+                        t += 1;
+                    }
+                }
+                complete += height.stride as isize;
+                batch.push(batch.rows, counted);
+                batch.rows += 1;
+                if batch.rows == batch.most {
+                    batch.flush::<R, T, S>(simd, self, scratch, output);
+                }
+            }
+            if batch.rows == batch.most {
+                batch.flush::<R, T, S>(simd, self, scratch, output);
+            }
+            row += count;
+        }
+        batch.flush::<R, T, S>(simd, self, scratch, output);
+        seen
+    }
+}
+
+/// Makes all of some memory the identity. A call, like all that has no vectors, so that there is one of it
+/// for all instruction sets.
+#[inline(never)]
+fn initialised<R: Reduction<T::Acc>, T: Element>(
+    scratch: &mut [MaybeUninit<T::Acc>],
+) -> &mut [T::Acc] {
+    for element in scratch.iter_mut() {
+        element.write(R::IDENTITY);
+    }
+    // SAFETY: every element has just been written.
+    unsafe { &mut *(core::ptr::from_mut(scratch) as *mut [T::Acc]) }
+}
+
+/// The columns that some windows have, those outside the input included.
+struct Columns {
+    /// The ones inside the input.
+    inside: Range<usize>,
+    /// How many are to the left of these, and to the right.
+    outside: [usize; 2],
+}
+
+impl Columns {
+    #[inline(never)]
+    fn of(width: &Axis, x: usize, windows: usize) -> Self {
+        let len = (windows - 1) * width.stride + width.span();
+        // Before the input, it is negative.
+        let first = width.start(x) as isize;
+        let within = |column: isize| column.clamp(0, width.input as isize) as usize;
+        let inside = within(first)..within(first + len as isize);
+        let left = first.saturating_neg().clamp(0, len as isize) as usize;
+        let right = len - left - inside.len();
+        Self { inside, outside: [left, right] }
+    }
+
+    fn len(&self) -> usize {
+        self.inside.len() + self.outside[0] + self.outside[1]
+    }
+}
+
+/// Parts of the lines of the input.
+struct Lines<'a, T> {
+    input: &'a [T],
+    /// Elements of a line before the part.
+    start: usize,
+    /// Runs of neighbours that it consists of, a pixel apart.
+    runs: usize,
+    /// Elements of a run.
+    len: usize,
+    /// Elements from a pixel to the next.
+    pixel: usize,
+    /// Elements of all runs and of what makes them whole vectors.
+    padded: usize,
+}
+
+impl<T: Element> Lines<'_, T> {
+    /// Copies the part of a line, and looks at it; of a line outside the input, the identity.
+    #[inline(always)]
+    fn copy<R: Reduction<T::Acc>, S: Memory<T>>(
+        &self,
+        simd: S,
+        line: Option<usize>,
+        scratch: &mut [T::Acc],
+        mut to: usize,
+        mut seen: S::Seen,
+    ) -> S::Seen {
+        let identity = simd.splat(R::IDENTITY);
+        let Some(line) = line else {
+            for i in (0..self.padded).step_by(S::N) {
+                // SAFETY: the part has room for so many elements.
+                unsafe { store_lanes(simd, identity, scratch, to + i) }
+            }
+            return seen;
+        };
+        let mut from = line + self.start;
+        for _ in 0..self.runs {
+            let mut i = 0;
+            while i + S::N <= self.len {
+                // SAFETY: elements of the run.
+                let v = unsafe { load(simd, self.input, from + i) };
+                seen = R::look(simd, seen, v, v);
+                // SAFETY: the part has room for so many elements.
+                unsafe { store_lanes(simd, R::lift(simd, v), scratch, to + i) }
+                i += S::N;
+            }
+            if i < self.len {
+                let (at, lanes) = (from + i, 0..self.len - i);
+                let v = if at + S::N <= self.input.len() {
+                    // SAFETY: that was just seen.
+                    unsafe { load(simd, self.input, at) }
+                } else {
+                    // SAFETY: the last elements of the run.
+                    unsafe { load_between(simd, self.input, at, lanes.clone(), identity) }
+                };
+                seen = R::look(simd, seen, v, v);
+                let v = simd.keep(R::lift(simd, v), lanes, identity);
+                // SAFETY: the part has room for whole vectors.
+                unsafe { store_lanes(simd, v, scratch, to + i) }
+            }
+            from += self.pixel;
+            to += self.len;
+        }
+        seen
+    }
+}
+
+/// What the last few lines are merged to, a ring for each level.
+struct Rings {
+    list: [Ring; LEVELS],
+    merges: Merges,
+    dilation: usize,
+    /// Elements of a line, and from one to the next.
+    len: usize,
+    pitch: usize,
+    /// Elements of all rings.
+    end: usize,
+}
+
+/// The windows of a level.
+#[derive(Clone, Copy, Default)]
+struct Ring {
+    start: usize,
+    len: usize,
+    /// Where the newest one is, after the start.
+    newest: usize,
+}
+
+impl Ring {
+    /// Where the one is that is so many elements older than the newest.
+    #[inline(always)]
+    fn older(&self, by: usize) -> usize {
+        let wrap = if by > self.newest { self.len } else { 0 };
+        self.start + self.newest + wrap - by
+    }
+}
+
+impl Rings {
+    /// Rings of lines of so many elements.
+    #[inline(never)]
+    fn new(height: &Axis, ordered: bool, len: usize) -> Self {
+        let merges = Merges::of(height.kernel, ordered);
+        let mut list = [Ring::default(); LEVELS];
+        // Lines a power of two apart would crowd each other out of the first-level cache.
+        let pitch = len.next_multiple_of(2 * STRIP) + STRIP;
+        let mut end = 0;
+        for level in 0..=merges.top {
+            let width = if level < merges.top { merges.widths[level + 1] } else { height.kernel };
+            let lines = (width - merges.widths[level]) * height.dilation + 1;
+            list[level] = Ring { start: end, len: lines * pitch, newest: 0 };
+            end += lines * pitch;
+        }
+        Self { list, merges, dilation: height.dilation, len, pitch, end }
+    }
+
+    /// Forgets all lines.
+    #[inline(always)]
+    fn clear<R: Reduction<A>, A: Number, S: Lanes<A>>(&self, simd: S, scratch: &mut [A]) {
+        for i in (0..self.end).step_by(S::N) {
+            // SAFETY: the rings are whole vectors.
+            unsafe { store_lanes(simd, simd.splat(R::IDENTITY), scratch, i) }
+        }
+    }
+
+    /// Where the next line goes.
+    #[inline(always)]
+    fn first(&self) -> usize {
+        self.list[0].older(0)
+    }
+
+    /// Merges all that ends with the newest line, and whole windows to a place.
+    #[inline(always)]
+    fn merge<R: Reduction<A>, A: Number, S: Lanes<A>>(
+        &self,
+        simd: S,
+        scratch: &mut [A],
+        whole: Option<usize>,
+    ) {
+        let merges = &self.merges;
+        let line = self.dilation * self.pitch;
+        let mut places = [0; LEVELS];
+        for level in 0..=merges.top {
+            let (to, len) = if level < merges.top {
+                let radix = merges.radix(level);
+                let width = merges.widths[level];
+                for (j, place) in places[..radix].iter_mut().enumerate() {
+                    *place = self.list[level].older((radix - 1 - j) * width * line);
+                }
+                (self.list[level + 1].older(0), radix)
+            } else {
+                let Some(whole) = whole else { break };
+                for (place, (level, first)) in places.iter_mut().zip(merges.parts).take(merges.len)
+                {
+                    let after = merges.kernel - first - merges.widths[level];
+                    *place = self.list[level].older(after * line);
+                }
+                (whole, merges.len)
+            };
+            merge_all::<R, A, S>(simd, scratch, &places[..len], to, self.len);
+        }
+    }
+
+    #[inline(always)]
+    fn advance(&mut self) {
+        for ring in &mut self.list[..=self.merges.top] {
+            ring.newest += self.pitch;
+            if ring.newest == ring.len {
+                ring.newest = 0;
+            }
+        }
+    }
+}
+
+/// Merges lines of elements at some places into one, which may be the first of them.
+#[inline(always)]
+fn merge_all<R: Reduction<A>, A: Number, S: Lanes<A>>(
+    simd: S,
+    scratch: &mut [A],
+    places: &[usize],
+    to: usize,
+    len: usize,
+) {
+    // Loops over so many places that the compiler knows take a third of the time.
+    match *places {
+        [a, b] => merge_few::<R, A, S>(simd, scratch, [a, b], to, len),
+        [a, b, c] => merge_few::<R, A, S>(simd, scratch, [a, b, c], to, len),
+        [a, b, c, d] => merge_few::<R, A, S>(simd, scratch, [a, b, c, d], to, len),
+        [a, b, c, d, e] => merge_few::<R, A, S>(simd, scratch, [a, b, c, d, e], to, len),
+        _ => merge_few::<R, A, S>(simd, scratch, places, to, len),
+    }
+}
+
+#[inline(always)]
+fn merge_few<R: Reduction<A>, A: Number, S: Lanes<A>>(
+    simd: S,
+    scratch: &mut [A],
+    places: impl AsRef<[usize]>,
+    to: usize,
+    len: usize,
+) {
+    let places = places.as_ref();
+    let mut i = 0;
+    while i + 4 * S::N <= len {
+        let merged = combine::<R, A, S, 4>(simd, scratch, places, i);
+        for (b, v) in merged.into_iter().enumerate() {
+            // SAFETY: the line has so many elements.
+            unsafe { store_lanes(simd, v, scratch, to + i + b * S::N) }
+        }
+        i += 4 * S::N;
+    }
+    while i < len {
+        let [v] = combine::<R, A, S, 1>(simd, scratch, places, i);
+        // SAFETY: lines have room for whole vectors.
+        unsafe { store_lanes(simd, v, scratch, to + i) }
+        i += S::N;
+    }
+}
+
+/// Merges what is at some places, the last ones first.
+#[inline(always)]
+fn combine<R: Reduction<A>, A: Number, S: Lanes<A>, const B: usize>(
+    simd: S,
+    scratch: &[A],
+    places: &[usize],
+    at: usize,
+) -> [S::Vector; B] {
+    let mut merged = [simd.splat(R::IDENTITY); B];
+    let Some((last, others)) = places.split_last() else { return merged };
+    for (b, merged) in merged.iter_mut().enumerate() {
+        // SAFETY: lines have room for whole vectors, or slack for `B` of them.
+        *merged = unsafe { load_lanes(simd, scratch, last + at + b * S::N) };
+    }
+    for place in others.iter().rev() {
+        for (b, merged) in merged.iter_mut().enumerate() {
+            // SAFETY: the same.
+            let left = unsafe { load_lanes(simd, scratch, place + at + b * S::N) };
+            *merged = R::merge(simd, left, *merged);
+        }
+    }
+    merged
+}
+
+/// Rows that are merged across as if they were one: of columns, or of what is first to be merged down.
+struct Batch<A> {
+    /// Where the rows start, and how far it is to the next.
+    start: usize,
+    pitch: usize,
+    /// Where the first column inside the input is, after the start of a row.
+    inside: usize,
+    /// Elements of a row.
+    len: usize,
+    /// Rows that there are, and that there may be.
+    rows: usize,
+    most: usize,
+    /// For each row of the output that is ready, where it starts, and its counted lines.
+    made: [(usize, A); ROWS],
+    ready: usize,
+    /// Rows of the output that have been written.
+    done: usize,
+    /// How to merge the rows down, unless they are columns.
+    down: Option<Merges>,
+    across: Merges,
+    /// Elements from one level to the next.
+    level: usize,
+    /// Whether all levels but the lowest are in the same place.
+    in_place: bool,
+    /// Counted columns of each window, and the end of all that is used.
+    counts: usize,
+    end: usize,
+}
+
+impl<A: Number> Batch<A> {
+    #[inline(never)]
+    fn new<T: Element<Acc = A>>(
+        piece: &Piece<'_, T>,
+        ordered: bool,
+        columns: &Columns,
+        rows: usize,
+        lines: usize,
+        rings: &mut Rings,
+    ) -> Self {
+        let strip = piece.strip;
+        let [_, height, width] = piece.geometry.axes();
+        let (down, across) =
+            (Merges::of(height.kernel, ordered), Merges::of(width.kernel, ordered));
+        let gap = columns.outside[0].max(columns.outside[1]);
+        let pitch = (columns.inside.len() + gap) * strip;
+        let len = columns.len() * strip;
+        // What the last row may read, and what is then left of a buffer.
+        let last = len + width.span() * strip + SLACK;
+        let room = (BUFFERS / (across.top + 3)).saturating_sub(last);
+        let flat_room = FLAT.min((RINGS / (down.top + across.top + 4)).saturating_sub(last));
+        let flat =
+            height.kernel > 1 && height.output <= ROWS && lines.saturating_mul(pitch) <= flat_room;
+        let most = if flat {
+            rings.end = 0;
+            let planes = flat_room / (lines * pitch);
+            lines * planes.min(ROWS / height.output).min(rows.div_ceil(height.output) + 1)
+        } else {
+            (room / pitch + 1).min(BATCH / pitch).min(rows).clamp(1, ROWS)
+        };
+        let level = (most - 1) * pitch + last;
+        let start = if height.kernel > 1 { rings.end } else { 0 };
+        let levels = match (ordered, flat) {
+            (false, _) => 2,
+            (true, false) => across.top + 2,
+            (true, true) => down.top + across.top + 3,
+        };
+        let counts = start + levels * level;
+        Self {
+            start,
+            pitch,
+            inside: columns.outside[0] * strip,
+            len,
+            rows: 0,
+            most,
+            made: [(0, A::ZERO); ROWS],
+            ready: 0,
+            done: 0,
+            down: flat.then_some(down),
+            across,
+            level,
+            in_place: !ordered,
+            counts,
+            end: counts + piece.windows * strip + SLACK,
+        }
+    }
+
+    /// Where the columns inside the input of the next row go.
+    #[inline(always)]
+    fn place(&self) -> usize {
+        self.start + self.rows * self.pitch + self.inside
+    }
+
+    /// A row of the output is ready, made from a row and those after it.
+    #[inline(always)]
+    fn push(&mut self, row: usize, counted: A) {
+        self.made[self.ready] = (row * self.pitch, counted);
+        self.ready += 1;
+    }
+
+    /// Where a level above one that starts at `start` is.
+    #[inline(always)]
+    fn level(&self, start: usize, level: usize) -> usize {
+        match level {
+            0 => start,
+            _ if self.in_place => self.start + self.level,
+            _ => start + level * self.level,
+        }
+    }
+
+    /// Merges the rows, and writes the results.
+    #[inline(always)]
+    fn flush<R: Reduction<A>, T: Element<Acc = A>, S: Memory<T>>(
+        &mut self,
+        simd: S,
+        piece: &Piece<'_, T>,
+        scratch: &mut [A],
+        output: &mut [T],
+    ) {
+        if self.ready == 0 {
+            return;
+        }
+        let (geometry, strip) = (piece.geometry, piece.strip);
+        let ([_, height, width], inner) = (geometry.axes(), geometry.inner());
+        let mut len = (self.rows - 1) * self.pitch + self.len;
+        let mut start = self.start;
+        let mut places = [0; LEVELS];
+        let steps = [height.dilation * self.pitch, width.dilation * strip];
+        let stages = [self.down.as_ref(), Some(&self.across)];
+        for (merges, step) in stages.into_iter().zip(steps) {
+            let Some(merges) = merges else { continue };
+            for level in 0..=merges.top {
+                let (count, to, taps) = if level < merges.top {
+                    let from = self.level(start, level);
+                    let radix = merges.radix(level);
+                    for (j, place) in places[..radix].iter_mut().enumerate() {
+                        *place = from + j * merges.widths[level] * step;
+                    }
+                    (radix, self.level(start, level + 1), merges.widths[level + 1])
+                } else {
+                    for (place, (level, first)) in places.iter_mut().zip(merges.parts) {
+                        *place = self.level(start, level) + first * step;
+                    }
+                    (merges.len, self.level(start, level + 1), merges.kernel)
+                };
+                let len = len - (taps - 1) * step;
+                merge_all::<R, A, S>(simd, scratch, &places[..count], to, len);
+            }
+            len -= (merges.kernel - 1) * step;
+            start = self.level(start, merges.top + 1);
+        }
+        let single = strip == 1 && width.stride > 1;
+        if single {
+            // Every `stride`-th element of what windows one apart give.
+            for &(at, _) in &self.made[..self.ready] {
+                let start = start + at;
+                for x in 1..piece.windows {
+                    scratch[start + x] = scratch[start + x * width.stride];
+                }
+            }
+        }
+        let seamless = strip == inner && (single || width.stride == 1);
+        let (runs, len, advance) = if seamless {
+            (1, piece.windows * strip, 0)
+        } else {
+            (piece.windows, strip, width.stride * strip)
+        };
+        // Then what comes after a run is written after it.
+        let alone = strip == inner && piece.windows == width.output;
+        for (row, &(at, counted)) in self.made[..self.ready].iter().enumerate() {
+            let mut from = start + at;
+            let mut to = (self.done + row) * geometry.row_len() + piece.x * inner + piece.channel;
+            let mut counts = self.counts;
+            let rows = simd.splat(counted);
+            let constant = match geometry.divisor() {
+                Divisor::Constant(n) => Some(Divide::by::<A, S>(simd, n, geometry.rounding())),
+                _ => None,
+            };
+            for _ in 0..runs {
+                for i in (0..len).step_by(S::N) {
+                    // SAFETY: a row of windows, and slack.
+                    let v = unsafe { load_lanes(simd, scratch, from + i) };
+                    let divide = constant.unwrap_or_else(
+                        #[inline(always)]
+                        || {
+                            // SAFETY: there are as many counts as results, and slack.
+                            let columns = unsafe { load_lanes(simd, scratch, counts + i) };
+                            Divide::By(simd.mul(rows, columns), geometry.rounding())
+                        },
+                    );
+                    let v = R::finish(simd, v, divide);
+                    let room = alone && to + i + S::N <= output.len();
+                    let room = if room { S::N } else { S::N.min(len - i) };
+                    // SAFETY: no more elements than the run or the output has left.
+                    unsafe { store_first(simd, v, output, to + i, room) }
+                }
+                from += advance;
+                to += inner;
+                counts += len;
+            }
+        }
+        self.done += self.ready;
+        (self.ready, self.rows) = (0, 0);
+    }
+}
