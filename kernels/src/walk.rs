@@ -69,7 +69,7 @@ impl Walk {
             Self::Rows if matches!((kernel, stride), (2, 2) | (3, 1 | 2)) => Self::Rows,
             Self::Pixels if kernel == 3 => Self::Pixels,
             Self::Rows | Self::Pixels | Self::Shared => Self::general(geometry),
-            Self::Down if pixels::fits_apart(geometry.axes()) => Self::Pixels,
+            Self::Down if takes_apart::<T>() && pixels::fits_apart(geometry.axes()) => Self::Pixels,
             general => general,
         }
     }
@@ -193,7 +193,7 @@ pub(crate) fn pool<R: Reduction<T::Acc>, T: Element, S: Memory<T>>(
         match (Walk::of_type::<T>(geometry), width.kernel, width.stride) {
             (Walk::Pixels, 3, 1) => return job.run::<R, Pixels<3, 1>>(output),
             (Walk::Pixels, 3, _) => return job.run::<R, Pixels<3, 2>>(output),
-            (Walk::Pixels, 2, 2) if const { !T::ALL_WALKS } => {
+            (Walk::Pixels, 2, 2) if const { takes_apart::<T>() } => {
                 return job.run::<R, Pixels<2, 2>>(output);
             }
             (Walk::Rows, 2, _) => return job.run::<R, Rows<2, 2>>(output),
@@ -309,6 +309,12 @@ where
 /// window has columns, and what widens them costs more than is gained.
 const fn takes_whole<T: Element, S: Memory<T>>() -> bool {
     size_of::<T>() >= 4 && whole::FEWEST <= S::N && S::N <= whole::MOST
+}
+
+/// Whether windows of pixels that share nothing are walked along a row. Of long elements, the vectors that
+/// are walked together hold only some channels of a pixel, so that a row is gone through several times.
+const fn takes_apart<T: Element>() -> bool {
+    size_of::<T>() < 4
 }
 
 /// Reduces any windows.
