@@ -26,6 +26,7 @@ fn types(c: &mut Criterion) {
             let case = |element| Case {
                 pooling: Pooling::Two(pool, shape),
                 layout,
+                strides: None,
                 element,
                 seed: 0,
                 values: Values::Numbers,

@@ -466,10 +466,10 @@ impl Rings {
         // Lines a power of two apart would crowd each other out of the first-level cache.
         let pitch = len.next_multiple_of(2 * STRIP) + STRIP;
         let mut end = 0;
-        for level in 0..=merges.top {
+        for (level, ring) in list.iter_mut().enumerate().take(merges.top + 1) {
             let width = if level < merges.top { merges.widths[level + 1] } else { height.kernel };
             let lines = (width - merges.widths[level]) * height.dilation + 1;
-            list[level] = Ring { start: end, len: lines * pitch, newest: 0 };
+            *ring = Ring { start: end, len: lines * pitch, newest: 0 };
             end += lines * pitch;
         }
         Self { list, merges, dilation: height.dilation, len, pitch, end }

@@ -432,13 +432,13 @@ fn deinterleave_8(_: Avx2, lo: __m256i, hi: __m256i) -> (__m256i, __m256i) {
 }
 
 #[inline(always)]
-fn mul_16<A, S>(_: Avx2, a: __m256i, b: __m256i) -> __m256i {
+fn mul_16(_: Avx2, a: __m256i, b: __m256i) -> __m256i {
     // SAFETY: the token proves that the CPU has AVX2.
     unsafe { _mm256_mullo_epi16(a, b) }
 }
 
 #[inline(always)]
-fn mul_32<A, S>(_: Avx2, a: __m256i, b: __m256i) -> __m256i {
+fn mul_32(_: Avx2, a: __m256i, b: __m256i) -> __m256i {
     // SAFETY: the token proves that the CPU has AVX2.
     unsafe { _mm256_mullo_epi32(a, b) }
 }
@@ -451,7 +451,7 @@ fn mul_32<A, S>(_: Avx2, a: __m256i, b: __m256i) -> __m256i {
 /// 1 / 4p, which do not tell apart less than that, and keep halves exact. Where the divisor is the same
 /// in a loop, the compiler makes the factor once.
 #[inline(always)]
-fn div_16<A, S>(_: Avx2, a: __m256i, b: __m256i, rounding: Rounding) -> __m256i {
+fn div_16(_: Avx2, a: __m256i, b: __m256i, rounding: Rounding) -> __m256i {
     #[target_feature(enable = "avx2")]
     #[inline]
     fn factor(divisor: __m128i) -> (__m256i, __m256i) {
@@ -508,7 +508,7 @@ fn div_16<A, S>(_: Avx2, a: __m256i, b: __m256i, rounding: Rounding) -> __m256i 
 /// Quotients of 32 bits, by way of `f64`. One that is no half of an integer is 1 / 2d away from the next,
 /// which is more than the quotient and the sum are rounded by; so neither gets past it.
 #[inline(always)]
-fn div_32<A, S>(_: Avx2, a: __m256i, b: __m256i, rounding: Rounding) -> __m256i {
+fn div_32(_: Avx2, a: __m256i, b: __m256i, rounding: Rounding) -> __m256i {
     #[target_feature(enable = "avx2")]
     #[inline]
     fn div(a: __m128i, b: __m128i, rounding: Rounding) -> __m128i {
@@ -577,7 +577,7 @@ fn keep_bytes(_: Avx2, v: __m256i, bytes: Range<usize>, rest: __m256i) -> __m256
 }
 
 macro_rules! integers {
-    ($($integer:ident[$n:literal]: $add:ident, $max:ident, $min:ident, $deinterleave:ident, $mul:ident, $div:ident);* $(;)?) => { $(
+    ($($integer:ident[$n:literal]: $add:ident, $max:ident, $min:ident, $deinterleave:ident, $mul:path, $div:path);* $(;)?) => { $(
         impl Lanes<$integer> for Avx2 {
             type Vector = __m256i;
             type Array = [$integer; $n];
@@ -588,12 +588,12 @@ macro_rules! integers {
 
             #[inline(always)]
             fn mul(self, a: __m256i, b: __m256i) -> __m256i {
-                $mul::<$integer, Self>(self, a, b)
+                $mul(self, a, b)
             }
 
             #[inline(always)]
             fn div(self, a: __m256i, b: __m256i, rounding: Rounding) -> __m256i {
-                $div::<$integer, Self>(self, a, b, rounding)
+                $div(self, a, b, rounding)
             }
 
             #[inline(always)]
@@ -620,13 +620,13 @@ macro_rules! integers {
 }
 
 integers! {
-    i8[32]: _mm256_add_epi8, _mm256_max_epi8, _mm256_min_epi8, deinterleave_8, mul_lanes, div_lanes;
-    u8[32]: _mm256_add_epi8, _mm256_max_epu8, _mm256_min_epu8, deinterleave_8, mul_lanes, div_lanes;
+    i8[32]: _mm256_add_epi8, _mm256_max_epi8, _mm256_min_epi8, deinterleave_8, mul_lanes::<i8, _>, div_lanes::<i8, _>;
+    u8[32]: _mm256_add_epi8, _mm256_max_epu8, _mm256_min_epu8, deinterleave_8, mul_lanes::<u8, _>, div_lanes::<u8, _>;
     i16[16]: _mm256_add_epi16, _mm256_max_epi16, _mm256_min_epi16, deinterleave_16, mul_16, div_16;
-    u16[16]: _mm256_add_epi16, _mm256_max_epu16, _mm256_min_epu16, deinterleave_16, mul_16, div_lanes;
+    u16[16]: _mm256_add_epi16, _mm256_max_epu16, _mm256_min_epu16, deinterleave_16, mul_16, div_lanes::<u16, _>;
     i32[8]: _mm256_add_epi32, _mm256_max_epi32, _mm256_min_epi32, deinterleave_32, mul_32, div_32;
-    u32[8]: _mm256_add_epi32, _mm256_max_epu32, _mm256_min_epu32, deinterleave_32, mul_32, div_lanes;
-    i64[4]: _mm256_add_epi64, max_i64, min_i64, deinterleave_64, mul_lanes, div_lanes;
+    u32[8]: _mm256_add_epi32, _mm256_max_epu32, _mm256_min_epu32, deinterleave_32, mul_32, div_lanes::<u32, _>;
+    i64[4]: _mm256_add_epi64, max_i64, min_i64, deinterleave_64, mul_lanes::<i64, _>, div_lanes::<i64, _>;
 }
 
 impl Memory<f16> for Avx2 {

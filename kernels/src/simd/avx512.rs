@@ -419,20 +419,20 @@ fn deinterleave_32(simd: Avx512, lo: __m512i, hi: __m512i) -> (__m512i, __m512i)
 }
 
 #[inline(always)]
-fn mul_16<A, S>(_: Avx512, a: __m512i, b: __m512i) -> __m512i {
+fn mul_16(_: Avx512, a: __m512i, b: __m512i) -> __m512i {
     // SAFETY: the token proves that the CPU has AVX-512.
     unsafe { _mm512_mullo_epi16(a, b) }
 }
 
 #[inline(always)]
-fn mul_32<A, S>(_: Avx512, a: __m512i, b: __m512i) -> __m512i {
+fn mul_32(_: Avx512, a: __m512i, b: __m512i) -> __m512i {
     // SAFETY: the token proves that the CPU has AVX-512.
     unsafe { _mm512_mullo_epi32(a, b) }
 }
 
 /// Quotients of 16 bits, as `Avx2` has them.
 #[inline(always)]
-fn div_16<A, S>(_: Avx512, a: __m512i, b: __m512i, rounding: Rounding) -> __m512i {
+fn div_16(_: Avx512, a: __m512i, b: __m512i, rounding: Rounding) -> __m512i {
     #[target_feature(enable = "avx512f,avx512bw,avx512dq")]
     #[inline]
     fn factor(divisor: __m256i) -> [__m256i; 3] {
@@ -487,7 +487,7 @@ fn div_16<A, S>(_: Avx512, a: __m512i, b: __m512i, rounding: Rounding) -> __m512
 
 /// Quotients of 32 bits, by way of `f64`, as `Avx2` has them.
 #[inline(always)]
-fn div_32<A, S>(_: Avx512, a: __m512i, b: __m512i, rounding: Rounding) -> __m512i {
+fn div_32(_: Avx512, a: __m512i, b: __m512i, rounding: Rounding) -> __m512i {
     #[target_feature(enable = "avx512f,avx512dq")]
     #[inline]
     fn div(a: __m256i, b: __m256i, rounding: Rounding) -> __m256i {
@@ -516,7 +516,7 @@ fn div_32<A, S>(_: Avx512, a: __m512i, b: __m512i, rounding: Rounding) -> __m512
 }
 
 macro_rules! integers {
-    ($($integer:ident[$n:literal]: $add:ident, $max:ident, $min:ident, $deinterleave:ident, $mul:ident, $div:ident, $mask:ident, $blend:ident, $load:ident, $store:ident);* $(;)?) => { $(
+    ($($integer:ident[$n:literal]: $add:ident, $max:ident, $min:ident, $deinterleave:ident, $mul:path, $div:path, $mask:ident, $blend:ident, $load:ident, $store:ident);* $(;)?) => { $(
         impl Lanes<$integer> for Avx512 {
             type Vector = __m512i;
             type Array = [$integer; $n];
@@ -527,12 +527,12 @@ macro_rules! integers {
 
             #[inline(always)]
             fn mul(self, a: __m512i, b: __m512i) -> __m512i {
-                $mul::<$integer, Self>(self, a, b)
+                $mul(self, a, b)
             }
 
             #[inline(always)]
             fn div(self, a: __m512i, b: __m512i, rounding: Rounding) -> __m512i {
-                $div::<$integer, Self>(self, a, b, rounding)
+                $div(self, a, b, rounding)
             }
 
             #[inline(always)]
@@ -586,13 +586,13 @@ macro_rules! integers {
 }
 
 integers! {
-    i8[64]: _mm512_add_epi8, _mm512_max_epi8, _mm512_min_epi8, deinterleave_8, mul_lanes, div_lanes, __mmask64, _mm512_mask_blend_epi8, _mm512_mask_loadu_epi8, _mm512_mask_storeu_epi8;
-    u8[64]: _mm512_add_epi8, _mm512_max_epu8, _mm512_min_epu8, deinterleave_8, mul_lanes, div_lanes, __mmask64, _mm512_mask_blend_epi8, _mm512_mask_loadu_epi8, _mm512_mask_storeu_epi8;
+    i8[64]: _mm512_add_epi8, _mm512_max_epi8, _mm512_min_epi8, deinterleave_8, mul_lanes::<i8, _>, div_lanes::<i8, _>, __mmask64, _mm512_mask_blend_epi8, _mm512_mask_loadu_epi8, _mm512_mask_storeu_epi8;
+    u8[64]: _mm512_add_epi8, _mm512_max_epu8, _mm512_min_epu8, deinterleave_8, mul_lanes::<u8, _>, div_lanes::<u8, _>, __mmask64, _mm512_mask_blend_epi8, _mm512_mask_loadu_epi8, _mm512_mask_storeu_epi8;
     i16[32]: _mm512_add_epi16, _mm512_max_epi16, _mm512_min_epi16, deinterleave_16, mul_16, div_16, __mmask32, _mm512_mask_blend_epi16, _mm512_mask_loadu_epi16, _mm512_mask_storeu_epi16;
-    u16[32]: _mm512_add_epi16, _mm512_max_epu16, _mm512_min_epu16, deinterleave_16, mul_16, div_lanes, __mmask32, _mm512_mask_blend_epi16, _mm512_mask_loadu_epi16, _mm512_mask_storeu_epi16;
+    u16[32]: _mm512_add_epi16, _mm512_max_epu16, _mm512_min_epu16, deinterleave_16, mul_16, div_lanes::<u16, _>, __mmask32, _mm512_mask_blend_epi16, _mm512_mask_loadu_epi16, _mm512_mask_storeu_epi16;
     i32[16]: _mm512_add_epi32, _mm512_max_epi32, _mm512_min_epi32, deinterleave_32, mul_32, div_32, __mmask16, _mm512_mask_blend_epi32, _mm512_mask_loadu_epi32, _mm512_mask_storeu_epi32;
-    u32[16]: _mm512_add_epi32, _mm512_max_epu32, _mm512_min_epu32, deinterleave_32, mul_32, div_lanes, __mmask16, _mm512_mask_blend_epi32, _mm512_mask_loadu_epi32, _mm512_mask_storeu_epi32;
-    i64[8]: _mm512_add_epi64, _mm512_max_epi64, _mm512_min_epi64, deinterleave_64, mul_lanes, div_lanes, __mmask8, _mm512_mask_blend_epi64, _mm512_mask_loadu_epi64, _mm512_mask_storeu_epi64;
+    u32[16]: _mm512_add_epi32, _mm512_max_epu32, _mm512_min_epu32, deinterleave_32, mul_32, div_lanes::<u32, _>, __mmask16, _mm512_mask_blend_epi32, _mm512_mask_loadu_epi32, _mm512_mask_storeu_epi32;
+    i64[8]: _mm512_add_epi64, _mm512_max_epi64, _mm512_min_epi64, deinterleave_64, mul_lanes::<i64, _>, div_lanes::<i64, _>, __mmask8, _mm512_mask_blend_epi64, _mm512_mask_loadu_epi64, _mm512_mask_storeu_epi64;
 }
 
 impl Memory<f16> for Avx512 {

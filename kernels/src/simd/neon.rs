@@ -293,20 +293,20 @@ fn slide_bytes<V: Pod>(_: Neon, before: V, v: V, bytes: usize) -> V {
 }
 
 #[inline(always)]
-fn mul_16<A, S>(_: Neon, a: int16x8_t, b: int16x8_t) -> int16x8_t {
+fn mul_16(_: Neon, a: int16x8_t, b: int16x8_t) -> int16x8_t {
     // SAFETY: the token proves that the CPU has NEON.
     unsafe { vmulq_s16(a, b) }
 }
 
 #[inline(always)]
-fn mul_32<A, S>(_: Neon, a: int32x4_t, b: int32x4_t) -> int32x4_t {
+fn mul_32(_: Neon, a: int32x4_t, b: int32x4_t) -> int32x4_t {
     // SAFETY: the token proves that the CPU has NEON.
     unsafe { vmulq_s32(a, b) }
 }
 
 /// Quotients of 16 bits, as `Avx2` has them.
 #[inline(always)]
-fn div_16<A, S>(_: Neon, a: int16x8_t, b: int16x8_t, rounding: Rounding) -> int16x8_t {
+fn div_16(_: Neon, a: int16x8_t, b: int16x8_t, rounding: Rounding) -> int16x8_t {
     #[target_feature(enable = "neon")]
     #[inline]
     fn factor(divisor: uint16x4_t) -> [uint16x4_t; 3] {
@@ -362,7 +362,7 @@ fn div_16<A, S>(_: Neon, a: int16x8_t, b: int16x8_t, rounding: Rounding) -> int1
 
 /// Quotients of 32 bits, by way of `f64`, as `Avx2` has them.
 #[inline(always)]
-fn div_32<A, S>(_: Neon, a: int32x4_t, b: int32x4_t, rounding: Rounding) -> int32x4_t {
+fn div_32(_: Neon, a: int32x4_t, b: int32x4_t, rounding: Rounding) -> int32x4_t {
     #[target_feature(enable = "neon")]
     #[inline]
     fn div(a: int32x2_t, b: int32x2_t, rounding: Rounding) -> int32x2_t {
@@ -385,7 +385,7 @@ fn div_32<A, S>(_: Neon, a: int32x4_t, b: int32x4_t, rounding: Rounding) -> int3
 }
 
 macro_rules! integers {
-    ($($integer:ident: $vector:ident[$n:literal], $add:ident, $max:ident, $min:ident, $even:ident, $odd:ident, $mul:ident, $div:ident);* $(;)?) => { $(
+    ($($integer:ident: $vector:ident[$n:literal], $add:ident, $max:ident, $min:ident, $even:ident, $odd:ident, $mul:path, $div:path);* $(;)?) => { $(
         impl Lanes<$integer> for Neon {
             type Vector = $vector;
             type Array = [$integer; $n];
@@ -396,12 +396,12 @@ macro_rules! integers {
 
             #[inline(always)]
             fn mul(self, a: $vector, b: $vector) -> $vector {
-                $mul::<$integer, Self>(self, a, b)
+                $mul(self, a, b)
             }
 
             #[inline(always)]
             fn div(self, a: $vector, b: $vector, rounding: Rounding) -> $vector {
-                $div::<$integer, Self>(self, a, b, rounding)
+                $div(self, a, b, rounding)
             }
 
             #[inline(always)]
@@ -440,13 +440,13 @@ fn min_i64(a: int64x2_t, b: int64x2_t) -> int64x2_t {
 }
 
 integers! {
-    i8: int8x16_t[16], vaddq_s8, vmaxq_s8, vminq_s8, vuzp1q_s8, vuzp2q_s8, mul_lanes, div_lanes;
-    u8: uint8x16_t[16], vaddq_u8, vmaxq_u8, vminq_u8, vuzp1q_u8, vuzp2q_u8, mul_lanes, div_lanes;
+    i8: int8x16_t[16], vaddq_s8, vmaxq_s8, vminq_s8, vuzp1q_s8, vuzp2q_s8, mul_lanes::<i8, _>, div_lanes::<i8, _>;
+    u8: uint8x16_t[16], vaddq_u8, vmaxq_u8, vminq_u8, vuzp1q_u8, vuzp2q_u8, mul_lanes::<u8, _>, div_lanes::<u8, _>;
     i16: int16x8_t[8], vaddq_s16, vmaxq_s16, vminq_s16, vuzp1q_s16, vuzp2q_s16, mul_16, div_16;
-    u16: uint16x8_t[8], vaddq_u16, vmaxq_u16, vminq_u16, vuzp1q_u16, vuzp2q_u16, mul_lanes, div_lanes;
+    u16: uint16x8_t[8], vaddq_u16, vmaxq_u16, vminq_u16, vuzp1q_u16, vuzp2q_u16, mul_lanes::<u16, _>, div_lanes::<u16, _>;
     i32: int32x4_t[4], vaddq_s32, vmaxq_s32, vminq_s32, vuzp1q_s32, vuzp2q_s32, mul_32, div_32;
-    u32: uint32x4_t[4], vaddq_u32, vmaxq_u32, vminq_u32, vuzp1q_u32, vuzp2q_u32, mul_lanes, div_lanes;
-    i64: int64x2_t[2], vaddq_s64, max_i64, min_i64, vuzp1q_s64, vuzp2q_s64, mul_lanes, div_lanes;
+    u32: uint32x4_t[4], vaddq_u32, vmaxq_u32, vminq_u32, vuzp1q_u32, vuzp2q_u32, mul_lanes::<u32, _>, div_lanes::<u32, _>;
+    i64: int64x2_t[2], vaddq_s64, max_i64, min_i64, vuzp1q_s64, vuzp2q_s64, mul_lanes::<i64, _>, div_lanes::<i64, _>;
 }
 
 impl Memory<f32> for Neon {
