@@ -385,9 +385,12 @@ impl ManyLines<'_> {
         load: impl Fn(usize, usize) -> S::Vector,
     ) -> [S::Vector; B] {
         if R::ORDERED {
-            return fold::<R, T::Acc, S, B>(simd, steps, |offset, i| {
-                load(self.origin.wrapping_add(offset), i)
-            });
+            return fold::<R, T::Acc, S, B>(
+                simd,
+                steps,
+                #[inline(always)]
+                |offset, i| load(self.origin.wrapping_add(offset), i),
+            );
         }
         let mut merged = [simd.splat(R::IDENTITY); B];
         let mut line = merged;

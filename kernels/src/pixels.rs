@@ -215,11 +215,16 @@ impl<T: Element, const K: usize, const STRIDE: usize> Row<'_, T, K, STRIDE> {
         let n = if V > 1 { S::N } else { part.channels.len() };
         let all = n == S::N || lines.last().wrapping_add(offset) + S::N <= self.input.len();
         let n = if all { S::N } else { n };
-        lines.merge::<R, S, V>(simd, seen, |line, i| {
-            let at = line.wrapping_add(offset).wrapping_add(i * S::N);
-            // SAFETY: channels of a pixel, or as many elements as the input has after its last line.
-            unsafe { load_first(simd, self.input, at, n) }
-        })
+        lines.merge::<R, S, V>(
+            simd,
+            seen,
+            #[inline(always)]
+            |line, i| {
+                let at = line.wrapping_add(offset).wrapping_add(i * S::N);
+                // SAFETY: channels of a pixel, or as many elements as the input has after its last line.
+                unsafe { load_first(simd, self.input, at, n) }
+            },
+        )
     }
 }
 

@@ -99,39 +99,53 @@ impl<T: Element, const K: usize, const STRIDE: usize> RowWalk<T> for Row<'_, T, 
         // Rows after which both input and output go on for as long as a vector may be too long: all of
         // them, or all but the last ones of the tensor.
         let column = last * STRIDE + first;
-        let has_room = |rows: usize| {
-            let from = lines.last().wrapping_add(column).wrapping_add(STRIDE * S::N);
-            rows == 0
-                || from.wrapping_add((rows - 1).wrapping_mul(run.advance)) <= self.input.len()
-                    && run.at + (rows - 1) * width.output + last + S::N <= output.len()
-        };
         // Of few rows, asking each takes no longer; nor does it show where there is more to do to each.
-        let candidates = [run.rows, run.rows.saturating_sub(self.spare)];
-        let roomy = candidates
-            .into_iter()
-            .find(|&rows| K == 2 && rows > FEW && has_room(rows))
-            .unwrap_or(0);
+        let mut roomy = 0;
+        for rows in [run.rows.saturating_sub(self.spare), run.rows] {
+            if K != 2 || rows <= FEW {
+                continue;
+            }
+            let from = lines.last().wrapping_add(column).wrapping_add(STRIDE * S::N);
+            let from = from.wrapping_add((rows - 1).wrapping_mul(run.advance));
+            let to = run.at + (rows - 1) * width.output + last + S::N;
+            if from <= self.input.len() && to <= output.len() {
+                roomy = rows;
+            }
+        }
         let (mut shift, mut at) = (0usize, run.at);
         for row in 0..run.rows {
             // Columns before `first`, in the last lanes of what comes before the first vector: the
             // last of `STRIDE` vectors has all that are looked at.
             let mut before = [identity; STRIDE];
             if K > STRIDE && first > 0 {
-                let [columns] = lines.merge::<R, S, 1>(simd, &mut seen, |line, _| {
-                    let lane_0 = line.wrapping_add(shift).wrapping_add(first).wrapping_sub(S::N);
-                    // SAFETY: the lanes are columns 0 to `first` of a line.
-                    unsafe { load_between(simd, self.input, lane_0, S::N - first..S::N, identity) }
-                });
+                let [columns] = lines.merge::<R, S, 1>(
+                    simd,
+                    &mut seen,
+                    #[inline(always)]
+                    |line, _| {
+                        let lane_0 =
+                            line.wrapping_add(shift).wrapping_add(first).wrapping_sub(S::N);
+                        // SAFETY: the lanes are columns 0 to `first` of a line.
+                        unsafe {
+                            load_between(simd, self.input, lane_0, S::N - first..S::N, identity)
+                        }
+                    },
+                );
                 seen = R::look(simd, seen, columns, columns);
                 before[STRIDE - 1] = columns;
             }
             for x in (0..last).step_by(S::N) {
                 let column = x * STRIDE + first;
-                let linear = lines.merge::<R, S, STRIDE>(simd, &mut seen, |line, i| {
-                    let at = line.wrapping_add(shift).wrapping_add(column + i * S::N);
-                    // SAFETY: columns of a line.
-                    unsafe { load(simd, self.input, at) }
-                });
+                let linear = lines.merge::<R, S, STRIDE>(
+                    simd,
+                    &mut seen,
+                    #[inline(always)]
+                    |line, i| {
+                        let at = line.wrapping_add(shift).wrapping_add(column + i * S::N);
+                        // SAFETY: columns of a line.
+                        unsafe { load(simd, self.input, at) }
+                    },
+                );
                 let columns = split::<T, S, STRIDE>(simd, linear);
                 let merged = self.across::<R, S>(simd, before, columns, &mut seen);
                 before = columns;
@@ -141,11 +155,16 @@ impl<T: Element, const K: usize, const STRIDE: usize> RowWalk<T> for Row<'_, T, 
             }
             let (at_column, len) = (column.wrapping_add(shift), width.input.saturating_sub(column));
             let mut linear = if row < roomy {
-                lines.merge::<R, S, STRIDE>(simd, &mut seen, |line, i| {
-                    let at = line.wrapping_add(at_column).wrapping_add(i * S::N);
-                    // SAFETY: columns of a line and what comes after it, which was seen to be inside.
-                    unsafe { load(simd, self.input, at) }
-                })
+                lines.merge::<R, S, STRIDE>(
+                    simd,
+                    &mut seen,
+                    #[inline(always)]
+                    |line, i| {
+                        let at = line.wrapping_add(at_column).wrapping_add(i * S::N);
+                        // SAFETY: columns of a line and what comes after it, which was seen to be inside.
+                        unsafe { load(simd, self.input, at) }
+                    },
+                )
             } else {
                 merge_columns::<R, T, S, STRIDE>(simd, lines, self.input, at_column, len, &mut seen)
             };

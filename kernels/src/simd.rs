@@ -34,7 +34,7 @@ pub(crate) trait Isa: Copy {
     /// The name users see and select by.
     const NAME: &'static str;
 
-    /// Whether to compile walks that keep columns in registers. They are many, and are worth it for
+    /// Whether to compile more than the two plainest walks. The others are many, and are worth it for
     /// instruction sets that a kernel is written for by hand.
     const BY_HAND: bool = true;
 

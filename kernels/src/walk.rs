@@ -91,9 +91,9 @@ impl Walk {
     /// The walk that [`pool`] takes.
     pub(crate) fn of_pool<T: Element, S: Memory<T>>(geometry: &Geometry) -> Self {
         match Self::of_type::<T>(geometry) {
-            _ if plainest_only::<T, S>() => Self::of_plainest(geometry),
-            special if S::BY_HAND && special != Self::Whole => special,
-            _ => Self::of_general::<T, S>(geometry),
+            _ if !S::BY_HAND => Self::of_plainest(geometry),
+            Self::Whole => Self::of_general::<T, S>(geometry),
+            special => special,
         }
     }
 
@@ -137,11 +137,6 @@ impl Walk {
     }
 }
 
-/// Whether all windows are taken by [`plainest`].
-const fn plainest_only<T: Element, S: Memory<T>>() -> bool {
-    S::N == 1 || !S::BY_HAND && !T::ALL_WALKS
-}
-
 /// A walk that is not for every geometry, and may miss something.
 pub(crate) trait FastWalk {
     /// Output elements after which the walk is asked whether it missed something: few enough that doing
@@ -183,32 +178,30 @@ pub(crate) fn pool<R: Reduction<T::Acc>, T: Element, S: Memory<T>>(
 ) where
     Scalar: Memory<T, Vector = T::Acc>,
 {
-    if const { plainest_only::<T, S>() } {
+    if const { !S::BY_HAND } {
         return plainest::<R::Exact, T, S>(geometry, rows, input, output);
     }
     let Some(simd) = enter::<T, S>(geometry, &rows, input, output) else { return };
-    if S::BY_HAND {
-        let width = &geometry.axes()[2];
-        let job = Job { simd, geometry, rows: rows.clone(), input };
-        match (Walk::of_type::<T>(geometry), width.kernel, width.stride) {
-            (Walk::Pixels, 3, 1) => return job.run::<R, Pixels<3, 1>>(output),
-            (Walk::Pixels, 3, _) => return job.run::<R, Pixels<3, 2>>(output),
-            (Walk::Pixels, 2, 2) if const { takes_apart::<T>() } => {
-                return job.run::<R, Pixels<2, 2>>(output);
-            }
-            (Walk::Rows, 2, _) => return job.run::<R, Rows<2, 2>>(output),
-            (Walk::Rows, 3, 1) => return job.run::<R, Rows<3, 1>>(output),
-            (Walk::Rows, 3, 2) => return job.run::<R, Rows<3, 2>>(output),
-            _ if const { !T::ALL_WALKS } => {}
-            (Walk::Pixels, _, _) => return job.run::<R, Pixels<2, 1>>(output),
-            (Walk::Strips, _, _) => return job.run::<R, Strips>(output),
-            (Walk::Rows, 4, _) => return job.run::<R, Rows<4, 4>>(output),
-            (Walk::Rows, _, _) => return job.run::<R, Rows<3, 3>>(output),
-            (Walk::Across, _, _) => return job.run::<R, Across>(output),
-            (Walk::Shared, _, _) => return job.run::<R, Shared>(output),
-            (Walk::Whole, _, _) => return job.run::<R, Whole>(output),
-            (Walk::Down | Walk::Each, _, _) => {}
+    let width = &geometry.axes()[2];
+    let job = Job { simd, geometry, rows: rows.clone(), input };
+    match (Walk::of_type::<T>(geometry), width.kernel, width.stride) {
+        (Walk::Pixels, 3, 1) => return job.run::<R, Pixels<3, 1>>(output),
+        (Walk::Pixels, 3, _) => return job.run::<R, Pixels<3, 2>>(output),
+        (Walk::Pixels, 2, 2) if const { takes_apart::<T>() } => {
+            return job.run::<R, Pixels<2, 2>>(output);
         }
+        (Walk::Rows, 2, _) => return job.run::<R, Rows<2, 2>>(output),
+        (Walk::Rows, 3, 1) => return job.run::<R, Rows<3, 1>>(output),
+        (Walk::Rows, 3, 2) => return job.run::<R, Rows<3, 2>>(output),
+        _ if const { !T::ALL_WALKS } => {}
+        (Walk::Pixels, _, _) => return job.run::<R, Pixels<2, 1>>(output),
+        (Walk::Strips, _, _) => return job.run::<R, Strips>(output),
+        (Walk::Rows, 4, _) => return job.run::<R, Rows<4, 4>>(output),
+        (Walk::Rows, _, _) => return job.run::<R, Rows<3, 3>>(output),
+        (Walk::Across, _, _) => return job.run::<R, Across>(output),
+        (Walk::Shared, _, _) => return job.run::<R, Shared>(output),
+        (Walk::Whole, _, _) => return job.run::<R, Whole>(output),
+        (Walk::Down | Walk::Each, _, _) => {}
     }
     general::<R::Exact, T, S>(simd, geometry, rows, input, output);
 }
@@ -223,7 +216,7 @@ pub(crate) fn plain<R: Reduction<T::Acc>, T: Element, S: Memory<T>>(
 ) where
     Scalar: Memory<T, Vector = T::Acc>,
 {
-    if !S::BY_HAND {
+    if const { !S::BY_HAND } {
         return plainest::<R, T, S>(geometry, rows, input, output);
     }
     if let Some(simd) = enter::<T, S>(geometry, &rows, input, output) {
