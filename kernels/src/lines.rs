@@ -463,7 +463,16 @@ impl Octets {
         // At an edge of the input only.
         if R::ORDERED && present.start > 0 {
             let step = |i| Step { offset: line(i), merges: merges_after(i, &present) };
-            return fold::<R, T::Acc, S, B>(simd, present.clone().map(step), load);
+            #[allow(
+                clippy::redundant_closure,
+                reason = "the call of a reference is not always inlined"
+            )]
+            return fold::<R, T::Acc, S, B>(
+                simd,
+                present.clone().map(step),
+                #[inline(always)]
+                |start, b| load(start, b),
+            );
         }
         let (start, len) = (line(present.start), present.len());
         Octet { simd, seen, start, high, len, load }.merge::<R, B>()
