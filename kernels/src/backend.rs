@@ -1,5 +1,6 @@
 //! One table of kernels per instruction set, and the choice among them.
 
+use crate::feature::{self, Feature};
 use crate::floor::floor;
 use crate::number::{
     Byte, Element, FEW_SUMMED, Half, Ordered, Small, Summed, SummedLong, SummedShort,
@@ -9,7 +10,7 @@ use crate::reduction::{
     Largest, LargestMagnitude, Magnitudes, Mean, Most, MostNumber, MostOfNumbers, Reduction,
     RootOfSquares, Smallest,
 };
-use crate::simd::{Feature, Lanes, Memory, portable::Portable, scalar::Scalar};
+use crate::simd::{Lanes, Memory, portable::Portable, scalar::Scalar};
 use crate::walk::{Walk, plain, plainest, pool};
 use crate::{Divisor, Geometry, autovec, reference};
 use bytemuck::{Pod, TransparentWrapper};
@@ -179,12 +180,12 @@ impl Backend {
 
     /// The CPU features that it needs and this CPU lacks.
     pub fn missing(&self) -> impl Iterator<Item = &'static str> {
-        self.features.iter().filter(|feature| !(feature.is_there)()).map(|feature| feature.name)
+        feature::missing(self.features)
     }
 
     /// Whether this CPU can run the kernels.
     pub fn is_supported(&self) -> bool {
-        self.missing().next().is_none()
+        feature::are_there(self.features)
     }
 
     /// The kernels.
@@ -567,22 +568,3 @@ pub const REFERENCE: Backend = Backend {
     floor: floor::<f32, Scalar>,
     kernels: of_plain_loops!(reference),
 };
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_backend_is_supported_where_no_feature_is_missing() {
-        const FEATURES: &[Feature] = &[
-            Feature { name: "there", is_there: || true },
-            Feature { name: "not there", is_there: || false },
-        ];
-        let supported = |features| Backend { features, ..AUTOVEC }.is_supported();
-        assert!(Backend { features: FEATURES, ..AUTOVEC }.missing().eq(["not there"]));
-        assert!(supported(&[]));
-        assert!(supported(&FEATURES[..1]));
-        assert!(!supported(&FEATURES[1..]));
-        assert!(!supported(FEATURES));
-    }
-}

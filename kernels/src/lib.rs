@@ -26,13 +26,14 @@
 //!   instruction set, one that is `rare` hardly any: `benches/types.rs` says what is worth it.
 //! - **A walk**: a file, a variant of [`Walk`] and the condition under which it is chosen. One that
 //!   may miss NaNs is a type that implements `FastWalk`; what it misses is done again by another.
-#![cfg_attr(not(any(feature = "std", test)), no_std)]
+#![cfg_attr(not(feature = "std"), no_std)]
 
 mod across;
 mod autovec;
 mod backend;
 mod down;
 mod each;
+mod feature;
 mod floor;
 mod fold;
 mod geometry;

@@ -14,6 +14,8 @@ pub(crate) mod neon;
 pub(crate) mod portable;
 pub(crate) mod scalar;
 
+pub(crate) use crate::feature::Feature;
+
 use crate::Rounding;
 use crate::number::{Element, Number};
 use bytemuck::{Pod, Zeroable, must_cast};
@@ -21,13 +23,6 @@ use core::ops::Range;
 
 /// Lanes of the widest vector there is: 64 bytes of bytes.
 pub(crate) const WIDEST: usize = 64;
-
-/// A feature of CPUs.
-#[derive(Clone, Copy)]
-pub(crate) struct Feature {
-    pub(crate) name: &'static str,
-    pub(crate) is_there: fn() -> bool,
-}
 
 /// An instruction set, as a token that only exists where the CPU supports it.
 pub(crate) trait Isa: Copy {
