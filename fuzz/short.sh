@@ -14,14 +14,15 @@ if cargo +nightly --version >/dev/null 2>&1; then cargo+=(+nightly); else export
 # What the build of anything else is told is not for this one.
 unset RUSTFLAGS CARGO_ENCODED_RUSTFLAGS CARGO_BUILD_RUSTFLAGS CARGO_BUILD_TARGET CARGO_TARGET_DIR
 
-"${cargo[@]}" fuzz build
+# Without debug assertions, which take twice as long to compile: the tests have them.
+"${cargo[@]}" fuzz build -O
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 
 # fuzz TARGET MAX-LEN: new inputs go to the first corpus.
 fuzz() {
     mkdir -p "$tmp/$1" "artifacts/$1"
-    "${cargo[@]}" fuzz run "$1" "$tmp/$1" "corpus/$1" -- \
+    "${cargo[@]}" fuzz run -O "$1" "$tmp/$1" "corpus/$1" -- \
         -max_len="$2" -len_control=10 -timeout=25 -max_total_time="$seconds" -print_final_stats=1 >"$tmp/$1.log" 2>&1
 }
 
