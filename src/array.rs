@@ -91,7 +91,7 @@ impl<const D: usize> Pool<D> {
         layout: Layout,
         input: ArrayViewD<'_, T>,
     ) -> Option<Result<ArrayD<T>, Error>> {
-        let input = if memory == layout { input } else { input.permuted_axes(axes::<D>(layout)) };
+        let input = if memory == layout { input } else { input.permuted_axes(axes(layout, D)) };
         let elements = input.as_slice()?;
         let shape = shape::<D>(memory, input.shape());
         let plan = self.plan(memory, shape);
@@ -106,7 +106,7 @@ impl<const D: usize> Pool<D> {
     ) -> Option<Result<ArrayD<T>, Error>> {
         let input = match layout {
             Layout::ChannelsFirst => input,
-            Layout::ChannelsLast => input.permuted_axes(axes::<D>(layout)),
+            Layout::ChannelsLast => input.permuted_axes(axes(layout, D)),
             Layout::Blocked(_) => return None,
         };
         let elements = input.as_slice_memory_order()?;
@@ -129,7 +129,7 @@ impl<const D: usize> Pool<D> {
         };
         let plan = self.plan_view(memory, shape, strides);
         let input = match memory {
-            Layout::ChannelsLast => input.view().permuted_axes(axes::<D>(Layout::ChannelsFirst)),
+            Layout::ChannelsLast => input.view().permuted_axes(axes(Layout::ChannelsFirst, D)),
             _ => input.view(),
         };
         Some(plan.and_then(|plan| run(&plan, memory, layout, input.shape(), elements)))
@@ -150,12 +150,7 @@ fn run<T: Element>(
     let first = first_spatial(memory);
     sizes[first..first + spatial.len()].copy_from_slice(&spatial);
     let output = ArrayD::from_shape_vec(sizes, output).expect("the sizes of the plan");
-    Ok(match spatial.len() {
-        _ if memory == layout => output,
-        1 => output.permuted_axes(axes::<1>(memory)),
-        2 => output.permuted_axes(axes::<2>(memory)),
-        _ => output.permuted_axes(axes::<3>(memory)),
-    })
+    Ok(if memory == layout { output } else { output.permuted_axes(axes(memory, spatial.len())) })
 }
 
 /// Where the spatial axes begin.
@@ -176,9 +171,9 @@ fn shape<const D: usize>(layout: Layout, sizes: &[usize]) -> Shape<D> {
 }
 
 /// Where the axes of the other layout are among those of this one.
-fn axes<const D: usize>(layout: Layout) -> Vec<usize> {
+fn axes(layout: Layout, rank: usize) -> Vec<usize> {
     match layout {
-        Layout::ChannelsLast => [0, D + 1].into_iter().chain(1..=D).collect(),
-        _ => [0].into_iter().chain(2..D + 2).chain([1]).collect(),
+        Layout::ChannelsLast => [0, rank + 1].into_iter().chain(1..=rank).collect(),
+        _ => [0].into_iter().chain(2..rank + 2).chain([1]).collect(),
     }
 }

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{assert_same_bits, cases, supported};
+use common::{assert_nan_is_seen, cases, supported};
 use lanepool::check::Case;
 use lanepool::{BACKENDS, Backend, Layout, Plan, Pool2d, REFERENCE, Shape, Walk};
 use std::collections::BTreeMap;
@@ -59,16 +59,7 @@ fn a_nan_in_any_channel_is_seen() {
         for at in (0..SPATIAL[0] * SPATIAL[1]).flat_map(|pixel| {
             (0..CHANNELS).step_by(4).map(move |channel| pixel * CHANNELS + channel)
         }) {
-            let mut input: Vec<f32> = (0..reference.input_len()).map(|i| i as f32).collect();
-            input[at] = f32::NAN;
-            let mut want = vec![0.0; reference.output_len()];
-            reference.run(&input, &mut want).unwrap();
-            for plan in &plans {
-                let mut got = vec![0.0; want.len()];
-                plan.run(&input, &mut got).unwrap();
-                let backend = plan.backend();
-                assert_same_bits(&got, &want, format_args!("{pool:?} on {backend:?}, NaN at {at}"));
-            }
+            assert_nan_is_seen(&plans, &reference, at, format_args!("{pool:?}"));
         }
     }
 }

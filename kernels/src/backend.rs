@@ -278,16 +278,14 @@ where
 
 /// The largest element, by comparing integers.
 const fn max_in_order<T: Half, S: Memory<Ordered<T>>>() -> Kernel<T> {
-    fn max<T: Half, S: Memory<Ordered<T>>>(
-        geometry: &Geometry,
-        rows: Range<usize>,
-        input: &[T],
-        output: &mut [T],
-    ) {
-        let (input, output) = (Ordered::wrap_slice(input), Ordered::wrap_slice_mut(output));
-        pool::<Most<Largest>, Ordered<T>, S>(geometry, rows, input, output);
+    Kernel {
+        run: |geometry, rows, input, output| {
+            let (input, output) = (Ordered::wrap_slice(input), Ordered::wrap_slice_mut(output));
+            pool::<Most<Largest>, Ordered<T>, S>(geometry, rows, input, output);
+        },
+        walk: Some(Walk::of_pool::<Ordered<T>, S>),
+        lanes: S::N,
     }
-    Kernel { run: max::<T, S>, walk: Some(Walk::of_pool::<Ordered<T>, S>), lanes: S::N }
 }
 
 const fn of_floats<T: Element, S: Memory<T>>() -> Kernels<T>
@@ -376,30 +374,19 @@ where
         + Memory<Summed<T>, Vector = <Summed<T> as Element>::Acc>
         + Memory<SummedLong<T>, Vector = <SummedLong<T> as Element>::Acc>,
 {
-    fn mean<T, S>(geometry: &Geometry, rows: Range<usize>, input: &[T], output: &mut [T])
-    where
-        T: Byte,
-        S: Memory<SummedShort<T>> + Memory<Summed<T>> + Memory<SummedLong<T>>,
-        SummedShort<T>: Element,
-        Summed<T>: Element,
-        SummedLong<T>: Element,
-        Scalar: Memory<SummedShort<T>, Vector = <SummedShort<T> as Element>::Acc>
-            + Memory<Summed<T>, Vector = <Summed<T> as Element>::Acc>
-            + Memory<SummedLong<T>, Vector = <SummedLong<T> as Element>::Acc>,
-    {
-        if fits_shortest(geometry) {
-            let (input, output) =
-                (SummedShort::wrap_slice(input), SummedShort::wrap_slice_mut(output));
-            pool::<Mean, SummedShort<T>, S>(geometry, rows, input, output);
-        } else if fits_short::<T>(geometry) {
-            let (input, output) = (Summed::wrap_slice(input), Summed::wrap_slice_mut(output));
-            plainest::<Mean, Summed<T>, S>(geometry, rows, input, output);
-        } else {
-            long_mean::<T, S>(geometry, rows, input, output);
-        }
-    }
     Kernel {
-        run: mean::<T, S>,
+        run: |geometry, rows, input, output| {
+            if fits_shortest(geometry) {
+                let (input, output) =
+                    (SummedShort::wrap_slice(input), SummedShort::wrap_slice_mut(output));
+                pool::<Mean, SummedShort<T>, S>(geometry, rows, input, output);
+            } else if fits_short::<T>(geometry) {
+                let (input, output) = (Summed::wrap_slice(input), Summed::wrap_slice_mut(output));
+                plainest::<Mean, Summed<T>, S>(geometry, rows, input, output);
+            } else {
+                long_mean::<T, S>(geometry, rows, input, output);
+            }
+        },
         walk: Some(|geometry| match fits_shortest(geometry) {
             true => Walk::of_pool::<SummedShort<T>, S>(geometry),
             false => Walk::of_plainest(geometry),

@@ -114,8 +114,7 @@ impl<'a> Steps<'a> {
     #[inline(always)]
     pub(crate) fn new(taps: Taps, list: &'a mut [Step; LISTED]) -> Self {
         let mut steps = Self { rest: taps.clone(), all: taps, list, listed: 0, turned: false };
-        steps.turn();
-        steps.turned = false;
+        steps.restart();
         steps
     }
 
@@ -123,9 +122,7 @@ impl<'a> Steps<'a> {
     #[inline(always)]
     pub(crate) fn again(&mut self) -> impl Iterator<Item = Step> {
         if self.turned {
-            self.rest = self.all.clone();
-            self.turn();
-            self.turned = false;
+            self.restart();
         }
         // Counters of its own, that stay in registers.
         let Self { rest, list, listed, turned, .. } = self;
@@ -147,10 +144,11 @@ impl<'a> Steps<'a> {
         )
     }
 
-    /// Lists those that come next.
-    fn turn(&mut self) {
+    /// Lists the first ones, whatever is listed.
+    fn restart(&mut self) {
+        self.rest = self.all.clone();
         self.listed = self.rest.list_some(self.list);
-        self.turned = true;
+        self.turned = false;
     }
 }
 

@@ -104,6 +104,26 @@ pub(crate) fn assert_same_bits(got: &[f32], want: &[f32], what: impl Display) {
     }
 }
 
+/// Fails if a plan gives other bits than the reference's for numbers and a NaN at `at`.
+#[track_caller]
+pub(crate) fn assert_nan_is_seen(
+    plans: &[Plan<f32>],
+    reference: &Plan<f32>,
+    at: usize,
+    what: impl Display,
+) {
+    let mut input: Vec<f32> = (0..reference.input_len()).map(|i| i as f32).collect();
+    input[at] = f32::NAN;
+    let mut want = vec![0.0; reference.output_len()];
+    reference.run(&input, &mut want).unwrap();
+    for plan in plans {
+        let mut got = vec![0.0; want.len()];
+        plan.run(&input, &mut got).unwrap();
+        let backend = plan.backend();
+        assert_same_bits(&got, &want, format_args!("{what} on {backend:?}, NaN at {at}"));
+    }
+}
+
 /// Starts this test binary once more, for one test that would not do in the same process.
 pub(crate) fn again(test: &str) -> Command {
     let binary = std::env::current_exe().expect("a path");
