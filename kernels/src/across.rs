@@ -65,7 +65,8 @@ impl FastWalk for Across {
                     *count = T::Acc::nearest(width.count(x + i, by).max(1) as i64);
                 }
             }
-            for run in Runs::new(geometry, rows.clone(), false) {
+            let mut runs = Runs::new(geometry, rows.clone(), false);
+            while let Some(run) = runs.next() {
                 let lines = run.octets(geometry);
                 let divide = match by {
                     Divisor::Constant(n) => Divide::by::<T::Acc, S>(simd, n, rounding),

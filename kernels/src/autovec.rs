@@ -10,11 +10,7 @@ use core::ops::Range;
 use multiversion::multiversion;
 
 /// See [`Kernels::max`](crate::Kernels::max).
-#[multiversion(targets(
-    "x86_64+avx512f+avx512bw+avx512dq+avx512vl",
-    "x86_64+avx2",
-    "aarch64+neon"
-))]
+#[multiversion(targets("x86_64+avx2"))]
 pub(crate) fn max<T: Element>(
     geometry: &Geometry,
     rows: Range<usize>,
@@ -73,11 +69,7 @@ pub(crate) fn min_number<T: Element>(
 }
 
 /// See [`Kernels::mean`](crate::Kernels::mean).
-#[multiversion(targets(
-    "x86_64+avx512f+avx512bw+avx512dq+avx512vl",
-    "x86_64+avx2",
-    "aarch64+neon"
-))]
+#[multiversion(targets("x86_64+avx2"))]
 pub(crate) fn mean<T: Element>(
     geometry: &Geometry,
     rows: Range<usize>,
@@ -144,11 +136,7 @@ pub(crate) fn norm_max<T: Element>(
 }
 
 /// See [`Backend::floor`](crate::Backend::floor).
-#[multiversion(targets(
-    "x86_64+avx512f+avx512bw+avx512dq+avx512vl",
-    "x86_64+avx2",
-    "aarch64+neon"
-))]
+#[multiversion(targets("x86_64+avx2"))]
 pub(crate) fn floor(input: &[f32], output: &mut [f32]) {
     let seen = input.iter().fold(0, |seen, x| seen | x.to_bits());
     output.fill(f32::from_bits(seen));
@@ -205,13 +193,13 @@ fn pool<T: Element>(
             let row = |j: usize| &input[start + j * strides[2]..];
             match [height.kernel, width.kernel, width.stride] {
                 [2, 2, 2] if many && whole => {
-                    few::<T, 2, 2, 2>([0, 1].map(row), out, divisor, &ops)
+                    few::<T, 2, 2, 2>([row(0), row(1)], out, divisor, &ops)
                 }
                 [3, 3, 1] if many && whole => {
-                    few::<T, 3, 3, 1>([0, 1, 2].map(row), out, divisor, &ops)
+                    few::<T, 3, 3, 1>([row(0), row(1), row(2)], out, divisor, &ops)
                 }
                 [3, 3, 2] if many && whole => {
-                    few::<T, 3, 3, 2>([0, 1, 2].map(row), out, divisor, &ops)
+                    few::<T, 3, 3, 2>([row(0), row(1), row(2)], out, divisor, &ops)
                 }
                 _ => {
                     let taps = Taps::new([width.taps(x), ds.clone(), hs.clone()], strides);
@@ -230,7 +218,7 @@ fn pool<T: Element>(
 /// Small windows inside the input, as one would write them by hand.
 #[inline(always)]
 fn few<T: Element, const HEIGHT: usize, const WIDTH: usize, const STRIDE: usize>(
-    rows: [&[T]; HEIGHT],
+    mut rows: [&[T]; HEIGHT],
     output: &mut [T],
     divisor: T::Acc,
     ops: &Ops<
@@ -240,7 +228,9 @@ fn few<T: Element, const HEIGHT: usize, const WIDTH: usize, const STRIDE: usize>
         impl Fn(T::Acc, T::Acc) -> T::Acc,
     >,
 ) {
-    let rows = rows.map(|row| &row[..(output.len() - 1) * STRIDE + WIDTH]);
+    for row in &mut rows {
+        *row = &row[..(output.len() - 1) * STRIDE + WIDTH];
+    }
     for (x, out) in output.iter_mut().enumerate() {
         let mut merged = ops.identity;
         for j in 0..WIDTH {

@@ -87,31 +87,32 @@ impl<V: Copy> Windows<V> {
         let (mut from, mut to, len) = (self.origin, self.to, self.len);
         for _ in 0..self.runs {
             let mut i = 0;
-            while B > 1 && i + B * S::N <= len {
+            while const { B > 1 } && i + B * S::N <= len {
                 let at = (from.wrapping_add(i), to + i, S::N);
                 self.reduce_vectors::<R, T, S, B>(simd, taps, input, output, at);
                 i += B * S::N;
             }
-            while B > HALF && i + HALF * S::N <= len {
+            while const { B > HALF } && i + HALF * S::N <= len {
                 let at = (from.wrapping_add(i), to + i, S::N);
                 self.reduce_vectors::<R, T, S, HALF>(simd, taps, input, output, at);
                 i += HALF * S::N;
             }
-            while i + S::N <= len {
+            while const { B > 1 } && i + S::N <= len {
                 let at = (from.wrapping_add(i), to + i, S::N);
                 self.reduce_vectors::<R, T, S, 1>(simd, taps, input, output, at);
                 i += S::N;
             }
-            if i < len {
+            while i < len {
                 // The last vector is flush with the end, where there is room: reducing a window
                 // twice is cheaper than masks. So is, of a run shorter than a vector, to read what
                 // comes after it, and to write what is written after it.
-                let i = len.saturating_sub(S::N);
-                let (from, to) = (from.wrapping_add(i), to + i);
+                let start = i.min(len.saturating_sub(S::N));
+                let (from, to) = (from.wrapping_add(start), to + start);
                 let end = from.wrapping_add(self.reach).wrapping_add(S::N);
                 let room = end <= input.len() && to + S::N <= output.len();
                 let at = (from, to, if room { S::N } else { len.min(S::N) });
                 self.reduce_vectors::<R, T, S, 1>(simd, taps, input, output, at);
+                i += S::N;
             }
             from = from.wrapping_add(self.stride);
             to += len;

@@ -1,6 +1,6 @@
 //! Which elements belong to which window.
 
-use crate::Rounding;
+use crate::{Rounding, Walk};
 use core::ops::Range;
 
 /// One spatial axis: its extent and the windows along it.
@@ -79,6 +79,10 @@ impl Axis {
     pub(crate) fn interior(&self) -> Range<usize> {
         if self.spread {
             return 0..0;
+        }
+        // A small tensor is spared the divisions.
+        if self.pad_begin == 0 && self.start(self.output - 1) + self.span() <= self.input {
+            return 0..self.output;
         }
         let first = self.pad_begin.div_ceil(self.stride);
         let end = match (self.input + self.pad_begin).checked_sub(self.span()) {
@@ -176,6 +180,7 @@ pub struct Geometry {
     rounding: Rounding,
     /// Its bits: an exponent is compared like the rest, it is never NaN.
     exponent: u64,
+    walk: Walk,
 }
 
 impl Geometry {
@@ -209,7 +214,7 @@ impl Geometry {
         let [depth, height, width] = axes.map(|axis| axis.input);
         let line = width * inner;
         let plane = depth * height * line;
-        Some(Self {
+        let geometry = Self {
             planes,
             axes,
             inner,
@@ -225,7 +230,14 @@ impl Geometry {
             divisor,
             rounding: Rounding::default(),
             exponent: 0,
-        })
+            walk: Walk::Down,
+        };
+        Some(geometry.walked())
+    }
+
+    /// The same pooling, having found the walk that suits it: to find it takes longer than a small plane.
+    fn walked(self) -> Self {
+        Self { walk: Walk::suited_to(&self), ..self }
     }
 
     /// The same pooling, of an input with these strides, whose images have so many planes each.
@@ -273,7 +285,7 @@ impl Geometry {
         };
         let strides = Strides { image, plane, depth, height, width };
         let input_len = if self.planes * self.inner == 0 { 0 } else { len };
-        Some(Self { strides, image_planes, input_len, ..self })
+        Some(Self { strides, image_planes, input_len, ..self }.walked())
     }
 
     /// Independent tensors one after the other.
@@ -315,6 +327,11 @@ impl Geometry {
     /// How averages of integers are rounded.
     pub fn rounding(&self) -> Rounding {
         self.rounding
+    }
+
+    /// The walk that suits the windows where a kernel has all of them.
+    pub(crate) fn walk(&self) -> Walk {
+        self.walk
     }
 
     /// The exponent `p` of [`norm_p`](crate::Norms::norm_p).
@@ -415,7 +432,11 @@ impl Geometry {
     /// The plane, depth and height of an output row.
     #[inline(never)]
     pub(crate) fn position(&self, row: usize) -> (usize, usize, usize) {
-        let [depth, height, _] = self.axes;
+        let [depth, height, _] = &self.axes;
+        // A small tensor is spared the divisions.
+        if row == 0 {
+            return (0, 0, 0);
+        }
         (
             row / height.output / depth.output,
             row / height.output % depth.output,

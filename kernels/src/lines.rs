@@ -92,12 +92,16 @@ pub(crate) struct Runs<'a> {
     interior: Range<usize>,
     /// Whether the first of these has to be apart from the others.
     first_apart: bool,
+    /// The last one that was asked for.
+    run: Run,
 }
 
 impl<'a> Runs<'a> {
     /// Runs of output rows `rows`. With `first_apart`, the first one that has all lines is not in a
     /// run with the others of its plane.
-    #[inline(always)]
+    ///
+    /// A call, like [`follow`](Self::follow), so that there is one for all kernels: each is for many windows.
+    #[inline(never)]
     pub(crate) fn new(geometry: &'a Geometry, rows: Range<usize>, first_apart: bool) -> Self {
         let [depth, height, _] = geometry.axes();
         let interior = height.interior();
@@ -115,19 +119,34 @@ impl<'a> Runs<'a> {
             seamless,
             interior,
             first_apart,
+            run: Run {
+                at: 0,
+                rows: 0,
+                origin: 0,
+                advance: 0,
+                depths: 0..0,
+                heights: 0..0,
+                counted: 0,
+                rounding: geometry.rounding(),
+                follows: false,
+            },
         }
     }
-}
 
-impl Iterator for Runs<'_> {
-    type Item = Run;
-
+    /// The next run. An iterator's would be copied twice, which takes longer than a small plane does.
     #[inline(always)]
-    fn next(&mut self) -> Option<Run> {
-        let left = self.rows - self.done;
-        if left == 0 {
+    pub(crate) fn next(&mut self) -> Option<&Run> {
+        if self.done == self.rows {
             return None;
         }
+        self.follow();
+        Some(&self.run)
+    }
+
+    /// Goes on to the next run, of at least one row that is left.
+    #[inline(never)]
+    fn follow(&mut self) {
+        let left = self.rows - self.done;
         let (plane, z, y) = self.next;
         let [depth, height, _] = self.geometry.axes();
         let (depths, heights) = (depth.taps(z), height.taps(y));
@@ -141,7 +160,7 @@ impl Iterator for Runs<'_> {
         } else {
             left.min(self.interior.end - y)
         };
-        let run = Run {
+        self.run = Run {
             at: self.done * self.geometry.row_len(),
             rows,
             origin: self.geometry.origin(plane, z, y),
@@ -170,7 +189,6 @@ impl Iterator for Runs<'_> {
         } else {
             (plane + 1, 0, 0)
         };
-        Some(run)
     }
 }
 
@@ -198,7 +216,8 @@ pub(crate) fn reduce<R: Reduction<T::Acc>, T: Element, S: Memory<T>, W: RowWalk<
     let shares = height.stride < height.kernel && height.dilation == 1 && height.output > 8;
     let mut seen = simd.unseen();
     let mut list = [Step::default(); MOST];
-    for run in Runs::new(geometry, rows, shares) {
+    let mut runs = Runs::new(geometry, rows, shares);
+    while let Some(run) = runs.next() {
         let (ds, hs) = (&run.depths, &run.heights);
         // A line that the output row before had as its last was looked at there.
         let unseen = if shares && run.follows && ds.len() == 1 {
@@ -217,30 +236,30 @@ pub(crate) fn reduce<R: Reduction<T::Acc>, T: Element, S: Memory<T>, W: RowWalk<
         match (ds.len(), hs.len()) {
             (1, 1) if const { has::<T, W>(1) } => {
                 let lines = Lines { starts: [start], unseen };
-                seen = walk.reduce::<R, S>(simd, &lines, &run, output, seen);
+                seen = walk.reduce::<R, S>(simd, &lines, run, output, seen);
             }
             (1, 2) if const { has::<T, W>(2) } => {
                 let lines = Lines { starts: [start, second], unseen };
-                seen = walk.reduce::<R, S>(simd, &lines, &run, output, seen);
+                seen = walk.reduce::<R, S>(simd, &lines, run, output, seen);
             }
             (1, 3) if const { has::<T, W>(3) } && in_order => {
                 let lines = Lines { starts: [start, second, third], unseen };
-                seen = walk.reduce::<R, S>(simd, &lines, &run, output, seen);
+                seen = walk.reduce::<R, S>(simd, &lines, run, output, seen);
             }
             (1, 4) if const { has::<T, W>(4) } && in_order => {
                 let starts = [start, second, third, third.wrapping_add(high)];
                 let lines = Lines { starts, unseen };
-                seen = walk.reduce::<R, S>(simd, &lines, &run, output, seen);
+                seen = walk.reduce::<R, S>(simd, &lines, run, output, seen);
             }
             (2, 2) if const { has::<T, W>(4) } => {
                 let other = start.wrapping_add(deep);
                 let lines =
                     Lines { starts: [start, second, other, other.wrapping_add(high)], unseen };
-                seen = walk.reduce::<R, S>(simd, &lines, &run, output, seen);
+                seen = walk.reduce::<R, S>(simd, &lines, run, output, seen);
             }
             _ => {
                 let lines = run.lines(geometry, &mut list);
-                seen = walk.reduce::<R, S>(simd, &lines, &run, output, seen);
+                seen = walk.reduce::<R, S>(simd, &lines, run, output, seen);
             }
         }
     }
@@ -475,15 +494,15 @@ impl<T: Element> Columns<T> for Octets {
             return [simd.splat(R::IDENTITY); B];
         }
         let octets = heights.start / OCTET..heights.end.div_ceil(OCTET);
-        if octets.len() == 1 && depths.len() == 1 {
-            let z = depths.start;
-            return self.octet::<R, T, S, B>(simd, seen, (z, octets.start), &load);
-        }
+        let single = octets.len() == 1 && depths.len() == 1;
         let mut waiting = Stack::new();
         let mut merged = [simd.splat(R::IDENTITY); B];
         for z in depths.clone() {
             for i in octets.clone() {
                 merged = self.octet::<R, T, S, B>(simd, seen, (z, i), &load);
+                if single {
+                    return merged;
+                }
                 let mut merges = merges_after(i, &octets);
                 if i + 1 == octets.end {
                     merges += merges_after(z, depths);

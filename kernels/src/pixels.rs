@@ -136,7 +136,7 @@ impl<T: Element, const K: usize, const STRIDE: usize> Row<'_, T, K, STRIDE> {
         let mut carried = [[simd.splat(R::IDENTITY); V]; 2];
         for (j, carried) in carried.iter_mut().enumerate().take(K - STRIDE) {
             let column = j.wrapping_sub(width.pad_begin);
-            *carried = self.column_if_any::<R, S, V>(simd, lines, part, column, &mut seen);
+            *carried = self.column::<R, S, V>(simd, lines, part, column, &mut seen);
             seen = look_at::<R, T::Acc, S, V>(simd, seen, carried);
         }
         let mut to = part.at + part.channels.start;
@@ -154,17 +154,13 @@ impl<T: Element, const K: usize, const STRIDE: usize> Row<'_, T, K, STRIDE> {
                     part.run.rounding,
                 );
             }
-            // A loop of its own for those that need not ask whether there are such columns.
+            // The others are divided alike.
             let end = if inside { interior.end } else { x + 1 };
             while x < end {
                 let mut new = [[simd.splat(R::IDENTITY); V]; 2];
                 for (j, new) in new.iter_mut().enumerate().take(STRIDE) {
                     let column = column.wrapping_add(j);
-                    *new = if inside {
-                        self.column::<R, S, V>(simd, lines, part, column, &mut seen)
-                    } else {
-                        self.column_if_any::<R, S, V>(simd, lines, part, column, &mut seen)
-                    };
+                    *new = self.column::<R, S, V>(simd, lines, part, column, &mut seen);
                 }
                 let merged = across::<R, T, S, K, STRIDE, V>(simd, &mut carried, new, &mut seen);
                 for (i, v) in merged.into_iter().enumerate() {
@@ -186,23 +182,6 @@ impl<T: Element, const K: usize, const STRIDE: usize> Row<'_, T, K, STRIDE> {
 
     /// Merges a column of the input down the lines; if there is no such column, the identity.
     #[inline(always)]
-    fn column_if_any<R: Reduction<T::Acc>, S: Memory<T>, const V: usize>(
-        &self,
-        simd: S,
-        lines: &impl Columns<T>,
-        part: &Part<'_>,
-        column: usize,
-        seen: &mut S::Seen,
-    ) -> [S::Vector; V] {
-        if column < self.geometry.axes()[2].input {
-            self.column::<R, S, V>(simd, lines, part, column, seen)
-        } else {
-            [simd.splat(R::IDENTITY); V]
-        }
-    }
-
-    /// Merges a column of the input down the lines.
-    #[inline(always)]
     fn column<R: Reduction<T::Acc>, S: Memory<T>, const V: usize>(
         &self,
         simd: S,
@@ -211,6 +190,10 @@ impl<T: Element, const K: usize, const STRIDE: usize> Row<'_, T, K, STRIDE> {
         column: usize,
         seen: &mut S::Seen,
     ) -> [S::Vector; V] {
+        // Asked of each, since a second loop for those that are there would be as much code again.
+        if column >= self.geometry.axes()[2].input {
+            return [simd.splat(R::IDENTITY); V];
+        }
         let pixel = column * self.geometry.strides().width;
         let offset = part.shift.wrapping_add(pixel + part.channels.start);
         let n = if V > 1 { S::N } else { part.channels.len() };

@@ -44,6 +44,9 @@ pub(crate) trait Reduction<A: Number> {
     /// Whether [`finish`](Self::finish) divides.
     const DIVIDES: bool = false;
 
+    /// Whether merging may lose something.
+    const LOSES: bool = false;
+
     /// The reduction that gives the result where this one has [`missed`](Self::missed) something;
     /// itself if it never does.
     type Exact: Reduction<A>;
@@ -168,6 +171,7 @@ pub(crate) struct MostOfNumbers<E>(PhantomData<E>);
 impl<A: Number, E: Extreme<A>> Reduction<A> for MostOfNumbers<E> {
     const IDENTITY: A = E::WORST;
     const ORDERED: bool = false;
+    const LOSES: bool = true;
     type Exact = Most<E>;
 
     #[inline(always)]

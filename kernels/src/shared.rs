@@ -53,23 +53,29 @@ const SLACK: usize = 2 * WIDEST;
 pub(crate) fn fits(geometry: &Geometry) -> bool {
     let [_, height, width] = geometry.axes();
     let (high, wide) = (height.kernel, width.kernel);
+    let [down, across] = [height, width].map(apart);
     let pays = if !geometry.is_single() {
         // Other walks load each tap of each window.
-        let apart = height.stride.saturating_mul(width.stride);
-        (wide > 3 || high >= 8) && high.saturating_mul(wide) > apart.saturating_mul(9)
+        (wide > 3 || high >= 8)
+            && high.saturating_mul(wide) > down.saturating_mul(across).saturating_mul(9)
     } else {
         // Other walks merge columns, and what is merged across them has one tap for each.
         let taps = high.saturating_add(wide);
-        match width.stride {
+        match across {
             1 if high == 1 => wide > 3,
-            1 if height.input * width.input <= SMALL => wide > 3 && taps >= 10 * height.stride,
-            1 => taps >= height.stride.saturating_mul(16),
-            2 => taps >= 64 && high >= height.stride.saturating_mul(4),
-            3 | 4 => wide > width.stride && high >= height.stride,
-            apart => wide / 2 >= apart && high >= height.stride,
+            1 if height.input * width.input <= SMALL => wide > 3 && taps >= down.saturating_mul(10),
+            1 => taps >= down.saturating_mul(16),
+            2 => taps >= 64 && high >= down.saturating_mul(4),
+            3 | 4 => wide > across && high >= down,
+            _ => wide / 2 >= across && high >= down,
         }
     };
     pays && Cut::of(geometry).is_some()
+}
+
+/// Taps from one window to the next; from a single one, to where it has nothing in common with another.
+fn apart(axis: &Axis) -> usize {
+    if axis.output > 1 { axis.stride } else { axis.stride.max(axis.kernel) }
 }
 
 /// How a tensor is cut so that the scratch memory holds what is being merged.

@@ -41,6 +41,11 @@ const EXACT: usize = 1 << 24;
 impl Walk {
     /// The walk that suits a geometry.
     pub fn of(geometry: &Geometry) -> Self {
+        geometry.walk()
+    }
+
+    /// What [`of`](Self::of) is, found anew.
+    pub(crate) fn suited_to(geometry: &Geometry) -> Self {
         let taps = geometry.axes().iter().map(|axis| axis.kernel).product::<usize>();
         if geometry.axes().iter().any(|axis| axis.spread) {
             Self::general(geometry)
@@ -289,13 +294,15 @@ where
                     R::missed(simd, seen)
                 },
             );
-            if missed && W::EXACT {
-                simd.vectorize(
-                    #[inline(always)]
-                    || W::reduce::<R::Exact, T, S>(simd, geometry, row..end, input, output),
-                );
-            } else if missed {
-                general::<R::Exact, T, S>(simd, geometry, row..end, input, output);
+            if const { R::LOSES } && missed {
+                if const { W::EXACT } {
+                    simd.vectorize(
+                        #[inline(always)]
+                        || W::reduce::<R::Exact, T, S>(simd, geometry, row..end, input, output),
+                    );
+                } else {
+                    general::<R::Exact, T, S>(simd, geometry, row..end, input, output);
+                }
             }
             row = end;
         }

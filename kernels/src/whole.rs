@@ -47,13 +47,14 @@ impl FastWalk for Whole {
         let interior = width.interior();
         let alone = width.output == 1 && interior == (0..1);
         let mut seen = simd.unseen();
-        for run in Runs::new(geometry, rows, false) {
+        let mut runs = Runs::new(geometry, rows, false);
+        while let Some(run) = runs.next() {
             let lines = run.octets(geometry);
             let divisor = run.divisor(geometry.divisor(), width.kernel);
             let mut group = Group {
                 geometry,
                 input,
-                run: &run,
+                run,
                 divide: Divide::by::<T::Acc, S>(simd, divisor, run.rounding),
                 starts: [0; WIDEST],
                 highest: 0,
