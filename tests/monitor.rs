@@ -190,7 +190,7 @@ fn a_run_is_an_event_in_the_span_of_its_plan() {
             assert!(span.contains(field), "{field} in {span}");
         }
         let geometry = "geometry=2×4×6 to 2×2×3, kernel 2×2, stride 2×2";
-        for field in [geometry, "backend=\"scalar\"", "walk=Across"] {
+        for field in [geometry, "backend=\"scalar\"", "walk=Each"] {
             assert!(span.contains(field), "{field} in {span}");
             assert!(event.contains(field), "{field} in {event}");
         }
