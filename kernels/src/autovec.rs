@@ -12,7 +12,7 @@ use multiversion::multiversion;
 /// See [`Kernels::max`](crate::Kernels::max).
 #[multiversion(targets(
     "x86_64+avx512f+avx512bw+avx512dq+avx512vl",
-    "x86_64+avx2+f16c",
+    "x86_64+avx2",
     "aarch64+neon"
 ))]
 pub(crate) fn max<T: Element>(
@@ -27,11 +27,6 @@ pub(crate) fn max<T: Element>(
 }
 
 /// See [`Kernels::max_number`](crate::Kernels::max_number).
-#[multiversion(targets(
-    "x86_64+avx512f+avx512bw+avx512dq+avx512vl",
-    "x86_64+avx2+f16c",
-    "aarch64+neon"
-))]
 pub(crate) fn max_number<T: Element>(
     geometry: &Geometry,
     rows: Range<usize>,
@@ -80,7 +75,7 @@ pub(crate) fn min_number<T: Element>(
 /// See [`Kernels::mean`](crate::Kernels::mean).
 #[multiversion(targets(
     "x86_64+avx512f+avx512bw+avx512dq+avx512vl",
-    "x86_64+avx2+f16c",
+    "x86_64+avx2",
     "aarch64+neon"
 ))]
 pub(crate) fn mean<T: Element>(
@@ -247,12 +242,16 @@ fn few<T: Element, const HEIGHT: usize, const WIDTH: usize, const STRIDE: usize>
 ) {
     let rows = rows.map(|row| &row[..(output.len() - 1) * STRIDE + WIDTH]);
     for (x, out) in output.iter_mut().enumerate() {
-        let column = |j: usize| {
-            let column = rows.map(|row| (ops.lift)(row[x * STRIDE + j].widen()));
-            column.into_iter().reduce(&ops.merge)
-        };
-        let merged = (0..WIDTH).filter_map(column).reduce(&ops.merge);
-        *out = finish((ops.divide)(merged.unwrap_or(ops.identity), divisor));
+        let mut merged = ops.identity;
+        for j in 0..WIDTH {
+            let mut column = ops.identity;
+            for (i, row) in rows.iter().enumerate() {
+                let x = (ops.lift)(row[x * STRIDE + j].widen());
+                column = if i == 0 { x } else { (ops.merge)(column, x) };
+            }
+            merged = if j == 0 { column } else { (ops.merge)(merged, column) };
+        }
+        *out = finish((ops.divide)(merged, divisor));
     }
 }
 

@@ -353,7 +353,7 @@ const fn rare<R: Reduction<T::Acc>, T: Element, S: Memory<T>>() -> Kernel<T>
 where
     Scalar: Memory<T, Vector = T::Acc>,
 {
-    Kernel { run: plainest::<R, T, S>, walk: Some(Walk::of_plainest), lanes: S::N }
+    Kernel { run: plainest::<R, T, S>, walk: Some(Walk::of_plainest::<T, S>), lanes: S::N }
 }
 
 const fn loops<T>(run: fn(&Geometry, Range<usize>, &[T], &mut [T])) -> Kernel<T> {
@@ -443,7 +443,7 @@ where
         run: mean::<T, S>,
         walk: Some(|geometry| match fits_short::<T>(geometry) {
             true => Walk::of_plain::<Summed<T>, S>(geometry),
-            false => Walk::of_plainest(geometry),
+            false => Walk::of_plainest::<SummedLong<T>, S>(geometry),
         }),
         lanes: <S as Lanes<<Summed<T> as Element>::Acc>>::N,
     }
@@ -454,7 +454,11 @@ where
     SummedLong<T>: Element,
     Scalar: Memory<SummedLong<T>, Vector = <SummedLong<T> as Element>::Acc>,
 {
-    Kernel { run: long_mean::<T, S>, walk: Some(Walk::of_plainest), lanes: S::N }
+    Kernel {
+        run: long_mean::<T, S>,
+        walk: Some(Walk::of_plainest::<SummedLong<T>, S>),
+        lanes: S::N,
+    }
 }
 
 /// Averages of bytes, summed in `i16` if that holds them: it does for all windows that are not large.
@@ -469,6 +473,9 @@ where
         + Memory<Summed<T>, Vector = <Summed<T> as Element>::Acc>
         + Memory<SummedLong<T>, Vector = <SummedLong<T> as Element>::Acc>,
 {
+    if !S::BY_HAND {
+        return short::<T, S>();
+    }
     Kernel {
         run: |geometry, rows, input, output| {
             if fits_shortest(geometry) {
@@ -484,7 +491,7 @@ where
         },
         walk: Some(|geometry| match fits_shortest(geometry) {
             true => Walk::of_pool::<SummedShort<T>, S>(geometry),
-            false => Walk::of_plainest(geometry),
+            false => Walk::of_plainest::<SummedLong<T>, S>(geometry),
         }),
         lanes: <S as Lanes<<SummedShort<T> as Element>::Acc>>::N,
     }

@@ -5,13 +5,13 @@ use crate::number::{Element, Number};
 use crate::order::{Step, Taps, merges_after};
 use crate::reduction::{Reduction, look_at};
 use crate::simd::{Lanes, Memory, load, load_between};
-use crate::{Divisor, Geometry, Rounding};
-use core::ops::{Range, RangeInclusive};
+use crate::{Axis, Divisor, Geometry, Rounding};
+use core::ops::Range;
 
 /// How output rows are made.
 pub(crate) trait RowWalk<T: Element> {
     /// The numbers of lines for which there are variants of their own, so that there are not too many.
-    const LINES: RangeInclusive<usize>;
+    const LINES: &'static [usize];
 
     /// Reduces the windows of some output rows, whose columns are merged down `lines`.
     fn reduce<R: Reduction<T::Acc>, S: Memory<T>>(
@@ -48,17 +48,12 @@ pub(crate) struct Run {
 }
 
 impl Run {
-    /// All lines, in `list` if they fit.
+    /// All lines, of which there are no more than `list` has room for.
     #[inline(always)]
-    pub(crate) fn lines<'a>(
-        &self,
-        geometry: &Geometry,
-        list: &'a mut [Step; LISTED],
-    ) -> ManyLines<'a> {
+    fn lines<'a>(&self, geometry: &Geometry, list: &'a mut [Step; MOST]) -> ManyLines<'a> {
         let ranges = [0..1, self.depths.clone(), self.heights.clone()];
-        let taps = Taps::new(ranges, geometry.tap_strides());
-        let list = taps.list(list);
-        ManyLines { origin: self.origin, taps, list }
+        let listed = Taps::new(ranges, geometry.tap_strides()).list_some(list);
+        ManyLines { origin: self.origin, list: &list[..listed] }
     }
 
     /// All lines, eight at a time.
@@ -181,7 +176,11 @@ impl Iterator for Runs<'_> {
 
 /// Whether there is a variant for so many lines.
 const fn has<T: Element, W: RowWalk<T>>(lines: usize) -> bool {
-    *W::LINES.start() <= lines && lines <= *W::LINES.end()
+    let mut i = 0;
+    while i < W::LINES.len() && W::LINES[i] != lines {
+        i += 1;
+    }
+    i < W::LINES.len()
 }
 
 /// Reduces output rows, and says what was seen that may have been missed.
@@ -198,7 +197,7 @@ pub(crate) fn reduce<R: Reduction<T::Acc>, T: Element, S: Memory<T>, W: RowWalk<
     // On few rows, not looking twice saves less than runs of all rows do.
     let shares = height.stride < height.kernel && height.dilation == 1 && height.output > 8;
     let mut seen = simd.unseen();
-    let mut list = [Step::default(); LISTED];
+    let mut list = [Step::default(); MOST];
     for run in Runs::new(geometry, rows, shares) {
         let (ds, hs) = (&run.depths, &run.heights);
         // A line that the output row before had as its last was looked at there.
@@ -364,47 +363,19 @@ impl<T: Element, const N: usize> Columns<T> for Lines<N> {
     }
 }
 
-/// Lines that are listed, so that their places are not computed for every vector.
-pub(crate) const LISTED: usize = 32;
+/// The most lines of a window.
+const MOST: usize = 32;
 
-/// Any number of lines.
-pub(crate) struct ManyLines<'a> {
-    origin: usize,
-    taps: Taps,
-    /// The same, unless they are too many. Not an array: moving it would be a call.
-    list: &'a [Step],
+/// Whether these walks take windows of so many lines.
+pub(crate) fn fits(depth: &Axis, height: &Axis) -> bool {
+    depth.kernel.saturating_mul(height.kernel) <= MOST
 }
 
-impl ManyLines<'_> {
-    #[inline(always)]
-    fn merge_steps<R: Reduction<T::Acc>, T: Element, S: Memory<T>, const B: usize>(
-        &self,
-        simd: S,
-        seen: &mut S::Seen,
-        steps: impl Iterator<Item = Step>,
-        load: impl Fn(usize, usize) -> S::Vector,
-    ) -> [S::Vector; B] {
-        if R::ORDERED {
-            return fold::<R, T::Acc, S, B>(
-                simd,
-                steps,
-                #[inline(always)]
-                |offset, i| load(self.origin.wrapping_add(offset), i),
-            );
-        }
-        let mut merged = [simd.splat(R::IDENTITY); B];
-        let mut line = merged;
-        for step in steps {
-            for (i, v) in line.iter_mut().enumerate() {
-                *v = load(self.origin.wrapping_add(step.offset), i);
-            }
-            *seen = look_at::<R, T::Acc, S, B>(simd, *seen, &line);
-            for (merged, v) in merged.iter_mut().zip(line) {
-                *merged = R::push(simd, *merged, v);
-            }
-        }
-        merged
-    }
+/// Any number of lines up to [`MOST`], listed, so that their places are not computed for every vector.
+struct ManyLines<'a> {
+    origin: usize,
+    /// Not an array: moving it would be a call.
+    list: &'a [Step],
 }
 
 impl<T: Element> Columns<T> for ManyLines<'_> {
@@ -415,19 +386,31 @@ impl<T: Element> Columns<T> for ManyLines<'_> {
         seen: &mut S::Seen,
         load: impl Fn(usize, usize) -> S::Vector,
     ) -> [S::Vector; B] {
-        if self.taps.len() == self.list.len() {
-            self.merge_steps::<R, T, S, B>(simd, seen, self.list.iter().copied(), load)
-        } else {
-            self.merge_steps::<R, T, S, B>(simd, seen, self.taps.clone(), load)
+        if R::ORDERED {
+            return fold::<R, T::Acc, S, B>(
+                simd,
+                self.list.iter().copied(),
+                #[inline(always)]
+                |offset, i| load(self.origin.wrapping_add(offset), i),
+            );
         }
+        let mut merged = [simd.splat(R::IDENTITY); B];
+        let mut line = merged;
+        for step in self.list {
+            for (i, v) in line.iter_mut().enumerate() {
+                *v = load(self.origin.wrapping_add(step.offset), i);
+            }
+            *seen = look_at::<R, T::Acc, S, B>(simd, *seen, &line);
+            for (merged, v) in merged.iter_mut().zip(line) {
+                *merged = R::push(simd, *merged, v);
+            }
+        }
+        merged
     }
 
     #[inline(always)]
     fn last(&self) -> usize {
-        match self.taps.last_offset() {
-            Some(offset) => self.origin.wrapping_add(offset),
-            None => 0,
-        }
+        self.list.last().map_or(0, |step| self.origin.wrapping_add(step.offset))
     }
 }
 

@@ -1,5 +1,6 @@
 //! Elements, and the numbers in which windows of them are reduced.
 
+use crate::half_bits::{narrowed, widened};
 use bytemuck::{Pod, TransparentWrapper, Zeroable, must_cast};
 use half::{bf16, f16};
 
@@ -276,13 +277,12 @@ impl Element for f16 {
 
     #[inline(always)]
     fn widen(self) -> f32 {
-        // Not `to_f32`: that asks the CPU for its features, again and again.
-        self.to_f32_const()
+        widened(self.to_bits())
     }
 
     #[inline(always)]
     fn narrow(result: f32) -> Self {
-        positive_zero(Self::from_f32_const(result).to_bits(), Self::from_bits)
+        positive_zero(narrowed(result), Self::from_bits)
     }
 }
 

@@ -59,19 +59,12 @@ impl Taps {
         Some(offset)
     }
 
-    /// Writes them to `list`, all or, if they are too many, none, and returns what was written.
-    #[inline(always)]
-    pub(crate) fn list<'a>(&self, list: &'a mut [Step]) -> &'a [Step] {
-        let listed = if self.len() <= list.len() { self.clone().list_some(list) } else { 0 };
-        &list[..listed]
-    }
-
     /// Moves the next ones to `list`, as many as it holds, and returns how many there were.
     ///
     /// A call, like [`next`](Self::next): both would be much of the code of a kernel, and have no use
     /// for its instruction set.
     #[inline(never)]
-    fn list_some(&mut self, list: &mut [Step]) -> usize {
+    pub(crate) fn list_some(&mut self, list: &mut [Step]) -> usize {
         let mut listed = 0;
         for (slot, step) in list.iter_mut().zip(self) {
             *slot = step;
@@ -84,12 +77,6 @@ impl Taps {
     #[inline(always)]
     fn is_done(&self) -> bool {
         self.next[0] >= self.ranges[0].end
-    }
-
-    /// How many there are.
-    #[inline(always)]
-    pub(crate) fn len(&self) -> usize {
-        self.ranges.iter().map(|range| range.len()).product()
     }
 }
 

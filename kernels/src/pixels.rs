@@ -4,13 +4,13 @@
 //! A row is walked pixel by pixel for a few vectors of channels at a time. Each column is merged down
 //! once and carried in registers to the windows that share it.
 
-use crate::lines::{Columns, RowWalk, Run, reduce};
+use crate::lines::{self, Columns, RowWalk, Run, reduce};
 use crate::number::Element;
 use crate::reduction::{Divide, Reduction, look_at};
 use crate::simd::{Memory, load_first, store_first};
 use crate::walk::FastWalk;
 use crate::{Axis, Geometry};
-use core::ops::{Range, RangeInclusive};
+use core::ops::Range;
 
 /// Vectors of channels that are walked along a row together.
 const B: usize = 4;
@@ -27,7 +27,8 @@ pub(crate) fn fits(axes: &[Axis; 3]) -> bool {
     matches!((width.kernel, width.stride), (2, 1) | (3, 1 | 2))
         && width.dilation == 1
         && width.output > 5
-        && depth.kernel * height.kernel > 1
+        && depth.kernel.saturating_mul(height.kernel) > 1
+        && lines::fits(depth, height)
 }
 
 /// Whether this walk takes windows that share nothing: two by two, of so few taps that going through a
@@ -64,7 +65,7 @@ struct Row<'a, T, const K: usize, const STRIDE: usize> {
 }
 
 impl<T: Element, const K: usize, const STRIDE: usize> RowWalk<T> for Row<'_, T, K, STRIDE> {
-    const LINES: RangeInclusive<usize> = if K == 2 && STRIDE == 1 { 2..=4 } else { K..=K };
+    const LINES: &'static [usize] = if K == 2 && STRIDE == 1 { &[2, 4] } else { &[K] };
 
     #[inline(always)]
     fn reduce<R: Reduction<T::Acc>, S: Memory<T>>(

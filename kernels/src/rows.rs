@@ -7,25 +7,26 @@
 //! at the right edge: the last vector of a row reads on into the next row, where that is not outside
 //! the input, and writes on into the next row, which is written after it.
 
-use crate::lines::{Columns, RowWalk, Run, keep_first, merge_columns, reduce};
+use crate::lines::{self, Columns, RowWalk, Run, keep_first, merge_columns, reduce};
 use crate::number::{Element, Number};
 use crate::reduction::{Divide, Reduction};
 use crate::simd::{Memory, WIDEST, load, load_between, load_lanes, store, store_first};
 use crate::walk::FastWalk;
 use crate::{Axis, Divisor, Geometry};
 use core::array::from_fn;
-use core::ops::{Range, RangeInclusive};
+use core::ops::Range;
 
 /// So few rows that asking before each whether there is room for a vector takes no longer than asking
 /// at once.
 const FEW: usize = 8;
 
-/// Whether this walk takes windows along `width`.
-pub(crate) fn fits(width: &Axis) -> bool {
+/// Whether this walk takes these windows.
+pub(crate) fn fits([depth, height, width]: &[Axis; 3]) -> bool {
     let Axis { input, output, kernel, stride, dilation, pad_begin, .. } = *width;
     // Of the windows that reach over the right edge there is one, so that it is in the last vector.
     let last_but_one = output.saturating_sub(2) * stride + kernel;
     matches!((kernel, stride), (2, 2) | (3, 1..=3) | (4, 4))
+        && lines::fits(depth, height)
         && dilation == 1
         // One window a row is better taken whole.
         && output > 1
@@ -77,7 +78,12 @@ struct Row<'a, T: Element, const K: usize, const STRIDE: usize> {
 }
 
 impl<T: Element, const K: usize, const STRIDE: usize> RowWalk<T> for Row<'_, T, K, STRIDE> {
-    const LINES: RangeInclusive<usize> = if T::ALL_WALKS { 1..=4 } else { K..=K };
+    const LINES: &'static [usize] = match K {
+        _ if !T::ALL_WALKS => &[K],
+        2 => &[1, 2, 4],
+        3 => &[1, 2, 3],
+        _ => &[1, K],
+    };
 
     #[inline(always)]
     fn reduce<R: Reduction<T::Acc>, S: Memory<T>>(
@@ -102,7 +108,7 @@ impl<T: Element, const K: usize, const STRIDE: usize> RowWalk<T> for Row<'_, T, 
         // Of few rows, asking each takes no longer; nor does it show where there is more to do to each.
         let mut roomy = 0;
         for rows in [run.rows.saturating_sub(self.spare), run.rows] {
-            if K != 2 || rows <= FEW {
+            if const { K != 2 } || rows <= FEW {
                 continue;
             }
             let from = lines.last().wrapping_add(column).wrapping_add(STRIDE * S::N);
@@ -154,7 +160,7 @@ impl<T: Element, const K: usize, const STRIDE: usize> RowWalk<T> for Row<'_, T, 
                 unsafe { store(simd, v, output, at + x) }
             }
             let (at_column, len) = (column.wrapping_add(shift), width.input.saturating_sub(column));
-            let mut linear = if row < roomy {
+            let mut linear = if const { K == 2 } && row < roomy {
                 lines.merge::<R, S, STRIDE>(
                     simd,
                     &mut seen,

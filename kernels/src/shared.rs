@@ -85,7 +85,10 @@ impl Cut {
     fn of(geometry: &Geometry) -> Option<Self> {
         let [depth, height, width] = geometry.axes();
         let flat = (depth.kernel, depth.pad_begin, depth.pad_end) == (1, 0, 0);
-        if !flat || [height, width].iter().any(|axis| axis.spread || axis.span() > BUFFERS) {
+        if !flat
+            || geometry.inner() == 0
+            || [height, width].iter().any(|axis| axis.spread || axis.span() > BUFFERS)
+        {
             return None;
         }
         let lines = if height.kernel > 1 { ring_lines(height) } else { 1 };

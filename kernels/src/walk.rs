@@ -55,7 +55,6 @@ impl Walk {
     /// [`Kernel::walk`](crate::Kernel::walk) is the one that a kernel takes.
     pub fn of(geometry: &Geometry) -> Self {
         let taps = geometry.axes().iter().map(|axis| axis.kernel).product::<usize>();
-        let width = &geometry.axes()[2];
         if geometry.axes().iter().any(|axis| axis.spread) {
             Self::general(geometry)
         } else if shared::fits(geometry) && taps <= EXACT {
@@ -66,7 +65,7 @@ impl Walk {
             Self::Down
         } else if strips::fits(geometry.axes()) {
             Self::Strips
-        } else if rows::fits(width) && taps <= EXACT {
+        } else if rows::fits(geometry.axes()) && taps <= EXACT {
             Self::Rows
         } else {
             Self::general(geometry)
@@ -104,7 +103,7 @@ impl Walk {
     /// The walk that [`pool`] takes.
     pub(crate) fn of_pool<T: Element, S: Memory<T>>(geometry: &Geometry) -> Self {
         match Self::of_type::<T>(geometry) {
-            _ if !S::BY_HAND => Self::of_plainest(geometry),
+            _ if !S::BY_HAND => Self::of_plainest::<T, S>(geometry),
             Self::Whole => Self::of_general::<T, S>(geometry),
             special => special,
         }
@@ -112,12 +111,17 @@ impl Walk {
 
     /// The walk that [`plain`] takes.
     pub(crate) fn of_plain<T: Element, S: Memory<T>>(geometry: &Geometry) -> Self {
-        if S::BY_HAND { Self::of_general::<T, S>(geometry) } else { Self::of_plainest(geometry) }
+        if S::BY_HAND {
+            Self::of_general::<T, S>(geometry)
+        } else {
+            Self::of_plainest::<T, S>(geometry)
+        }
     }
 
     /// The walk that [`plainest`] takes.
-    pub(crate) fn of_plainest(geometry: &Geometry) -> Self {
-        if !geometry.is_single() || geometry.axes()[2].stride == 1 {
+    pub(crate) fn of_plainest<T: Element, S: Memory<T>>(geometry: &Geometry) -> Self {
+        // A run of one element is as good as any for a vector of one.
+        if S::N == 1 || !geometry.is_single() || geometry.axes()[2].stride == 1 {
             Self::Down
         } else {
             Self::Each
@@ -248,7 +252,7 @@ pub(crate) fn plainest<R: Reduction<T::Acc>, T: Element, S: Memory<T>>(
 {
     let Some(simd) = enter::<T, S>(geometry, &rows, input, output) else { return };
     // Windows one apart are runs of neighbours, too, but for the edges.
-    if Walk::of_plainest(geometry) == Walk::Down {
+    if const { S::N == 1 } || Walk::of_plainest::<T, S>(geometry) == Walk::Down {
         simd.vectorize(
             #[inline(always)]
             || down::<R, T, S, 1>(simd, geometry, rows, input, output),

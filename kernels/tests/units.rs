@@ -4,5 +4,7 @@
 
 #[path = "../src/feature.rs"]
 mod feature;
+#[path = "../src/half_bits.rs"]
+mod half_bits;
 #[path = "../src/order.rs"]
 mod order;
