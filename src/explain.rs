@@ -13,7 +13,8 @@ use std::sync::OnceLock;
 /// - A core moves 64, 32, 16 and 5 bytes a cycle from and to the first-, second- and third-level
 ///   cache and memory. Input and output are taken to be in the smallest cache that holds both, as
 ///   they are if they were used just before.
-/// - A core merges one vector a cycle, and the [`merges`](Self::merges) fill vectors.
+/// - A core merges one vector a cycle, and the [`merges`](Self::merges) fill vectors; those of
+///   [`Walk::Each`] as much of one as a window has neighbouring columns.
 ///
 /// The larger of the two is the expected [`bound`](Self::bound).
 ///
@@ -133,8 +134,14 @@ impl Explanation {
         let level = caches.iter().position(|&cache| bytes <= cache).unwrap_or(caches.len());
         let merges = merges(&plan.geometry);
         let memory_cycles = bytes as f64 / BYTES_A_CYCLE[level];
-        let merge_cycles = merges as f64 / plan.lanes() as f64;
         let walk = plan.walk_taken();
+        let width = &plan.geometry.axes()[2];
+        let filled = match walk {
+            Some(Walk::Each) if width.dilation == 1 => plan.lanes().min(width.kernel),
+            Some(Walk::Each) => 1,
+            _ => plan.lanes(),
+        };
+        let merge_cycles = merges as f64 / filled as f64;
         Self {
             op: plan.op,
             element: T::NAME,

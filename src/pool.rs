@@ -196,7 +196,7 @@ pub enum NanPolicy {
     /// A window with a NaN gives NaN, as in PyTorch.
     #[default]
     Propagate,
-    /// NaNs count as absent. The faster one.
+    /// NaNs count as absent. The faster one for maxima of `f32`, not for other types.
     Ignore,
 }
 
