@@ -21,6 +21,23 @@ use core::array::from_fn;
 use core::fmt;
 
 /// A pooling of a tensor full of awkward values.
+///
+/// ```
+/// use lanepool::check::{Case, ElementType, Pooling, Values};
+/// use lanepool::{Backend, Layout, Pool2d, Shape};
+///
+/// let case = Case {
+///     pooling: Pooling::Two(Pool2d::max([3, 3]).padding([1, 1]), Shape::new(2, 3, [5, 7])),
+///     layout: Layout::ChannelsFirst,
+///     strides: None,
+///     element: ElementType::F32,
+///     seed: 7,
+///     values: Values::Traps,
+/// };
+/// case.check(Backend::best()?)?;
+/// assert!(case.to_string().starts_with("Max of 2×3×5×7, kernel 3×3"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Case {
     /// What is done.
@@ -49,6 +66,14 @@ pub enum Pooling {
 }
 
 /// The type of a tensor's elements.
+///
+/// ```
+/// use lanepool::check::ElementType;
+///
+/// assert_eq!(ElementType::named("bf16"), Some(ElementType::Bf16));
+/// assert_eq!(ElementType::named("f128"), None);
+/// assert_eq!(ElementType::ALL.map(ElementType::name)[..2], ["f32", "f64"]);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(missing_docs, reason = "each is what its name says")]
 pub enum ElementType {
@@ -122,6 +147,21 @@ pub enum Values {
 }
 
 /// A backend computed something else than the reference.
+///
+/// ```
+/// use lanepool::check::{Case, Fault};
+/// use lanepool::{Backend, REFERENCE};
+///
+/// let case = Case::random(1);
+/// let want = case.run(&REFERENCE)?;
+/// let mut got = want.clone();
+/// got[2] ^= 1;
+/// let backend = Backend::named("scalar")?;
+/// let mismatch = case.compare(backend, &got, &want).unwrap_err();
+/// assert_eq!(mismatch.fault, Fault::Element { index: 2, got: got[2], want: want[2] });
+/// assert!(mismatch.to_string().starts_with("scalar: element 2 is "));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Mismatch {
     /// What was computed.
@@ -189,6 +229,13 @@ impl Case {
     ///
     /// If many geometries in a row cannot be planned. That takes a fault in planning: of those that
     /// are drawn, most can.
+    ///
+    /// ```
+    /// use lanepool::check::Case;
+    ///
+    /// assert_eq!(Case::random(42), Case::random(42));
+    /// assert!(Case::random(42).to_string().ends_with("seed 42"));
+    /// ```
     pub fn random(seed: u64) -> Self {
         let mut random = Random(seed);
         let block = random.small(40);
@@ -223,6 +270,15 @@ impl Case {
     /// # Errors
     ///
     /// As [`Pool::plan`].
+    ///
+    /// ```
+    /// use lanepool::{Plan, REFERENCE, check::Case};
+    ///
+    /// let case = Case::random(1);
+    /// let plan: Plan<f32> = case.plan(&REFERENCE)?;
+    /// assert_eq!(case.input::<f32>(plan.input_len()).len(), plan.input_len());
+    /// # Ok::<(), lanepool::Error>(())
+    /// ```
     pub fn plan<T: Element>(&self, backend: &'static Backend) -> Result<Plan<T>, Error> {
         self.plan_on(Some(backend))
     }
@@ -262,6 +318,13 @@ impl Case {
     /// # Errors
     ///
     /// As [`Pool::plan`].
+    ///
+    /// ```
+    /// use lanepool::{REFERENCE, check::Case};
+    ///
+    /// println!("{}", Case::random(1).explain(Some(&REFERENCE))?);
+    /// # Ok::<(), lanepool::Error>(())
+    /// ```
     pub fn explain(&self, backend: Option<&'static Backend>) -> Result<Explanation, Error> {
         for_element!(self.element, T => Ok(self.plan_on::<T>(backend)?.explain()))
     }
@@ -281,6 +344,14 @@ impl Case {
     /// # Panics
     ///
     /// If the case cannot be planned; all that [`random`](Self::random) gives can.
+    ///
+    /// ```
+    /// use lanepool::{Backend, REFERENCE, check::Case};
+    ///
+    /// let case = Case::random(1);
+    /// assert_eq!(case.run(Backend::best()?)?, case.run(&REFERENCE)?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn run(&self, backend: &'static Backend) -> Result<Vec<u64>, Mismatch> {
         for_element!(self.element, T => {
             self.run_as::<T>(backend).map(|output| output.into_iter().map(Value::bits).collect())
@@ -296,6 +367,16 @@ impl Case {
     /// # Panics
     ///
     /// If the case cannot be planned; all that [`random`](Self::random) gives can.
+    ///
+    /// ```
+    /// use lanepool::check::{Case, ElementType, Value};
+    /// use lanepool::REFERENCE;
+    ///
+    /// let case = Case { element: ElementType::F64, ..Case::random(1) };
+    /// let bits: Vec<u64> = case.run_as::<f64>(&REFERENCE)?.into_iter().map(f64::bits).collect();
+    /// assert_eq!(bits, case.run(&REFERENCE)?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn run_as<T: Value>(&self, backend: &'static Backend) -> Result<Vec<T>, Mismatch> {
         let plan = self.plan::<T>(backend).unwrap_or_else(|error| panic!("{self}: {error}"));
         let input = self.input(plan.input_len());
@@ -418,6 +499,17 @@ impl Pooling {
 
 /// A hash over outputs, by which machines that never meet can be compared:
 /// [FNV-1a](https://datatracker.ietf.org/doc/html/draft-eastlake-fnv), an element at a time.
+///
+/// ```
+/// use lanepool::check::{Case, Digest};
+/// use lanepool::{Backend, REFERENCE};
+///
+/// let (mut one, mut other) = (Digest::default(), Digest::default());
+/// one.add(&Case::random(1).run(Backend::best()?)?);
+/// other.add(&Case::random(1).run(&REFERENCE)?);
+/// assert_eq!(one.value(), other.value());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Digest(u64);
 
@@ -453,6 +545,15 @@ impl fmt::Display for Digest {
 /// # Panics
 ///
 /// As [`Case::check`].
+///
+/// ```
+/// use lanepool::{Backend, check};
+///
+/// let [(failed, digest), (_, other)] =
+///     [Backend::best()?, Backend::named("scalar")?].map(|backend| check::digest(backend, 0, 20));
+/// assert_eq!((failed, digest), (0, other));
+/// # Ok::<(), lanepool::Error>(())
+/// ```
 pub fn digest(backend: &'static Backend, seed: u64, cases: u64) -> (u64, u64) {
     assert_ne!(backend, &REFERENCE, "the reference is not checked against itself");
     let (mut failed, mut digest) = (0, Digest::default());
@@ -466,6 +567,14 @@ pub fn digest(backend: &'static Backend, seed: u64, cases: u64) -> (u64, u64) {
 }
 
 /// An element type that random tensors can be filled with.
+///
+/// ```
+/// use lanepool::check::{Value, Values};
+///
+/// assert_eq!(f32::from_bits_of(0x3f80_0000), 1.0);
+/// assert_eq!(1.0f32.bits(), 0x3f80_0000);
+/// assert_eq!(u8::random(12345 << 33, Values::Ties), 0);
+/// ```
 pub trait Value: Element {
     /// What 64 random bits become.
     fn random(bits: u64, values: Values) -> Self;

@@ -13,9 +13,27 @@ use std::sync::OnceLock;
 /// - A core moves 64, 32, 16 and 5 bytes a cycle from and to the first-, second- and third-level
 ///   cache and memory. Input and output are taken to be in the smallest cache that holds both, as
 ///   they are if they were used just before.
-/// - A core merges one vector a cycle, and the [`merges`](Self::merges) fill vectors.
+/// - A core merges one vector a cycle, and the [`merges`](Self::merges) fill vectors; those of
+///   [`Walk::Each`] as much of one as a window has neighbouring columns.
 ///
 /// The larger of the two is the expected [`bound`](Self::bound).
+///
+/// ```
+/// use lanepool::{Backend, Bound, Choice, Layout, Plan, Pool2d, Shape, Walk};
+///
+/// let pool = Pool2d::max([2, 2]).stride([2, 2]);
+/// let shape = Shape::new(1, 1024, [224, 224]);
+/// let backend = Backend::named("scalar")?;
+/// let plan: Plan<f32> = pool.plan_on(backend, Layout::ChannelsLast, shape)?;
+/// let explanation = plan.explain();
+/// assert_eq!(explanation.choice, Choice::Named);
+/// assert_eq!(explanation.walk, Some(Walk::Down));
+/// assert_eq!(explanation.written_bytes, 1024 * 112 * 112 * 4);
+/// assert_eq!(explanation.merges, 1024 * 112 * 112 * 3);
+/// assert!(matches!(explanation.bound, Bound::Arithmetic | Bound::Memory | Bound::Cache(_)));
+/// assert!(explanation.to_string().contains("1×224×224×1024 to 1×112×112×1024"));
+/// # Ok::<(), lanepool::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Explanation {
@@ -57,6 +75,19 @@ pub struct Explanation {
 }
 
 /// Why a plan has its backend.
+///
+/// ```
+/// use lanepool::{Backend, Choice, Layout, Plan, Pool1d, Shape};
+///
+/// let shape = Shape::new(1, 1, [3]);
+/// let plan: Plan<f32> = Pool1d::max([2]).plan(Layout::ChannelsFirst, shape)?;
+/// let expected = match Backend::best()? == Backend::fastest() {
+///     true => Choice::Fastest,
+///     false => Choice::Environment,
+/// };
+/// assert_eq!(plan.explain().choice, expected);
+/// # Ok::<(), lanepool::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Choice {
@@ -69,6 +100,17 @@ pub enum Choice {
 }
 
 /// What a pooling is expected to wait for.
+///
+/// ```
+/// use lanepool::{Bound, Layout, Plan, Pool2d, Shape};
+///
+/// // Windows of 2500 elements, most of which they share.
+/// let pool = Pool2d::max([50, 50]);
+/// let plan: Plan<f32> = pool.plan(Layout::ChannelsFirst, Shape::new(1, 1, [100, 100]))?;
+/// assert_eq!(plan.explain().bound, Bound::Arithmetic);
+/// assert_eq!(Bound::Cache(2).to_string(), "level 2 cache");
+/// # Ok::<(), lanepool::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Bound {
@@ -92,8 +134,14 @@ impl Explanation {
         let level = caches.iter().position(|&cache| bytes <= cache).unwrap_or(caches.len());
         let merges = merges(&plan.geometry);
         let memory_cycles = bytes as f64 / BYTES_A_CYCLE[level];
-        let merge_cycles = merges as f64 / plan.lanes() as f64;
         let walk = plan.walk_taken();
+        let width = &plan.geometry.axes()[2];
+        let filled = match walk {
+            Some(Walk::Each) if width.dilation == 1 => plan.lanes().min(width.kernel),
+            Some(Walk::Each) => 1,
+            _ => plan.lanes(),
+        };
+        let merge_cycles = merges as f64 / filled as f64;
         Self {
             op: plan.op,
             element: T::NAME,
@@ -123,6 +171,15 @@ impl Explanation {
     }
 
     /// Merges for each byte that is read or written.
+    ///
+    /// ```
+    /// # use lanepool::{Layout, Plan, Pool1d, Shape};
+    /// let plan: Plan<f32> =
+    ///     Pool1d::max([2]).stride([2]).plan(Layout::ChannelsFirst, Shape::new(1, 1, [8]))?;
+    /// // Four windows with a merge each, eight elements in and four out.
+    /// assert_eq!(plan.explain().merges_per_byte(), 4.0 / 48.0);
+    /// # Ok::<(), lanepool::Error>(())
+    /// ```
     pub fn merges_per_byte(&self) -> f64 {
         self.merges as f64 / (self.read_bytes + self.written_bytes).max(1) as f64
     }

@@ -57,6 +57,13 @@ pub struct Shape<const D: usize> {
 
 impl<const D: usize> Shape<D> {
     /// A shape of these sizes.
+    ///
+    /// ```
+    /// use lanepool::Shape;
+    ///
+    /// let shape = Shape::new(8, 3, [480, 640]);
+    /// assert_eq!((shape.batch, shape.channels, shape.spatial), (8, 3, [480, 640]));
+    /// ```
     pub const fn new(batch: usize, channels: usize, spatial: [usize; D]) -> Self {
         Self { batch, channels, spatial }
     }
@@ -88,6 +95,13 @@ pub struct Strides<const D: usize> {
 
 impl<const D: usize> Strides<D> {
     /// Those of a tensor without gaps; `usize::MAX` where they overflow.
+    ///
+    /// ```
+    /// use lanepool::{Layout, Shape, Strides};
+    ///
+    /// let strides = Strides::of(Layout::ChannelsFirst, Shape::new(2, 3, [480, 640]));
+    /// assert_eq!(strides, Strides { batch: 3 * 480 * 640, channels: 480 * 640, spatial: [640, 1] });
+    /// ```
     pub fn of(layout: Layout, shape: Shape<D>) -> Self {
         Self { batch: 0, channels: 0, spatial: [0; D] }.filled(layout, shape)
     }

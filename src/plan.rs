@@ -14,6 +14,21 @@ use lanepool_kernels::{Backend, Geometry, Kernel, Kernels, Walk};
 /// floating-point numbers. [`f16`](struct@f16) and [`bf16`] are summed in `f32`, and rounded once, to nearest even.
 /// Integers are summed exactly; an average is rounded as [told](crate::Pool::rounding), and one that the
 /// type does not hold becomes its least or greatest value.
+///
+/// ```
+/// use lanepool::{Element, Error, Layout, Pool1d, Shape};
+///
+/// fn pooled<T: Element>(pool: Pool1d, input: &[T]) -> Result<Vec<T>, Error> {
+///     let plan = pool.plan(Layout::ChannelsFirst, Shape::new(1, 1, [input.len()]))?;
+///     let mut output = vec![T::zeroed(); plan.output_len()];
+///     plan.run(input, &mut output)?;
+///     Ok(output)
+/// }
+/// assert_eq!(pooled(Pool1d::average([2]), &[1u8, 2, 4])?, [2, 3]);
+/// assert_eq!(pooled(Pool1d::average([2]), &[1.0, 2.0, 4.0])?, [1.5, 3.0]);
+/// assert!(pooled(Pool1d::average([2]), &[1i64, 2, 4]).is_err());
+/// # Ok::<(), lanepool::Error>(())
+/// ```
 pub trait Element: Pod + Send + Sync + private::Sealed {
     /// The kernels of a backend for this type.
     #[doc(hidden)]
@@ -131,45 +146,107 @@ impl<T: Element> Plan<T> {
     }
 
     /// Elements of the output.
+    ///
+    /// ```
+    /// # use lanepool::{Layout, Plan, Pool2d, Shape};
+    /// let plan: Plan<f32> =
+    ///     Pool2d::max([2, 2]).plan(Layout::ChannelsFirst, Shape::new(5, 3, [8, 9]))?;
+    /// assert_eq!(plan.output_len(), 5 * 3 * 7 * 8);
+    /// # Ok::<(), lanepool::Error>(())
+    /// ```
     pub fn output_len(&self) -> usize {
         self.geometry.output_len()
     }
 
     /// The spatial size of the output; batch and channels are the input's.
+    ///
+    /// ```
+    /// # use lanepool::{Layout, Plan, Pool2d, Shape};
+    /// let plan: Plan<f32> =
+    ///     Pool2d::max([2, 2]).plan(Layout::ChannelsFirst, Shape::new(5, 3, [8, 9]))?;
+    /// assert_eq!(plan.output_size(), [7, 8]);
+    /// # Ok::<(), lanepool::Error>(())
+    /// ```
     pub fn output_size(&self) -> Vec<usize> {
         self.geometry.axes()[3 - self.rank..].iter().map(|axis| axis.output).collect()
     }
 
     /// Rows of the output: one for each batch, channel (in channels first) or block of channels, depth
     /// and height.
+    ///
+    /// ```
+    /// # use lanepool::{Layout, Plan, Pool2d, Shape};
+    /// let rows = |layout| -> Result<usize, lanepool::Error> {
+    ///     let plan: Plan<f32> = Pool2d::max([2, 2]).plan(layout, Shape::new(5, 3, [8, 9]))?;
+    ///     assert_eq!(plan.rows() * plan.row_len(), plan.output_len());
+    ///     Ok(plan.rows())
+    /// };
+    /// assert_eq!(rows(Layout::ChannelsFirst)?, 5 * 3 * 7);
+    /// assert_eq!(rows(Layout::ChannelsLast)?, 5 * 7);
+    /// # Ok::<(), lanepool::Error>(())
+    /// ```
     pub fn rows(&self) -> usize {
         self.geometry.rows()
     }
 
     /// Elements of an output row: the width, in channels last times the channels, in blocks times those
     /// of a block.
+    ///
+    /// ```
+    /// # use lanepool::{Layout, Plan, Pool2d, Shape};
+    /// let plan: Plan<f32> =
+    ///     Pool2d::max([2, 2]).plan(Layout::ChannelsFirst, Shape::new(5, 3, [8, 9]))?;
+    /// assert_eq!(plan.row_len(), 8);
+    /// # Ok::<(), lanepool::Error>(())
+    /// ```
     pub fn row_len(&self) -> usize {
         self.geometry.row_len()
     }
 
     /// The backend whose kernel runs.
+    ///
+    /// ```
+    /// # use lanepool::{Backend, Layout, Plan, Pool1d, Shape};
+    /// let shape = Shape::new(1, 1, [3]);
+    /// let plan: Plan<f32> = Pool1d::max([2]).plan(Layout::ChannelsFirst, shape)?;
+    /// assert_eq!(plan.backend(), Backend::best()?);
+    /// # Ok::<(), lanepool::Error>(())
+    /// ```
     pub fn backend(&self) -> &'static Backend {
         self.backend
     }
 
-    /// The way that backends written by hand take over the windows.
+    /// The way that maxima and averages of `f32` take over these windows, on backends whose vectors are
+    /// written by hand. Other types, operations and backends may have a plainer one:
+    /// [`explain`](Self::explain) says which this plan takes.
+    ///
+    /// ```
+    /// # use lanepool::{Layout, Plan, Pool2d, Shape, Walk};
+    /// let pool = Pool2d::max([3, 3]).stride([2, 2]);
+    /// let plan: Plan<f32> = pool.plan(Layout::ChannelsFirst, Shape::new(1, 64, [28, 28]))?;
+    /// assert_eq!(plan.walk(), Walk::Rows);
+    /// # Ok::<(), lanepool::Error>(())
+    /// ```
     pub fn walk(&self) -> Walk {
         Walk::of(&self.geometry)
     }
 
     /// How many threads have enough to do that waking them pays, at least 1: one for every 1.5 MiB of
     /// input and output. With 1, [`run_parallel`](Self::run_parallel) stays in its thread.
+    ///
+    /// ```
+    /// # use lanepool::{Layout, Plan, Pool2d, Shape};
+    /// let shape = Shape::new(1, 128, [112, 112]);
+    /// let plan: Plan<f32> = Pool2d::max([2, 2]).stride([2, 2]).plan(Layout::ChannelsFirst, shape)?;
+    /// assert_eq!(plan.useful_threads(), 5); // 8 MB
+    /// # Ok::<(), lanepool::Error>(())
+    /// ```
     #[cfg(feature = "rayon")]
     pub fn useful_threads(&self) -> usize {
         ((self.geometry.elements() + self.output_len()) * size_of::<T>() / GRAIN).max(1)
     }
 
-    /// What this plan will do, and why.
+    /// What this plan will do, and why: its walk among it, which need not be that of [`walk`](Self::walk).
     ///
     /// ```
     /// # use lanepool::{Layout, Plan, Pool2d, Shape};
@@ -339,6 +416,16 @@ impl<T: Element> Plan<T> {
     /// # Errors
     ///
     /// Those of [`run_rows`](Self::run_rows) and of [`run_bytes`](Self::run_bytes).
+    ///
+    /// ```
+    /// # use lanepool::{Layout, Plan, Pool1d, Shape};
+    /// let plan: Plan<u16> = Pool1d::max([2]).plan(Layout::ChannelsFirst, Shape::new(1, 2, [3]))?;
+    /// let input = [1u16, 3, 2, 4, 5, 6];
+    /// let mut last_row = [0u16; 2];
+    /// plan.run_rows_bytes(1..2, bytemuck::cast_slice(&input), bytemuck::cast_slice_mut(&mut last_row))?;
+    /// assert_eq!(last_row, [5, 6]);
+    /// # Ok::<(), lanepool::Error>(())
+    /// ```
     pub fn run_rows_bytes(
         &self,
         rows: Range<usize>,
@@ -355,6 +442,15 @@ impl<T: Element> Plan<T> {
     /// # Errors
     ///
     /// Those of [`run_bytes`](Self::run_bytes).
+    ///
+    /// ```
+    /// # use lanepool::{Layout, Plan, Pool1d, Shape};
+    /// let plan: Plan<u16> = Pool1d::max([2]).plan(Layout::ChannelsFirst, Shape::new(1, 1, [3]))?;
+    /// let (input, mut output) = ([1u16, 3, 2], [0u16; 2]);
+    /// plan.run_parallel_bytes(bytemuck::cast_slice(&input), bytemuck::cast_slice_mut(&mut output))?;
+    /// assert_eq!(output, [3, 3]);
+    /// # Ok::<(), lanepool::Error>(())
+    /// ```
     #[cfg(feature = "rayon")]
     pub fn run_parallel_bytes(&self, input: &[u8], output: &mut [u8]) -> Result<(), Error> {
         let (input, output) = self.elements(self.rows(), input, output)?;

@@ -35,12 +35,34 @@ pub struct Pool<const D: usize> {
 }
 
 /// A pooling along the width.
+///
+/// ```
+/// use lanepool::Pool1d;
+///
+/// assert_eq!(Pool1d::max([4]).stride([4]).output_size([16_000])?, [4000]);
+/// # Ok::<(), lanepool::Error>(())
+/// ```
 pub type Pool1d = Pool<1>;
 
 /// A pooling along height and width.
+///
+/// ```
+/// use lanepool::Pool2d;
+///
+/// assert_eq!(Pool2d::max([2, 2]).stride([2, 2]).output_size([480, 640])?, [240, 320]);
+/// # Ok::<(), lanepool::Error>(())
+/// ```
 pub type Pool2d = Pool<2>;
 
 /// A pooling along depth, height and width.
+///
+/// ```
+/// use lanepool::Pool3d;
+///
+/// let pool = Pool3d::average([1, 2, 2]).stride([1, 2, 2]);
+/// assert_eq!(pool.output_size([16, 112, 112])?, [16, 56, 56]);
+/// # Ok::<(), lanepool::Error>(())
+/// ```
 pub type Pool3d = Pool<3>;
 
 /// How a window becomes one element.
@@ -86,11 +108,26 @@ pub struct Exponent(u64);
 
 impl Exponent {
     /// An exponent of `p`, which has to be greater than 0; planning fails otherwise.
+    ///
+    /// ```
+    /// use lanepool::{Error, Exponent, Layout, Plan, Pool1d, Shape};
+    ///
+    /// assert_eq!(Exponent::new(0.5).get(), 0.5);
+    /// let plan: Result<Plan<f32>, _> =
+    ///     Pool1d::lp(0.0, [2]).plan(Layout::ChannelsFirst, Shape::new(1, 1, [3]));
+    /// assert_eq!(plan.unwrap_err(), Error::Exponent(Exponent::new(0.0)));
+    /// ```
     pub const fn new(p: f64) -> Self {
         Self(p.to_bits())
     }
 
     /// Its value.
+    ///
+    /// ```
+    /// use lanepool::Exponent;
+    ///
+    /// assert_eq!(Exponent::new(f64::INFINITY).get(), f64::INFINITY);
+    /// ```
     pub const fn get(self) -> f64 {
         f64::from_bits(self.0)
     }
@@ -159,7 +196,7 @@ pub enum NanPolicy {
     /// A window with a NaN gives NaN, as in PyTorch.
     #[default]
     Propagate,
-    /// NaNs count as absent. The faster one.
+    /// NaNs count as absent. The faster one for maxima of `f32`, not for other types.
     Ignore,
 }
 
@@ -278,6 +315,12 @@ impl<const D: usize> Pool<D> {
     }
 
     /// A pooling by `op` over windows of `kernel` taps.
+    ///
+    /// ```
+    /// use lanepool::{Op, Pool2d};
+    ///
+    /// assert_eq!(Pool2d::new(Op::Min, [3, 3]), Pool2d::min([3, 3]));
+    /// ```
     pub const fn new(op: Op, kernel: [usize; D]) -> Self {
         const { assert!(1 <= D && D <= 3, "poolings have 1 to 3 spatial axes") };
         Self {
@@ -429,6 +472,17 @@ impl<const D: usize> Pool<D> {
     }
 
     /// Absent elements around the input.
+    ///
+    /// ```
+    /// use lanepool::{Padding, Pool1d};
+    ///
+    /// let pool = Pool1d::max([3]).stride([2]);
+    /// assert_eq!(pool.output_size([6])?, [2]);
+    /// assert_eq!(pool.pad(Padding::SameUpper).output_size([6])?, [3]);
+    /// let before = Padding::Explicit { begin: [2], end: [0] };
+    /// assert_eq!(pool.pad(before).output_size([6])?, [3]);
+    /// # Ok::<(), lanepool::Error>(())
+    /// ```
     pub const fn pad(mut self, padding: Padding<D>) -> Self {
         self.padding = padding;
         self
@@ -437,12 +491,34 @@ impl<const D: usize> Pool<D> {
     /// Whether a last window counts that reaches beyond the padded input, provided that it starts
     /// inside the input or the padding before it (PyTorch's rule, and ONNX's). It has no effect on
     /// padding that is not explicit.
+    ///
+    /// ```
+    /// use lanepool::{Layout, Plan, Pool1d, Shape};
+    ///
+    /// let pool = Pool1d::max([2]).stride([2]).ceil_mode(true);
+    /// let plan: Plan<u8> = pool.plan(Layout::ChannelsFirst, Shape::new(1, 1, [3]))?;
+    /// let mut output = [0; 2];
+    /// plan.run(&[3, 1, 2], &mut output)?;
+    /// assert_eq!(output, [3, 2]);
+    /// # Ok::<(), lanepool::Error>(())
+    /// ```
     pub const fn ceil_mode(mut self, ceil_mode: bool) -> Self {
         self.ceil_mode = ceil_mode;
         self
     }
 
     /// What averages are divided by.
+    ///
+    /// ```
+    /// use lanepool::{Divisor, Layout, Plan, Pool1d, Shape};
+    ///
+    /// let pool = Pool1d::average([3]).padding([1]).divisor(Divisor::FullWindow);
+    /// let plan: Plan<f32> = pool.plan(Layout::ChannelsFirst, Shape::new(1, 1, [3]))?;
+    /// let mut output = [0.0; 3];
+    /// plan.run(&[3.0, 6.0, 9.0], &mut output)?;
+    /// assert_eq!(output, [3.0, 6.0, 5.0]);
+    /// # Ok::<(), lanepool::Error>(())
+    /// ```
     pub const fn divisor(mut self, divisor: Divisor) -> Self {
         self.divisor = divisor;
         self
@@ -466,6 +542,17 @@ impl<const D: usize> Pool<D> {
     }
 
     /// What a NaN does to a maximum or a minimum.
+    ///
+    /// ```
+    /// use lanepool::{Layout, NanPolicy, Plan, Pool1d, Shape};
+    ///
+    /// let pool = Pool1d::max([2]).nan_policy(NanPolicy::Ignore);
+    /// let plan: Plan<f32> = pool.plan(Layout::ChannelsFirst, Shape::new(1, 1, [3]))?;
+    /// let mut output = [0.0; 2];
+    /// plan.run(&[1.0, f32::NAN, 2.0], &mut output)?;
+    /// assert_eq!(output, [1.0, 2.0]);
+    /// # Ok::<(), lanepool::Error>(())
+    /// ```
     pub const fn nan_policy(mut self, nan_policy: NanPolicy) -> Self {
         self.nan_policy = nan_policy;
         self
@@ -478,6 +565,20 @@ impl<const D: usize> Pool<D> {
     ///
     /// If the description contradicts itself or the shape, if a size overflows, or if
     /// `LANEPOOL_BACKEND` names no backend of this CPU.
+    ///
+    /// ```
+    /// use lanepool::{Layout, Plan, Pool2d, Shape};
+    ///
+    /// // 16 images of 64 channels of 112 lines of 112 pixels.
+    /// let shape = Shape::new(16, 64, [112, 112]);
+    /// let plan: Plan<f32> = Pool2d::max([2, 2]).stride([2, 2]).plan(Layout::ChannelsLast, shape)?;
+    /// assert_eq!((plan.rows(), plan.row_len()), (16 * 56, 56 * 64));
+    ///
+    /// let huge = Shape::new(1, usize::MAX, [112, 112]);
+    /// let plan: Result<Plan<f32>, _> = Pool2d::max([2, 2]).plan(Layout::ChannelsLast, huge);
+    /// assert!(plan.unwrap_err().to_string().starts_with("an input of 1 × "));
+    /// # Ok::<(), lanepool::Error>(())
+    /// ```
     pub fn plan<T: crate::Element>(
         &self,
         layout: Layout,
@@ -525,6 +626,24 @@ impl<const D: usize> Pool<D> {
     /// # Errors
     ///
     /// As [`plan_view`](Self::plan_view), or if this CPU does not support the backend.
+    ///
+    /// ```
+    /// use lanepool::{Backend, Layout, Plan, Pool1d, Shape, Strides};
+    ///
+    /// // Every other channel of four.
+    /// let (layout, all) = (Layout::ChannelsFirst, Shape::new(1, 4, [2]));
+    /// let strides = Strides { channels: 4, ..Strides::of(layout, all) };
+    /// let plan: Plan<u8> = Pool1d::max([2]).plan_view_on(
+    ///     Backend::named("scalar")?,
+    ///     layout,
+    ///     Shape::new(1, 2, [2]),
+    ///     strides,
+    /// )?;
+    /// let mut output = [0; 2];
+    /// plan.run(&[1, 2, 3, 4, 5, 6, 7, 8][..plan.input_len()], &mut output)?;
+    /// assert_eq!(output, [2, 6]);
+    /// # Ok::<(), lanepool::Error>(())
+    /// ```
     pub fn plan_view_on<T: crate::Element>(
         &self,
         backend: &'static Backend,

@@ -44,6 +44,7 @@ fn every_call_is_counted_once() {
     first.run(&input, &mut output).unwrap();
     first.clone().run_parallel(&input, &mut output).unwrap();
     let page = recorder.handle().render();
+    assert_eq!(value(&page, "lanepool_calls_total", FIRST), 2.0);
     assert_eq!(value(&page, "lanepool_seconds_count", FIRST), 2.0);
     assert_eq!(value(&page, "lanepool_read_bytes_total", LAST), 0.0);
     assert_eq!(value(&page, "lanepool_read_bytes_total", FIRST), 2.0 * 48.0 * 4.0);
@@ -57,13 +58,13 @@ fn every_call_is_counted_once() {
         last.run_rows(row..row + 1, &input, &mut output[..6]).unwrap();
     }
     let page = recorder.handle().render();
-    assert_eq!(value(&page, "lanepool_seconds_count", LAST), 2.0);
+    assert_eq!(value(&page, "lanepool_calls_total", LAST), 2.0);
     assert_eq!(value(&page, "lanepool_read_bytes_total", LAST), 48.0 * 4.0);
     assert_eq!(value(&page, "lanepool_written_bytes_total", LAST), 12.0 * 4.0);
 
     // What fails has not run.
     assert!(first.run(&[], &mut output).is_err());
-    assert_eq!(value(&recorder.handle().render(), "lanepool_seconds_count", FIRST), 2.0);
+    assert_eq!(value(&recorder.handle().render(), "lanepool_calls_total", FIRST), 2.0);
 }
 
 #[test]
@@ -82,7 +83,7 @@ fn parts_of_a_parallel_run_are_one_call() {
         large.run_parallel(&input, &mut output).unwrap();
     });
     let page = recorder.handle().render();
-    assert_eq!(value(&page, "lanepool_seconds_count", FIRST), 1.0);
+    assert_eq!(value(&page, "lanepool_calls_total", FIRST), 1.0);
     assert_eq!(value(&page, "lanepool_read_bytes_total", FIRST), size_of_val(&*input) as f64);
 }
 
@@ -107,8 +108,9 @@ fn prometheus_can_scrape_the_example() {
     }
     let page = scrape(port);
     assert!(page.starts_with("HTTP/1.1 200"), "{page}");
-    assert_eq!(value(&page, "lanepool_seconds_count", FIRST), 5.0);
+    assert_eq!(value(&page, "lanepool_calls_total", FIRST), 5.0);
     for text in [
+        "# TYPE lanepool_calls_total counter",
         "# TYPE lanepool_read_bytes_total counter",
         "# HELP lanepool_read_bytes_total Bytes of input pooled.",
         "# TYPE lanepool_seconds histogram",
@@ -190,7 +192,7 @@ fn a_run_is_an_event_in_the_span_of_its_plan() {
             assert!(span.contains(field), "{field} in {span}");
         }
         let geometry = "geometry=2×4×6 to 2×2×3, kernel 2×2, stride 2×2";
-        for field in [geometry, "backend=\"scalar\"", "walk=Across"] {
+        for field in [geometry, "backend=\"scalar\"", "walk=Down"] {
             assert!(span.contains(field), "{field} in {span}");
             assert!(event.contains(field), "{field} in {event}");
         }

@@ -3,6 +3,7 @@
 use super::*;
 use crate::lanepool_status::*;
 use core::mem::{MaybeUninit, offset_of};
+use lanepool::{Exponent, Layout, Op, Padding, Pool2d, Shape};
 use std::sync::Arc;
 
 /// The 2 × 2 maximum of two channels of 3 × 4.
@@ -176,6 +177,51 @@ fn a_plan_runs() {
     assert_eq!(output, [0.5; 11], "nothing is written");
     assert_eq!(run(&Owned(ptr::null_mut()), &input, &mut output, 1), LANEPOOL_BUFFER);
     assert_eq!(last_error(), "plan is NULL");
+}
+
+/// What callers from C, C++ and Python get, too: `ci/capi` compares with the number that their programs print.
+const BITS: u64 = 0xf73b_5c9b_1457_84ef;
+
+/// The loops of `tests/bits.h`, without C.
+#[test]
+fn bits_are_the_same_from_every_language() {
+    let mut x = 1u32;
+    let mut numbers = [0; 2 * 9 * 23 * 37];
+    for number in &mut numbers {
+        x = x.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        *number = x;
+    }
+    let floats = numbers.map(|x| ((x >> 8) as i32 - (1 << 23)) as f32 / 65536.0);
+    let bytes = numbers.map(|x| (x >> 24) as u8);
+    let ops = [Op::Max, Op::Average, Op::Min, Op::Sum, Op::Lp(Exponent::new(2.0))];
+    let mut hash = 0xcbf2_9ce4_8422_2325u64;
+    for i in 0..5 * 2 * 2 * 2 * 2 {
+        let layout = [Layout::ChannelsFirst, Layout::ChannelsLast][i / 10 % 2];
+        let stride = 1 + i / 40 % 2;
+        let pool = Pool2d::new(ops[i % 5], [3 + i / 20 % 2 * 2, 3])
+            .stride([stride; 2])
+            .pad(Padding::Explicit { begin: [1, 1], end: [0, 1] });
+        let shape = Shape::new(2, 9, [23, 37]);
+        let output: Vec<u8> = match i / 5 % 2 {
+            0 => {
+                let plan = pool.plan(layout, shape).unwrap();
+                let mut output = vec![0.0f32; plan.output_len()];
+                plan.run(&floats, &mut output).unwrap();
+                output.into_iter().flat_map(f32::to_le_bytes).collect()
+            }
+            _ if i % 5 == 4 => continue,
+            _ => {
+                let plan = pool.plan(layout, shape).unwrap();
+                let mut output = vec![0; plan.output_len()];
+                plan.run(&bytes, &mut output).unwrap();
+                output
+            }
+        };
+        for byte in output {
+            hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    }
+    assert_eq!(hash, BITS, "{hash:#018x}");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 /* The interface from C: what it promises, and what it says of everything that is wrong. Run under valgrind: all buffers and
- * descriptions are as long as is said, so that a byte too far is seen. Prints "check.c: N checks". */
-#include <lanepool.h>
+ * descriptions are as long as is said, so that a byte too far is seen. Prints "check.c: N checks", and the number of bits.h. */
+#include "bits.h"
+#include <inttypes.h>
 #include <pthread.h>
 #include <stdalign.h>
 #include <stddef.h>
@@ -479,6 +480,7 @@ int main(void) {
     names();
     threads();
     many_threads_at_once();
+    printf("bits: %016" PRIx64 "\n", bits_of_all());
     printf("check.c: %d checks\n", checks);
     return 0;
 }

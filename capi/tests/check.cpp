@@ -1,8 +1,10 @@
-// The interface from C++17: the header is fit for it, and so is what it describes. Prints "check.cpp: N checks".
-#include <lanepool.h>
+// The interface from C++17: the header is fit for it, and so is what it describes. Prints "check.cpp: N checks", and the
+// number of bits.h.
+#include "bits.h"
 
 #include <algorithm>
 #include <array>
+#include <cinttypes>
 #include <cstdio>
 #include <cstdlib>
 #include <limits>
@@ -102,5 +104,6 @@ int main() {
     std::thread([&] { elsewhere = lanepool_last_error(); }).join();
     CHECK(elsewhere.empty());
     CHECK(lanepool_last_error() == std::string_view("rank: 9 is not one of 1 to 3"));
+    std::printf("bits: %016" PRIx64 "\n", bits_of_all());
     std::printf("check.cpp: %d checks\n", checks);
 }

@@ -2,7 +2,8 @@
 
 Random geometries along one, two and three axes are pooled by the library and by plain numpy, which sums in float64:
 maxima have the same bits, averages are right to 1e-6 of the sum of magnitudes. Then descriptions and calls full of
-garbage, which must come back with a status and a message and may not write a byte. Ends with one line that counts.
+garbage, which must come back with a status and a message and may not write a byte. Prints the number of bits.h, and ends
+with one line that counts.
 """
 
 import argparse
@@ -14,7 +15,7 @@ from ctypes import POINTER, byref, c_bool, c_char_p, c_double, c_int32, c_int64,
 import numpy as np
 
 OK, INVALID, UNSUPPORTED, BUFFER, INTERNAL = range(5)
-MAX, AVERAGE, MIN, SUM = range(4)
+MAX, AVERAGE, MIN, SUM, LP = range(5)
 FIRST, LAST = range(2)
 EXPLICIT, SAME_UPPER, SAME_LOWER, VALID = range(4)
 EXCLUDE_PAD, INCLUDE_PAD, FULL_WINDOW, FIXED = range(4)
@@ -215,6 +216,36 @@ def check_case(lib, rng):
     return want.size > 0
 
 
+def bits_of_all(lib):
+    """What bits.h computes."""
+    largest = 2 * 9 * 23 * 37
+    numbers, x = np.zeros(largest, np.uint32), 1
+    for i in range(largest):
+        x = (x * 1664525 + 1013904223) & 0xFFFFFFFF
+        numbers[i] = x
+    floats = ((numbers >> 8).astype(np.int32) - (1 << 23)).astype(np.float32) / np.float32(65536)
+    inputs = [(0, floats), (5, (numbers >> 24).astype(np.uint8))]
+    hash = 0xCBF29CE484222325
+    for i in range(5 * 2 * 2 * 2 * 2):
+        (element, input), stride = inputs[i // 5 % 2], 1 + i // 40 % 2
+        if i % 5 == LP and element:
+            continue
+        desc = described(
+            op=i % 5, type=element, layout=i // 10 % 2, rank=2, batch=2, channels=9, input=[23, 37, 0],
+            kernel=[3 + i // 20 % 2 * 2, 3, 0], stride=[stride, stride, 0], pad_begin=[1, 1, 0], pad_end=[0, 1, 0],
+            lp_exponent=2,
+        )
+        plan = c_void_p()
+        assert lib.lanepool_plan_new(byref(desc), byref(plan)) == OK, message(lib)
+        output = np.zeros(lib.lanepool_plan_output_bytes(plan), np.uint8)
+        status = lib.lanepool_plan_run(plan, input.ctypes.data, input.nbytes, output.ctypes.data, output.nbytes, 1)
+        assert status == OK, message(lib)
+        for byte in output.tobytes():
+            hash = (hash ^ byte) * 0x100000001B3 & 0xFFFFFFFFFFFFFFFF
+        lib.lanepool_plan_free(plan)
+    return hash
+
+
 def garbage_size(rng):
     kind = rng.random()
     if kind < 0.5:
@@ -311,6 +342,7 @@ def main():
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     lib = load(options.shared_object)
+    print(f"bits: {bits_of_all(lib):016x}")
     compared = 0
     for i in range(options.cases):
         compared += check_case(lib, random.Random(f"{options.seed} case {i}"))

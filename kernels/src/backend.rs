@@ -40,6 +40,19 @@ pub struct Backend {
 }
 
 /// One kernel: `T` is the element type.
+///
+/// ```
+/// use lanepool_kernels::{Axis, Backend, Divisor, Geometry, REFERENCE};
+///
+/// let axis = Axis { input: 4, output: 3, kernel: 2, ..Axis::UNIT };
+/// let geometry = Geometry::new(1, [Axis::UNIT, Axis::UNIT, axis], 1, Divisor::Present).unwrap();
+/// let kernel = Backend::fastest().kernels().u8.max;
+/// let mut output = [0; 3];
+/// (kernel.run)(&geometry, 0..1, &[1, 3, 2, 0], &mut output);
+/// assert_eq!(output, [3, 3, 2]);
+/// // Plain loops.
+/// assert!(REFERENCE.kernels().u8.max.walk.is_none());
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Kernel<T> {
     /// Pools the windows of the given output rows of a geometry; the output has these rows only.
@@ -55,6 +68,13 @@ pub struct Kernel<T> {
 }
 
 /// The kernels for all element types.
+///
+/// ```
+/// use lanepool_kernels::{AllKernels, Backend};
+///
+/// let AllKernels { f32, i64, .. } = Backend::fastest().kernels();
+/// assert!(f32.mean.is_some() && i64.mean.is_none());
+/// ```
 #[derive(Clone, Copy, Debug)]
 #[allow(missing_docs, reason = "each is what its type says")]
 pub struct AllKernels {
@@ -72,6 +92,21 @@ pub struct AllKernels {
 }
 
 /// The kernels for one element type.
+///
+/// ```
+/// use lanepool_kernels::{Axis, Divisor, Geometry, Kernels, REFERENCE};
+///
+/// let axis = Axis { input: 2, kernel: 2, ..Axis::UNIT };
+/// let geometry = Geometry::new(1, [Axis::UNIT, Axis::UNIT, axis], 1, Divisor::Present).unwrap();
+/// let Kernels { max, max_number, mean, .. } = REFERENCE.kernels().f32;
+/// let pooled = |kernel: lanepool_kernels::Kernel<f32>| {
+///     let mut output = [0.0];
+///     (kernel.run)(&geometry, 0..1, &[f32::NAN, 2.0], &mut output);
+///     output[0]
+/// };
+/// assert!(pooled(max).is_nan() && pooled(mean.unwrap()).is_nan());
+/// assert_eq!(pooled(max_number), 2.0);
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Kernels<T> {
     /// The largest element, or NaN if there is one; the least value of an empty window.
@@ -90,6 +125,21 @@ pub struct Kernels<T> {
 }
 
 /// Norms of a window, as of a vector: NaN if there is one, 0 of an empty window.
+///
+/// ```
+/// use lanepool_kernels::{Axis, Divisor, Geometry, Norms, REFERENCE};
+///
+/// let axis = Axis { input: 2, kernel: 2, ..Axis::UNIT };
+/// let geometry = Geometry::new(1, [Axis::UNIT, Axis::UNIT, axis], 1, Divisor::Constant(1));
+/// let geometry = geometry.unwrap().raised(2.0);
+/// let Norms { norm_1, norm_2, norm_max, norm_p } = REFERENCE.kernels().f64.norms.unwrap();
+/// let norms = [norm_1, norm_2, norm_max, norm_p].map(|kernel| {
+///     let mut output = [0.0];
+///     (kernel.run)(&geometry, 0..1, &[-3.0, 4.0], &mut output);
+///     output[0]
+/// });
+/// assert_eq!(norms, [7.0, 5.0, 4.0, 5.0]);
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Norms<T> {
     /// The sum of the magnitudes.
@@ -174,16 +224,34 @@ impl Backend {
     }
 
     /// The name, by which it is selected.
+    ///
+    /// ```
+    /// assert_eq!(lanepool_kernels::REFERENCE.name(), "reference");
+    /// ```
     pub fn name(&self) -> &'static str {
         self.name
     }
 
     /// The CPU features that it needs and this CPU lacks.
+    ///
+    /// ```
+    /// for backend in lanepool_kernels::BACKENDS {
+    ///     let missing: Vec<_> = backend.missing().collect();
+    ///     assert_eq!(missing.is_empty(), backend.is_supported());
+    /// }
+    /// ```
     pub fn missing(&self) -> impl Iterator<Item = &'static str> {
         feature::missing(self.features)
     }
 
     /// Whether this CPU can run the kernels.
+    ///
+    /// ```
+    /// use lanepool_kernels::BACKENDS;
+    ///
+    /// let names = BACKENDS.iter().filter(|backend| backend.is_supported()).map(|backend| backend.name());
+    /// assert!(names.collect::<Vec<_>>().ends_with(&["portable", "scalar", "reference"]));
+    /// ```
     pub fn is_supported(&self) -> bool {
         feature::are_there(self.features)
     }
@@ -199,6 +267,15 @@ impl Backend {
     /// # Panics
     ///
     /// If the CPU does not support the backend.
+    ///
+    /// ```
+    /// use std::time::Instant;
+    ///
+    /// let (input, mut output) = (vec![1.0; 4000], vec![0.0; 1000]);
+    /// let start = Instant::now();
+    /// lanepool_kernels::Backend::fastest().floor(&input, &mut output);
+    /// println!("20 KB in {:?}", start.elapsed());
+    /// ```
     pub fn floor(&self, input: &[f32], output: &mut [f32]) {
         (self.floor)(input, output);
     }
@@ -209,6 +286,17 @@ impl Backend {
     /// # Errors
     ///
     /// If that variable names a backend that does not exist or is not supported here.
+    ///
+    /// ```
+    /// use lanepool_kernels::{Backend, ENV};
+    ///
+    /// let best = Backend::best()?;
+    /// match std::env::var(ENV) {
+    ///     Ok(name) => assert_eq!(best.name(), name),
+    ///     Err(_) => assert_eq!(best, Backend::fastest()),
+    /// }
+    /// # Ok::<(), lanepool_kernels::NoSuchBackend>(())
+    /// ```
     #[cfg(feature = "std")]
     pub fn best() -> Result<&'static Self, NoSuchBackend> {
         static BEST: std::sync::OnceLock<Result<&Backend, NoSuchBackend>> =
@@ -225,6 +313,13 @@ impl Backend {
     /// # Errors
     ///
     /// If it does not exist or is not supported here.
+    ///
+    /// ```
+    /// use lanepool_kernels::Backend;
+    ///
+    /// assert_eq!(Backend::named("scalar")?.name(), "scalar");
+    /// # Ok::<(), lanepool_kernels::NoSuchBackend>(())
+    /// ```
     #[cfg(feature = "std")]
     pub fn named(name: &str) -> Result<&'static Self, NoSuchBackend> {
         let found = BACKENDS.iter().find(|backend| backend.name == name);
@@ -457,6 +552,16 @@ impl Eq for Backend {}
 pub const ENV: &str = "LANEPOOL_BACKEND";
 
 /// A backend was asked for that is not to be had.
+///
+/// ```
+/// use lanepool_kernels::Backend;
+///
+/// let error = Backend::named("avx3").unwrap_err();
+/// assert_eq!((error.name.as_str(), error.missing.len()), ("avx3", 0));
+/// let text = error.to_string();
+/// assert!(text.starts_with("there is no backend \"avx3\"; to be had here: "));
+/// assert!(text.ends_with("scalar, reference"));
+/// ```
 #[cfg(feature = "std")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NoSuchBackend {
@@ -488,6 +593,12 @@ impl fmt::Display for NoSuchBackend {
 impl std::error::Error for NoSuchBackend {}
 
 /// Every backend compiled in, fastest first.
+///
+/// ```
+/// use lanepool_kernels::{BACKENDS, REFERENCE};
+///
+/// assert_eq!(BACKENDS.last(), Some(&REFERENCE));
+/// ```
 pub static BACKENDS: &[Backend] = &[
     #[cfg(target_arch = "x86_64")]
     Backend::of::<crate::simd::avx512::Avx512>(),

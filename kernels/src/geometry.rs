@@ -7,6 +7,15 @@ use core::ops::Range;
 ///
 /// Window `o` has the taps `o * stride + j * dilation - pad_begin` for `j` in `0..kernel`; those
 /// outside `0..input` are absent.
+///
+/// ```
+/// use lanepool_kernels::Axis;
+///
+/// // Two windows of three taps on four elements, with one of padding before them.
+/// let axis = Axis { input: 4, output: 2, kernel: 3, stride: 2, pad_begin: 1, ..Axis::UNIT };
+/// assert!(axis.is_sound());
+/// assert_eq!([axis.taps(0), axis.taps(1)], [1..3, 0..3]);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Axis {
     /// Elements of the input.
@@ -134,6 +143,21 @@ impl Axis {
 }
 
 /// What the sum of a window is divided by.
+///
+/// ```
+/// use lanepool_kernels::{Axis, Divisor, Geometry, REFERENCE};
+///
+/// let pooled = |divisor| {
+///     let axis = Axis { input: 2, kernel: 3, pad_begin: 1, ..Axis::UNIT };
+///     let geometry = Geometry::new(1, [Axis::UNIT, Axis::UNIT, axis], 1, divisor).unwrap();
+///     let mut output = [0.0];
+///     (REFERENCE.kernels().f32.mean.unwrap().run)(&geometry, 0..1, &[3.0, 9.0], &mut output);
+///     output[0]
+/// };
+/// assert_eq!(pooled(Divisor::Present), 6.0);
+/// assert_eq!(pooled(Divisor::Padded), 4.0);
+/// assert_eq!(pooled(Divisor::Constant(2)), 6.0);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Divisor {
     /// The number of taps inside the input.
@@ -166,6 +190,20 @@ pub struct Strides {
 /// A tensor is `planes` × depth × height × width × `inner` elements, row-major. Channels first has
 /// a plane for each image and channel and an `inner` of 1; channels last has a plane for each image
 /// and its channels inside. There are no gaps, unless the input has [strides](Self::strided).
+///
+/// ```
+/// use lanepool_kernels::{Axis, Divisor, Geometry};
+///
+/// // Five images of three channels of 4 × 6 elements, pooled two by two.
+/// let [height, width] =
+///     [4, 6].map(|input| Axis { input, output: input / 2, kernel: 2, stride: 2, ..Axis::UNIT });
+/// let axes = [Axis::UNIT, height, width];
+/// let first = Geometry::new(5 * 3, axes, 1, Divisor::Present).unwrap();
+/// assert_eq!((first.rows(), first.row_len()), (5 * 3 * 2, 3));
+/// let last = Geometry::new(5, axes, 3, Divisor::Present).unwrap();
+/// assert_eq!((last.rows(), last.row_len()), (5 * 2, 3 * 3));
+/// assert_eq!([first, last].map(|geometry| geometry.elements()), [5 * 3 * 4 * 6; 2]);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Geometry {
     planes: usize,
@@ -340,12 +378,27 @@ impl Geometry {
     }
 
     /// The same pooling, with this exponent of norms.
+    ///
+    /// ```
+    /// use lanepool_kernels::{Axis, Divisor, Geometry};
+    ///
+    /// let geometry = Geometry::new(1, [Axis::UNIT; 3], 1, Divisor::Constant(1)).unwrap();
+    /// assert_eq!(geometry.raised(3.0).exponent(), 3.0);
+    /// ```
     #[must_use]
     pub fn raised(self, exponent: f64) -> Self {
         Self { exponent: exponent.to_bits(), ..self }
     }
 
     /// The same pooling, with averages of integers rounded so.
+    ///
+    /// ```
+    /// use lanepool_kernels::{Axis, Divisor, Geometry, Rounding};
+    ///
+    /// let geometry = Geometry::new(1, [Axis::UNIT; 3], 1, Divisor::Present).unwrap();
+    /// assert_eq!(geometry.rounding(), Rounding::HalfAwayFromZero);
+    /// assert_eq!(geometry.rounded(Rounding::HalfEven).rounding(), Rounding::HalfEven);
+    /// ```
     #[must_use]
     pub fn rounded(self, rounding: Rounding) -> Self {
         Self { rounding, ..self }

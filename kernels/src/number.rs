@@ -5,6 +5,23 @@ use bytemuck::{Pod, TransparentWrapper, Zeroable, must_cast};
 use half::{bf16, f16};
 
 /// How the quotient of two integers becomes an integer.
+///
+/// ```
+/// use lanepool_kernels::{Axis, Divisor, Geometry, REFERENCE, Rounding};
+///
+/// let axis = Axis { input: 2, kernel: 2, ..Axis::UNIT };
+/// let geometry = Geometry::new(1, [Axis::UNIT, Axis::UNIT, axis], 1, Divisor::Present).unwrap();
+/// let pooled = |rounding| {
+///     let mut output = [0];
+///     let mean = REFERENCE.kernels().i8.mean.unwrap();
+///     (mean.run)(&geometry.rounded(rounding), 0..1, &[-2, -3], &mut output);
+///     output[0]
+/// };
+/// assert_eq!(pooled(Rounding::HalfAwayFromZero), -3);
+/// assert_eq!(pooled(Rounding::HalfEven), -2);
+/// assert_eq!(pooled(Rounding::HalfUp), -2);
+/// assert_eq!(pooled(Rounding::Truncate), -2);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Rounding {
     /// To the nearest, halves away from zero: TensorFlow Lite, CMSIS-NN.

@@ -15,6 +15,18 @@ use crate::{Axis, Geometry};
 use core::ops::Range;
 
 /// A way over the windows of a tensor.
+///
+/// ```
+/// use lanepool_kernels::{Axis, Divisor, Geometry, Walk};
+///
+/// let axis = Axis { input: 28, output: 14, kernel: 2, stride: 2, ..Axis::UNIT };
+/// let axes = [Axis::UNIT, axis, axis];
+/// let [first, last] =
+///     [(64, 1), (1, 64)].map(|(planes, inner)| Geometry::new(planes, axes, inner, Divisor::Present));
+/// assert_eq!(Walk::of(&first.unwrap()), Walk::Rows);
+/// assert_eq!(Walk::of(&last.unwrap()), Walk::Down);
+/// println!("{}", Walk::Rows.reason());
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Walk {
     /// Runs of neighbours pooled alike, each tap a run.
@@ -39,7 +51,8 @@ pub enum Walk {
 const EXACT: usize = 1 << 24;
 
 impl Walk {
-    /// The walk that suits a geometry.
+    /// The walk that suits a geometry, where a kernel has all of them: a maximum or an average of `f32`.
+    /// [`Kernel::walk`](crate::Kernel::walk) is the one that a kernel takes.
     pub fn of(geometry: &Geometry) -> Self {
         geometry.walk()
     }
@@ -81,14 +94,14 @@ impl Walk {
     /// What makes a geometry suit this walk, in half a sentence.
     pub fn reason(self) -> &'static str {
         match self {
-            Self::Down => "channels are neighbours: a tap is a run of them, merged as it is",
-            Self::Pixels => "few columns a window, shared with the next: merged once for both",
+            Self::Down => "neighbours are pooled alike: a tap is a run of them, merged as it is",
+            Self::Pixels => "few columns a window: each is merged down once, then with its neighbours",
             Self::Strips => "3×3 windows one apart on a narrow plane: its lines stay in registers",
             Self::Rows => "few columns a window: a vector of windows is made in registers",
             Self::Across => "windows one or two apart: columns merged first, then across them",
             Self::Shared => "large windows that overlap: what they share is merged once",
             Self::Whole => "windows far apart, or few in a row: several of them at a time",
-            Self::Each => "no other walk takes these windows: one after the other",
+            Self::Each => "no other walk of this kernel takes these windows: one after the other",
         }
     }
 
