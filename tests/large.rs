@@ -2,16 +2,10 @@
 
 mod common;
 
-use common::{LAYOUTS, assert_nan_is_seen, cases, supported};
+use common::{LAYOUTS, assert_nan_is_seen, one_of, supported};
 use lanepool::check::{Case, ElementType, Pooling, Values};
 use lanepool::{Layout, NanPolicy, Op, Padding, Plan, Pool, Pool2d, REFERENCE, Shape};
 use std::cell::Cell;
-
-/// Of so many cases one is checked: all, unless fewer random ones are asked for than usual, as where a CPU is
-/// emulated.
-fn one_of() -> usize {
-    (6000 / cases().max(1) as usize).max(1)
-}
 
 /// Checks all backends on a pooling of a tensor of awkward values.
 fn check(pool: Pool2d, layout: Layout, shape: Shape<2>, seed: u64) {
@@ -52,6 +46,25 @@ fn kernels_of_any_size() {
                     let spatial = if k > 40 { [k, k + 4] } else { [k + 3, k + 7] };
                     let shape = Shape::new(1, channels, spatial);
                     check(pool, layout, shape, (k + i) as u64);
+                }
+            }
+        }
+    }
+}
+
+/// What is cut by the number of channels must not be divided by it.
+#[test]
+fn tensors_of_nothing() {
+    for k in [1, 2, 3, 7, 13, 65] {
+        for pool in [[k, k], [k, 1], [1, k]].into_iter().flat_map(poolings) {
+            for (layout, (batch, channels)) in
+                LAYOUTS.into_iter().flat_map(|layout| [(layout, (1, 0)), (layout, (0, 5))])
+            {
+                let shape = Shape::new(batch, channels, [k + 3, k + 7]);
+                for backend in supported() {
+                    let plan: Plan<f32> = pool.plan_on(backend, layout, shape).unwrap();
+                    assert_eq!(plan.output_len(), 0);
+                    plan.run(&[], &mut []).unwrap();
                 }
             }
         }

@@ -95,7 +95,9 @@ impl Walk {
     pub fn reason(self) -> &'static str {
         match self {
             Self::Down => "neighbours are pooled alike: a tap is a run of them, merged as it is",
-            Self::Pixels => "few columns a window: each is merged down once, then with its neighbours",
+            Self::Pixels => {
+                "few columns a window: each is merged down once, then with its neighbours"
+            }
             Self::Strips => "3×3 windows one apart on a narrow plane: its lines stay in registers",
             Self::Rows => "few columns a window: a vector of windows is made in registers",
             Self::Across => "windows one or two apart: columns merged first, then across them",

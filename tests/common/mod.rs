@@ -23,6 +23,12 @@ pub(crate) fn cases() -> u64 {
     std::env::var("LANEPOOL_CASES").map_or(6000, |n| n.parse().expect("a number"))
 }
 
+/// Of so many cases one is checked: all, unless fewer random ones are asked for than usual, as where a CPU is
+/// emulated.
+pub(crate) fn one_of() -> usize {
+    (6000 / cases().max(1) as usize).max(1)
+}
+
 /// A share of the random cases, for proptest: always the same ones, unless `PROPTEST_RNG_SEED` is
 /// set. It prints what it finds, and keeps no file.
 pub(crate) fn proptests(share: u64) -> ProptestConfig {
