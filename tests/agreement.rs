@@ -2,9 +2,9 @@
 
 mod common;
 
-use common::{assert_nan_is_seen, cases, one_of, supported};
-use lanepool::check::Case;
-use lanepool::{BACKENDS, Backend, Layout, Plan, Pool2d, REFERENCE, Shape, Walk};
+use common::{LAYOUTS, assert_nan_is_seen, cases, one_of, supported};
+use lanepool::check::{Case, ElementType, Pooling, Values};
+use lanepool::{BACKENDS, Backend, Layout, Op, Padding, Plan, Pool2d, REFERENCE, Shape, Walk};
 use std::collections::BTreeMap;
 
 #[test]
@@ -61,6 +61,44 @@ fn a_nan_in_any_channel_is_seen() {
         });
         for at in places.step_by(one_of()) {
             assert_nan_is_seen(&plans, &reference, at, format_args!("{pool:?}"));
+        }
+    }
+}
+
+/// All windows of up to five by five, one to four apart, with up to three of padding: fast walks are for these,
+/// and which lines and columns of a window are absent decides what is merged with what.
+#[test]
+fn small_windows_agree() {
+    let mut seed = 0usize;
+    for (high, wide) in (1..=5).flat_map(|high| (1..=5).map(move |wide| (high, wide))) {
+        for (stride, above, left) in (0..64)
+            .map(|i| (1 + i / 16, i / 4 % 4, i % 4))
+            .filter(|&(_, a, l)| a < high && l < wide)
+        {
+            for (op, layout) in
+                [Op::Max, Op::Average].into_iter().flat_map(|op| LAYOUTS.map(|l| (op, l)))
+            {
+                seed += 1;
+                if !seed.is_multiple_of(one_of()) {
+                    continue;
+                }
+                let padding = Padding::Explicit { begin: [above, left], end: [1, 1] };
+                let pool = Pool2d::new(op, [high, wide]).stride([stride; 2]).pad(padding);
+                let case = Case {
+                    pooling: Pooling::Two(pool, Shape::new(1, 5, [9, 23])),
+                    layout,
+                    strides: None,
+                    element: ElementType::F32,
+                    seed: seed as u64,
+                    values: [Values::Numbers, Values::Traps][seed % 2],
+                };
+                let want = case.run(&REFERENCE).unwrap();
+                for backend in supported().filter(|&backend| backend != &REFERENCE) {
+                    let got = case.run(backend).unwrap_or_else(|mismatch| panic!("{mismatch}"));
+                    case.compare(backend, &got, &want)
+                        .unwrap_or_else(|mismatch| panic!("{mismatch}"));
+                }
+            }
         }
     }
 }
