@@ -29,6 +29,7 @@
 #![cfg_attr(not(feature = "std"), no_std)]
 
 mod across;
+mod activate;
 mod autovec;
 mod backend;
 mod down;
@@ -55,7 +56,7 @@ mod whole;
 pub use backend::{AllKernels, BACKENDS, Backend, Kernel, Kernels, Norms, REFERENCE};
 #[cfg(feature = "std")]
 pub use backend::{ENV, NoSuchBackend};
-pub use geometry::{Axis, Divisor, Geometry, Strides};
+pub use geometry::{Axis, Divisor, Geometry, Requantization, Strides};
 pub use half::{bf16, f16};
 pub use number::Rounding;
 pub use walk::Walk;
