@@ -1,7 +1,7 @@
 //! What is done to results: quantisation and clamp, and which kernels they take.
 
 use crate::pool::Mode;
-use crate::{Divisor, Element, Error, Op, Pool, Rounding};
+use crate::{Divisor, Element, Error, Op, Pool};
 use core::fmt;
 use lanepool_kernels::{Geometry, Requantization};
 
@@ -154,7 +154,6 @@ fn cancels<const D: usize>(pool: &Pool<D>, geometry: &Geometry, by: &Requantizat
     if !by.is_identity() || zero_point == 0 || matches!(pool.op, Op::Max | Op::Min) {
         return by.is_identity();
     }
-    let even = pool.rounding != Rounding::HalfEven || zero_point % 2 == 0;
     let windows = || geometry.axes().iter();
     // A window without an element is 0, of whatever zero point.
     let filled = windows().all(|axis| {
@@ -176,5 +175,5 @@ fn cancels<const D: usize>(pool: &Pool<D>, geometry: &Geometry, by: &Requantizat
         Divisor::IncludePad | Divisor::FullWindow => whole || pool.mode != Mode::Window,
         Divisor::Fixed(n) => whole && pool.mode == Mode::Window && n == taps(),
     };
-    even && filled && counts
+    filled && counts
 }

@@ -5,7 +5,7 @@
 
 use crate::number::{Element, Number};
 use crate::simd::{Memory, load_first, store_first};
-use crate::{Geometry, Rounding};
+use crate::{Geometry, Requantization, Rounding};
 use half::{bf16, f16};
 
 /// An element that results are written as.
@@ -85,12 +85,9 @@ pub(crate) struct Scaling {
     zero_points: [f64; 2],
     rounding: Rounding,
     alike: bool,
-    /// What is added before rounding, and after it.
-    before: f64,
-    after: f64,
 }
 
-/// Further from zero than any zero point and integer of 32 bits; that far, halves are exact.
+/// Further from zero than any integer of 32 bits; that far, halves are exact.
 const FAR: f64 = (1u64 << 40) as f64;
 
 /// Added to a number and subtracted again, it rounds to an integer, halves to even.
@@ -98,18 +95,14 @@ const ROUNDS: f64 = (3u64 << 51) as f64;
 
 impl Scaling {
     pub(crate) fn of(geometry: &Geometry) -> Self {
-        let (rounding, mut alike, mut ratio, mut zero_points) =
-            (geometry.rounding(), true, 1.0, [0.0; 2]);
-        if let Some(requantization) = geometry.requantization() {
-            alike = requantization.is_identity();
-            ratio = requantization.ratio();
-            zero_points = requantization.zero_points().map(f64::from);
+        let same = Requantization::new(1.0, [0, 0]);
+        let requantization = geometry.requantization().unwrap_or(&same);
+        Self {
+            ratio: requantization.ratio(),
+            zero_points: requantization.zero_points().map(f64::from),
+            rounding: geometry.rounding(),
+            alike: requantization.is_identity(),
         }
-        let from_stored_zero =
-            alike && matches!(rounding, Rounding::HalfAwayFromZero | Rounding::Truncate);
-        let (before, after) =
-            if from_stored_zero { (zero_points[1], 0.0) } else { (0.0, zero_points[1]) };
-        Self { ratio, zero_points, rounding, alike, before, after }
     }
 
     /// What stands for 0 in the input.
@@ -122,14 +115,13 @@ impl Scaling {
     /// it is rounded by.
     #[inline(always)]
     fn scaled(&self, distance: f64, divisor: f64) -> f64 {
-        rounded(distance * self.ratio / divisor + self.before, self.rounding) + self.after
+        rounded(distance * self.ratio / divisor + self.zero_points[1], self.rounding)
     }
 
     /// The same where the quantisations are alike.
     fn exact(&self, distance: i64, divisor: i64) -> i64 {
         let [sign, divisor] = [i128::from(divisor.signum()), i128::from(divisor.unsigned_abs())];
-        let (before, after) = (self.before as i128, self.after as i128);
-        let n = i128::from(distance) * sign + before * divisor;
+        let n = i128::from(distance) * sign + i128::from(self.zero_point()) * divisor;
         let (below, rest) = (n.div_euclid(divisor), n.rem_euclid(divisor));
         let missing = divisor - rest;
         let up = match self.rounding {
@@ -138,7 +130,7 @@ impl Scaling {
             Rounding::HalfUp => rest >= missing,
             Rounding::Truncate => n < 0 && rest > 0,
         };
-        (below + i128::from(up) + after) as i64
+        (below + i128::from(up)) as i64
     }
 }
 

@@ -255,27 +255,22 @@ pub(crate) fn quantized_mean<T: Integer>(
     });
 }
 
-/// What stands for a distance from the input's zero point over a divisor.
-///
-/// It is rounded before the output's zero point is added: halves are even or away from the number 0. If the
-/// quantisations are alike, the quotient is exact, and halves are away from what is stored as 0.
+/// What stands for a distance from the input's zero point over a divisor: that many steps of the output from
+/// its zero point, rounded as told. If the quantisations are alike, the quotient is exact.
 fn requantized(distance: i128, divisor: i128, by: &Requantization, rounding: Rounding) -> i128 {
-    let zero_point = i128::from(by.zero_points()[1]);
-    match (by.is_identity(), rounding) {
-        (true, Rounding::HalfEven) => divide(distance, divisor, rounding) + zero_point,
-        (true, _) => divide(distance + zero_point * divisor, divisor, rounding),
-        (false, _) => {
-            let quotient = distance as f64 * by.ratio() / divisor as f64;
-            let below = libm::floor(quotient);
-            let rounded = match rounding {
-                Rounding::HalfAwayFromZero => libm::round(quotient),
-                Rounding::HalfEven => libm::rint(quotient),
-                Rounding::HalfUp => below + if quotient - below >= 0.5 { 1.0 } else { 0.0 },
-                Rounding::Truncate => libm::trunc(quotient),
-            };
-            (rounded as i128).saturating_add(zero_point)
-        }
+    let zero_point = by.zero_points()[1];
+    if by.is_identity() {
+        return divide(distance + i128::from(zero_point) * divisor, divisor, rounding);
     }
+    let number = distance as f64 * by.ratio() / divisor as f64 + f64::from(zero_point);
+    let below = libm::floor(number);
+    let rounded = match rounding {
+        Rounding::HalfAwayFromZero => libm::round(number),
+        Rounding::HalfEven => libm::rint(number),
+        Rounding::HalfUp => below + if number - below >= 0.5 { 1.0 } else { 0.0 },
+        Rounding::Truncate => libm::trunc(number),
+    };
+    rounded as i128
 }
 
 /// Requantises and clamps results.
