@@ -14,8 +14,9 @@
 use crate::explain::by;
 use crate::pool::Mode;
 use crate::{
-    Backend, Divisor, Element, Error, Explanation, Exponent, Layout, NanPolicy, Op, Padding, Plan,
-    Pool, Pool1d, Pool2d, Pool3d, REFERENCE, Rounding, Shape, Strides, bf16, f16,
+    Backend, Clamp, Divisor, Element, Error, Explanation, Exponent, Layout, NanPolicy, Op, Padding,
+    Plan, Pool, Pool1d, Pool2d, Pool3d, Quantization, REFERENCE, Rounding, Shape, Strides, bf16,
+    f16,
 };
 use core::array::from_fn;
 use core::fmt;
@@ -254,7 +255,7 @@ impl Case {
             6 => random.pooling(layout, &[1, 2, 5, 11]).map(Pooling::three),
             _ => random.wide(layout).map(Pooling::one),
         });
-        let pooling = pooling
+        let mut pooling = pooling
             .unwrap_or_else(|| panic!("seed {seed}: none of {TRIES} geometries can be planned"));
         let (op, strides) = match &pooling {
             Pooling::One(pool, shape) => (pool.op, random.strides(layout, shape)),
@@ -262,6 +263,11 @@ impl Case {
             Pooling::Three(pool, shape) => (pool.op, random.strides(layout, shape)),
         };
         let element = random.element(op);
+        match &mut pooling {
+            Pooling::One(pool, _) => random.activation(pool, element),
+            Pooling::Two(pool, _) => random.activation(pool, element),
+            Pooling::Three(pool, _) => random.activation(pool, element),
+        }
         Self { pooling, layout, strides, element, seed, values }
     }
 
@@ -303,6 +309,14 @@ impl Case {
             channels,
             spatial: from_fn(|i| spatial[3 - D + i]),
         });
+        // The case may be of another type.
+        let quantization = pool.quantization.filter(|tensors| {
+            let holds = |(least, greatest)| {
+                tensors.iter().all(|tensor| (least..=greatest).contains(&tensor.zero_point()))
+            };
+            T::QUANTIZED.is_some_and(holds)
+        });
+        let pool = Pool { quantization, ..pool };
         match (backend, strides) {
             (Some(backend), None) => pool.plan_on(backend, self.layout, shape),
             (Some(backend), Some(strides)) => {
@@ -450,10 +464,16 @@ impl Case {
         if pool.mode != Mode::Window {
             write!(f, ", {:?}", pool.mode)?;
         }
+        if let Some([input, output]) = pool.quantization {
+            write!(f, ", quantised {input:?} and {output:?}")?;
+        }
+        if let Some(clamp) = pool.clamp {
+            write!(f, ", clamp {clamp:?}")?;
+        }
         match pool.op {
             Op::Average => write!(f, ", {:?}, {:?}", pool.divisor, pool.rounding),
             Op::Max | Op::Min => write!(f, ", {:?} NaN", pool.nan_policy),
-            Op::Sum => Ok(()),
+            Op::Sum => write!(f, ", {:?}", pool.rounding),
             Op::Lp(p) => write!(f, ", p = {}", p.get()),
         }
     }
@@ -712,6 +732,22 @@ impl Random {
             (_, Op::Average | Op::Sum) => self.one_of([float, summed]),
             (_, Op::Max | Op::Min) => any,
         }
+    }
+
+    /// Clamps some poolings, and quantises some of those of integers.
+    fn activation<const D: usize>(&mut self, pool: &mut Pool<D>, element: ElementType) {
+        if self.below(4) == 0 {
+            let min = self.one_of([f64::NEG_INFINITY, 0.0, -0.0, -1.4, 1.0]);
+            pool.clamp = Some(Clamp::new(min, self.one_of([1.0, 6.0, 100.5, f64::INFINITY])));
+        }
+        let quantized = for_element!(element, T => T::QUANTIZED);
+        let Some((least, greatest)) = quantized.filter(|_| self.below(2) == 0) else { return };
+        let [input, output] = from_fn(|_| {
+            // Halves are frequent with powers of two, and ratios that are not exact with others.
+            let scale = self.one_of([1.0, 0.5, 0.25, 0.1, 0.037, 1e-9]);
+            Quantization::new(scale, self.one_of([0, 1, 3, 100, least, greatest]))
+        });
+        pool.quantization = Some([input, if self.below(2) == 0 { input } else { output }]);
     }
 
     /// A pooling with sides around some landmarks; not all that this gives is in order.

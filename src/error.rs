@@ -1,4 +1,4 @@
-use crate::{Axis, Exponent, Op};
+use crate::{Axis, Clamp, Exponent, Op, Quantization};
 use lanepool_kernels::NoSuchBackend;
 
 /// Why a pooling could not be planned or run. Nothing has been written when one is returned.
@@ -110,6 +110,33 @@ pub enum Error {
     /// An exponent of a norm that is not greater than 0.
     #[error("a norm with an exponent of {}, which is not greater than 0", .0.get())]
     Exponent(Exponent),
+    /// A scale that is not a finite number greater than 0.
+    #[error("{tensor}: a scale of {}, which is not a finite number greater than 0", quantization.scale())]
+    Scale {
+        /// `"input"` or `"output"`.
+        tensor: &'static str,
+        /// The scale and its zero point.
+        quantization: Quantization,
+    },
+    /// A zero point that is no value of the element type.
+    #[error("{tensor}: a zero point of {zero_point}, which no {element} is")]
+    ZeroPoint {
+        /// `"input"` or `"output"`.
+        tensor: &'static str,
+        /// The zero point.
+        zero_point: i32,
+        /// The name of the type.
+        element: &'static str,
+    },
+    /// A type that cannot be quantised.
+    #[error("quantised {element}: i8, u8, i16, u16 and i32 may be quantised")]
+    NotQuantized {
+        /// The name of the type.
+        element: &'static str,
+    },
+    /// Bounds one of which is NaN, or the first of which is greater than the second.
+    #[error("a clamp from {} to {}, which nothing is between", .0.min(), .0.max())]
+    Clamp(Clamp),
     /// An operation that there is not for an element type.
     #[error(
         "{op:?} of {element}: averages and sums are not for u32 and i64, norms are for floating-point numbers"

@@ -34,7 +34,8 @@
 //! [`Pool`] says what is done to windows, and which windows there are: kernel, stride, dilation, padding, all of the
 //! input ([`Pool::global`]) or an output of a given size ([`Pool::adaptive`]). [`Pool::plan`] checks it against a
 //! [`Shape`] in a [`Layout`] and chooses the kernel; the [`Plan`] is run. Elements are `f32`, `f64`,
-//! [`f16`](struct@f16), [`bf16`] and the integers from 8 to 64 bits ([`Element`] says which of them can be averaged).
+//! [`f16`](struct@f16), [`bf16`] and the integers from 8 to 64 bits ([`Element`] says which of them can be averaged),
+//! which may be [quantised](Pool::quantized). Results may be [clamped](Pool::clamp), as by an activation.
 //!
 //! # Pages
 //!
@@ -50,6 +51,7 @@
 //! - `metrics`, `tracing`: what plans do, for whoever watches
 #![forbid(unsafe_code)]
 
+mod activation;
 #[cfg(feature = "ndarray")]
 mod array;
 pub mod check;
@@ -62,6 +64,7 @@ mod monitor;
 mod plan;
 mod pool;
 
+pub use activation::{Clamp, Quantization};
 pub use error::Error;
 pub use explain::{Bound, Choice, Explanation};
 pub use geometry::{Axis, Shape, Strides};

@@ -13,7 +13,8 @@ use lanepool_kernels::{Backend, Geometry, Kernel, Kernels, Walk};
 /// Maxima and minima are for all of them, averages and sums for all but `u32` and `i64`, norms for
 /// floating-point numbers. [`f16`](struct@f16) and [`bf16`] are summed in `f32`, and rounded once, to nearest even.
 /// Integers are summed exactly; an average is rounded as [told](crate::Pool::rounding), and one that the
-/// type does not hold becomes its least or greatest value.
+/// type does not hold becomes its least or greatest value. Those of up to 32 bits, but for `u32`, may be
+/// [quantised](crate::Pool::quantized).
 ///
 /// ```
 /// use lanepool::{Element, Error, Layout, Pool1d, Shape};
@@ -37,6 +38,10 @@ pub trait Element: Pod + Send + Sync + private::Sealed {
     /// The type's name in Rust.
     #[doc(hidden)]
     const NAME: &'static str;
+
+    /// Its least and greatest value, if it may be [quantised](crate::Pool::quantized).
+    #[doc(hidden)]
+    const QUANTIZED: Option<(i32, i32)> = None;
 }
 
 mod private {
@@ -44,10 +49,11 @@ mod private {
 }
 
 macro_rules! elements {
-    ($($element:ident),*) => { $(
+    ($($element:ident $(from $least:expr)?),*) => { $(
         impl private::Sealed for $element {}
 
         impl Element for $element {
+            $(const QUANTIZED: Option<(i32, i32)> = Some(($least as i32, Self::MAX as i32));)?
             const NAME: &'static str = stringify!($element);
 
             fn kernels(backend: &Backend) -> &Kernels<Self> {
@@ -57,7 +63,10 @@ macro_rules! elements {
     )* };
 }
 
-elements!(f32, f64, f16, bf16, i8, u8, i16, u16, i32, u32, i64);
+elements!(
+    f32, f64, f16, bf16, i8 from Self::MIN, u8 from Self::MIN, i16 from Self::MIN, u16 from Self::MIN,
+    i32 from Self::MIN, u32, i64
+);
 
 /// Bytes of input and output that make it worth waking another thread, which takes some 20 µs: with less
 /// than two of these, two threads were slower than one in all of the benches.
@@ -114,6 +123,9 @@ impl<T: Element> Plan<T> {
             (Op::Max, NanPolicy::Ignore) => Some(kernels.max_number),
             (Op::Min, NanPolicy::Propagate) => Some(kernels.min),
             (Op::Min, NanPolicy::Ignore) => Some(kernels.min_number),
+            (Op::Average | Op::Sum, _) if geometry.requantization().is_some() => {
+                kernels.quantized_mean
+            }
             (Op::Average | Op::Sum, _) => kernels.mean,
             (Op::Lp(p), _) => kernels.norms.as_ref().map(|norms| match p.get() {
                 1.0 => norms.norm_1,
@@ -319,8 +331,9 @@ impl<T: Element> Plan<T> {
         self.check_rows(&rows)?;
         check_len("input", self.input_len(), input.len())?;
         check_len("output", rows.len() * self.row_len(), output.len())?;
-        let kernel = self.kernel.run;
-        Monitor::watch(self, rows.len(), 1, || kernel(&self.geometry, rows, input, output));
+        Monitor::watch(self, rows.len(), 1, || {
+            self.kernel.pool(&self.geometry, rows, input, output);
+        });
         Ok(())
     }
 
@@ -352,12 +365,11 @@ impl<T: Element> Plan<T> {
         if threads < 2 {
             return self.run(input, output);
         }
-        let kernel = self.kernel.run;
         Monitor::watch(self, self.rows(), threads, || {
             output.par_chunks_mut(rows * self.row_len()).enumerate().for_each(|(i, output)| {
                 let first = i * rows;
                 let rows = first..first + output.len() / self.row_len();
-                kernel(&self.geometry, rows, input, output);
+                self.kernel.pool(&self.geometry, rows, input, output);
             });
         });
         Ok(())

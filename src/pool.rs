@@ -1,7 +1,7 @@
 //! What a pooling does, apart from the tensor it is done to.
 
 use crate::plan::Origin;
-use crate::{Axis, Error, Plan, Shape, Strides, geometry};
+use crate::{Axis, Clamp, Error, Plan, Quantization, Shape, Strides, activation, geometry};
 use core::fmt;
 use lanepool_kernels::{Backend, Rounding};
 
@@ -32,6 +32,9 @@ pub struct Pool<const D: usize> {
     pub(crate) nan_policy: NanPolicy,
     pub(crate) rounding: Rounding,
     pub(crate) mode: Mode,
+    /// Of input and output.
+    pub(crate) quantization: Option<[Quantization; 2]>,
+    pub(crate) clamp: Option<Clamp>,
 }
 
 /// A pooling along the width.
@@ -334,6 +337,8 @@ impl<const D: usize> Pool<D> {
             nan_policy: NanPolicy::Propagate,
             rounding: Rounding::HalfAwayFromZero,
             mode: Mode::Window,
+            quantization: None,
+            clamp: None,
         }
     }
 
@@ -558,6 +563,60 @@ impl<const D: usize> Pool<D> {
         self
     }
 
+    /// What the integers of input and output stand for: those of the output are for the real numbers that the
+    /// pooling gives, [rounded](Self::rounding) once to its scale; what is beyond the type is its least or
+    /// greatest value. For `i8`, `u8`, `i16`, `u16` and `i32`.
+    ///
+    /// Padding that a [`Divisor`] counts is the real number 0. Input and output that are quantised alike take
+    /// no more time than integers that stand for themselves, where no padding is counted. See
+    /// [Semantics](crate::guide::semantics) for where halves go.
+    ///
+    /// ```
+    /// use lanepool::{Layout, Plan, Pool1d, Quantization, Shape};
+    ///
+    /// // From steps of 0.5 around 128 to steps of 0.25 around 0.
+    /// let (input, output) = (Quantization::new(0.5, 128), Quantization::new(0.25, 0));
+    /// let pool = Pool1d::average([2]).quantized(input, output);
+    /// let plan: Plan<u8> = pool.plan(Layout::ChannelsFirst, Shape::new(1, 1, [3]))?;
+    /// let mut output = [0; 2];
+    /// plan.run(&[130, 131, 255], &mut output)?; // 1.0, 1.5, 63.5
+    /// assert_eq!(output, [5, 130]); // 1.25, 32.5
+    /// # Ok::<(), lanepool::Error>(())
+    /// ```
+    pub const fn quantized(mut self, input: Quantization, output: Quantization) -> Self {
+        self.quantization = Some([input, output]);
+        self
+    }
+
+    /// Bounds of the results, for any operation and element type: `clamp(0.0, f64::INFINITY)` is ReLU,
+    /// `clamp(0.0, 6.0)` ReLU6. NaN stays NaN.
+    ///
+    /// Bounds become the nearest values of the type, of integers halves away from zero. If the output is
+    /// [quantised](Self::quantized) they are the numbers that its integers stand for, and the integers are
+    /// those that TensorFlow Lite finds: the quotient with the scale in `f32`, rounded likewise.
+    ///
+    /// ```
+    /// use lanepool::{Layout, Plan, Pool1d, Quantization, Shape};
+    ///
+    /// let relu6 = Pool1d::max([1]).clamp(0.0, 6.0);
+    /// let plan: Plan<f32> = relu6.plan(Layout::ChannelsFirst, Shape::new(1, 1, [3]))?;
+    /// let mut output = [0.0; 3];
+    /// plan.run(&[-1.0, 2.0, 7.0], &mut output)?;
+    /// assert_eq!(output, [0.0, 2.0, 6.0]);
+    ///
+    /// let steps = Quantization::new(0.5, 10);
+    /// let plan: Plan<u8> =
+    ///     relu6.quantized(steps, steps).plan(Layout::ChannelsFirst, Shape::new(1, 1, [3]))?;
+    /// let mut output = [0; 3];
+    /// plan.run(&[8, 14, 24], &mut output)?; // -1.0, 2.0, 7.0
+    /// assert_eq!(output, [10, 14, 22]);
+    /// # Ok::<(), lanepool::Error>(())
+    /// ```
+    pub const fn clamp(mut self, min: f64, max: f64) -> Self {
+        self.clamp = Some(Clamp::new(min, max));
+        self
+    }
+
     /// Checks the pooling of a tensor of this layout and shape, and chooses the kernel, from the
     /// best backend ([`Backend::best`]).
     ///
@@ -693,6 +752,7 @@ impl<const D: usize> Pool<D> {
         named: bool,
     ) -> Result<Plan<T>, Error> {
         let geometry = geometry::geometry(self, layout, shape, strides)?;
+        let geometry = activation::activated::<T, D>(self, geometry)?;
         let origin = Origin { layout, named };
         Plan::new(geometry, self.op, self.nan_policy, backend, D, origin)
     }

@@ -5,8 +5,8 @@ mod common;
 
 use common::{LAYOUTS, assert_same_bits, pools, proptests, supported};
 use lanepool::{
-    Axis, BACKENDS, Backend, Divisor, Error, Layout, Padding, Plan, Pool, Pool1d, Pool2d, Pool3d,
-    REFERENCE, Shape,
+    Axis, BACKENDS, Backend, Clamp, Divisor, Element, Error, Layout, Op, Padding, Plan, Pool,
+    Pool1d, Pool2d, Pool3d, Quantization, REFERENCE, Shape,
 };
 use proptest::prelude::*;
 use std::array::from_fn;
@@ -500,4 +500,94 @@ fn whatever_there_is_to_ask_along_two_axes() {
 #[test]
 fn whatever_there_is_to_ask_along_three_axes() {
     never_panics::<3>();
+}
+
+#[track_caller]
+fn error_as<T: Element>(pool: Pool1d) -> Error {
+    pool.plan::<T>(Layout::ChannelsFirst, Shape::new(1, 1, [5])).err().expect("an error")
+}
+
+#[test]
+fn a_clamp_of_nothing_names_both_bounds() {
+    for (min, max, text) in [
+        (6.0, 0.0, "from 6 to 0"),
+        (f64::NAN, 1.0, "from NaN to 1"),
+        (0.5, f64::NAN, "from 0.5 to NaN"),
+        (f64::INFINITY, f64::NEG_INFINITY, "from inf to -inf"),
+    ] {
+        for op in [Op::Max, Op::Average] {
+            let error = error_as::<f32>(Pool1d::new(op, [2]).clamp(min, max));
+            assert_eq!(error, Error::Clamp(Clamp::new(min, max)));
+            assert!(error.to_string().contains(text), "{error}");
+        }
+    }
+}
+
+#[test]
+fn a_scale_is_a_finite_number_above_0() {
+    let fine = Quantization::new(1.0, 0);
+    for scale in [0.0, -0.0, -1.0, f32::NAN, f32::INFINITY] {
+        let bad = Quantization::new(scale, 0);
+        for (tensor, pool) in [
+            ("input", Pool1d::max([2]).quantized(bad, fine)),
+            ("output", Pool1d::average([2]).quantized(fine, bad)),
+        ] {
+            let error = error_as::<i8>(pool);
+            assert_eq!(error, Error::Scale { tensor, quantization: bad });
+            let text = error.to_string();
+            assert!(text.starts_with(&format!("{tensor}: a scale of {scale},")), "{text}");
+        }
+    }
+    // The least and the greatest of them are.
+    let [least, greatest] = [f32::from_bits(1), f32::MAX].map(|scale| Quantization::new(scale, 0));
+    for pool in [Pool1d::max([1]), Pool1d::average([1])] {
+        for (pool, want) in [
+            (pool.quantized(least, greatest), [0i32, 0]),
+            (pool.quantized(greatest, least), [i32::MAX, 0]),
+        ] {
+            let plan: Plan<i32> = pool.plan(Layout::ChannelsFirst, Shape::new(1, 1, [2])).unwrap();
+            let mut output = [7; 2];
+            plan.run(&[i32::MAX, 0], &mut output).unwrap();
+            assert_eq!(output, want);
+        }
+    }
+}
+
+#[test]
+fn a_zero_point_is_a_value_of_the_type() {
+    fn check<T: Element>(element: &'static str, fine: [i32; 2], bad: &[i32]) {
+        let pool = |zero_points: [i32; 2]| {
+            let [input, output] = zero_points.map(|zero| Quantization::new(0.5, zero));
+            Pool1d::average([2]).quantized(input, output)
+        };
+        let shape = Shape::new(1, 1, [5]);
+        assert!(pool(fine).plan::<T>(Layout::ChannelsFirst, shape).is_ok());
+        for &zero_point in bad {
+            for (tensor, zero_points) in
+                [("input", [zero_point, fine[0]]), ("output", [fine[1], zero_point])]
+            {
+                let error = error_as::<T>(pool(zero_points));
+                assert_eq!(error, Error::ZeroPoint { tensor, zero_point, element });
+                let text = format!("{tensor}: a zero point of {zero_point}, which no {element} is");
+                assert_eq!(error.to_string(), text);
+            }
+        }
+    }
+    check::<i8>("i8", [-128, 127], &[-129, 128, i32::MIN]);
+    check::<u8>("u8", [0, 255], &[-1, 256]);
+    check::<i16>("i16", [-32768, 32767], &[-32769, 32768]);
+    check::<u16>("u16", [0, 65535], &[-1, 65536]);
+    check::<i32>("i32", [i32::MIN, i32::MAX], &[]);
+}
+
+#[test]
+fn other_types_are_not_quantised() {
+    let steps = Quantization::new(1.0, 0);
+    let pool = Pool1d::max([2]).quantized(steps, steps);
+    let of = |element| Error::NotQuantized { element };
+    assert_eq!(error_as::<f32>(pool), of("f32"));
+    assert_eq!(error_as::<lanepool::f16>(pool), of("f16"));
+    assert_eq!(error_as::<u32>(pool), of("u32"));
+    assert_eq!(error_as::<i64>(pool), of("i64"));
+    assert!(error_as::<i64>(pool).to_string().starts_with("quantised i64: "));
 }

@@ -1,19 +1,22 @@
-//! What PyTorch and ONNX Runtime compute: see `golden/generate.py` for how the data came about.
+//! What PyTorch, ONNX Runtime and TensorFlow Lite compute: see `golden/generate.py` and `golden/quantized.py` for
+//! how the data came about.
 
 mod common;
 
 use approx::ulps_eq;
 use common::{LAYOUTS, assert_same_bits, pool, supported};
-use lanepool::{Divisor, Op, Padding, Pool, Shape};
+use lanepool::{
+    Divisor, Element, Layout, Op, Padding, Plan, Pool, Pool2d, Quantization, Rounding, Shape,
+};
 use serde::Deserialize;
 
 /// Averages in f32 may differ by so much from one order of summation to another.
 const MAX_ULPS: u32 = 4;
 
 #[derive(Deserialize)]
-struct File {
+struct File<C> {
     source: String,
-    cases: Vec<Case>,
+    cases: Vec<C>,
 }
 
 #[derive(Deserialize)]
@@ -112,7 +115,7 @@ fn assert_close(got: &[f32], want: &[f32], what: impl std::fmt::Display) {
 }
 
 fn check(json: &str, peer: &str, at_least: usize) {
-    let file: File = serde_json::from_str(json).unwrap();
+    let file: File<Case> = serde_json::from_str(json).unwrap();
     assert!(file.source.starts_with(peer));
     assert!(file.cases.len() >= at_least, "{} cases", file.cases.len());
     for case in &file.cases {
@@ -133,4 +136,96 @@ fn pytorch() {
 #[test]
 fn onnx_runtime() {
     check(include_str!("golden/onnxruntime.json"), "onnxruntime ", 200);
+}
+
+/// A pooling of quantised integers.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Quantized {
+    name: String,
+    op: String,
+    element: String,
+    layout: String,
+    batch: usize,
+    channels: usize,
+    input: [usize; 2],
+    kernel: [usize; 2],
+    stride: [usize; 2],
+    pad_begin: [usize; 2],
+    pad_end: [usize; 2],
+    ceil_mode: bool,
+    divisor: String,
+    rounding: String,
+    scales: [f32; 2],
+    zero_points: [i32; 2],
+    /// An end that is missing is an infinity.
+    clamp: Option<[Option<f64>; 2]>,
+    x: Vec<i32>,
+    y: Vec<i32>,
+}
+
+impl Quantized {
+    fn check(&self) {
+        match self.element.as_str() {
+            "i8" => self.check_as::<i8>(),
+            "u8" => self.check_as::<u8>(),
+            "i16" => self.check_as::<i16>(),
+            other => panic!("{other}?"),
+        }
+    }
+
+    fn check_as<T: Element + TryFrom<i32> + Into<i32>>(&self) {
+        let op = if self.op == "max" { Op::Max } else { Op::Average };
+        let [input, output] =
+            [0, 1].map(|i| Quantization::new(self.scales[i], self.zero_points[i]));
+        let mut pool = Pool2d::new(op, self.kernel)
+            .stride(self.stride)
+            .pad(Padding::Explicit { begin: self.pad_begin, end: self.pad_end })
+            .ceil_mode(self.ceil_mode)
+            .quantized(input, output)
+            .divisor(match self.divisor.as_str() {
+                "exclude_pad" => Divisor::ExcludePad,
+                "include_pad" => Divisor::IncludePad,
+                other => panic!("{other}?"),
+            })
+            .rounding(match self.rounding.as_str() {
+                "half_away_from_zero" => Rounding::HalfAwayFromZero,
+                "half_even" => Rounding::HalfEven,
+                other => panic!("{other}?"),
+            });
+        if let Some([min, max]) = self.clamp {
+            pool = pool.clamp(min.unwrap_or(f64::NEG_INFINITY), max.unwrap_or(f64::INFINITY));
+        }
+        let layout = match self.layout.as_str() {
+            "first" => Layout::ChannelsFirst,
+            "last" => Layout::ChannelsLast,
+            other => panic!("{other}?"),
+        };
+        let shape = Shape::new(self.batch, self.channels, self.input);
+        let x: Vec<T> = self.x.iter().filter_map(|&q| q.try_into().ok()).collect();
+        for backend in supported() {
+            let plan: Plan<T> = pool.plan_on(backend, layout, shape).unwrap();
+            let mut output = vec![T::zeroed(); plan.output_len()];
+            plan.run(&x, &mut output).unwrap();
+            let got: Vec<i32> = output.into_iter().map(Into::into).collect();
+            assert_eq!(got, self.y, "{} on {backend:?}", self.name);
+        }
+    }
+}
+
+fn check_quantized(json: &str, peer: &str, at_least: usize) {
+    let file: File<Quantized> = serde_json::from_str(json).unwrap();
+    assert!(file.source.starts_with(peer));
+    assert!(file.cases.len() >= at_least, "{} cases", file.cases.len());
+    file.cases.iter().for_each(Quantized::check);
+}
+
+#[test]
+fn tensorflow_lite() {
+    check_quantized(include_str!("golden/tflite.json"), "ai-edge-litert ", 90);
+}
+
+#[test]
+fn onnx_runtime_quantized() {
+    check_quantized(include_str!("golden/onnxruntime_quantized.json"), "onnxruntime ", 100);
 }

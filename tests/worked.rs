@@ -4,8 +4,8 @@ mod common;
 
 use common::{LAYOUTS, NANS, assert_same_bits, pool, supported};
 use lanepool::{
-    Divisor, Layout, NanPolicy, Padding, Plan, Pool, Pool1d, Pool2d, Pool3d, REFERENCE, Shape,
-    Strides,
+    Divisor, Element, Layout, NanPolicy, Op, Padding, Plan, Pool, Pool1d, Pool2d, Pool3d,
+    Quantization, REFERENCE, Rounding, Shape, Strides,
 };
 
 const NAN: f32 = f32::NAN;
@@ -433,4 +433,142 @@ fn a_nan_between_dilated_lines() {
     input[3] = NAN;
     let lines = Pool2d::max([3, 3]).dilation([2, 1]);
     expect(lines, [7, 3], &input, &[1.0, NAN, 1.0]);
+}
+
+/// As [`expect`], of a line of elements of any type.
+#[track_caller]
+fn expect_line<T: Element + PartialEq + std::fmt::Debug>(pooling: Pool1d, input: &[T], want: &[T]) {
+    for channels in [1, 40] {
+        for (backend, layout) in supported().flat_map(|b| LAYOUTS.map(|layout| (b, layout))) {
+            let shape = Shape::new(1, channels, [input.len()]);
+            let each = |line: &[T]| match layout {
+                Layout::ChannelsFirst => line.repeat(channels),
+                _ => line.iter().flat_map(|&x| vec![x; channels]).collect(),
+            };
+            let plan: Plan<T> = pooling.plan_on(backend, layout, shape).unwrap();
+            let mut output = vec![T::zeroed(); plan.output_len()];
+            plan.run(&each(input), &mut output).unwrap();
+            assert_eq!(output, each(want), "{pooling:?} on {backend:?}, {layout:?}");
+        }
+    }
+}
+
+const fn steps(scale: f32, zero_point: i32) -> Quantization {
+    Quantization::new(scale, zero_point)
+}
+
+#[test]
+fn quantised_maxima() {
+    // 0.5, 1.0, −1.0 and −64.0 become steps of 0.25 from 100 on; the last one is too small.
+    let max = Pool1d::max([1]).quantized(steps(0.5, 0), steps(0.25, 100));
+    expect_line(max, &[1i8, 2, -2, -128], &[102, 104, 96, -128]);
+    // Steps of 2 from −3 on: what is stored is 100.5, 100.25, 99.75 and 99.5, before it is rounded.
+    let halves = Pool1d::min([1]).quantized(steps(0.5, -5), steps(2.0, 100));
+    for (rounding, want) in [
+        (Rounding::HalfAwayFromZero, [101, 100, 100, 100]),
+        (Rounding::HalfEven, [100, 100, 100, 100]),
+        (Rounding::HalfUp, [101, 100, 100, 100]),
+        (Rounding::Truncate, [100, 100, 99, 99]),
+    ] {
+        expect_line(halves.rounding(rounding), &[-3i8, -4, -6, -7], &want);
+    }
+    // Two zero points and one scale shift.
+    let shifted = Pool1d::max([2]).quantized(steps(0.1, 3), steps(0.1, 5));
+    expect_line(shifted, &[7u8, 9, 255], &[11, 255]);
+    // Alike, they are the integers that they are.
+    expect_line(
+        Pool1d::max([2]).quantized(steps(0.1, 3), steps(0.1, 3)),
+        &[7u8, 9, 255],
+        &[9, 255],
+    );
+}
+
+#[test]
+fn quantised_averages() {
+    // (1.0 + 2.5) / 2 is 1.75, seven steps of 0.25 from 10 on.
+    let average = Pool1d::average([2]).quantized(steps(0.5, 2), steps(0.25, 10));
+    expect_line(average, &[4u8, 7], &[17]);
+    expect_line(average, &[4i32, 7], &[17]);
+    // −128 stands for 0, 127 for 255: in coarser steps, and in ones that are too fine.
+    let bytes = Pool1d::average([3]);
+    expect_line(bytes.quantized(steps(1.0, -128), steps(3.0, -128)), &[127i8, 127, 127], &[-43]);
+    expect_line(bytes.quantized(steps(1.0, -128), steps(0.5, -128)), &[127i8, 127, 127], &[127]);
+    // A third of a step more than the numbers that an integer stands for.
+    expect_line(bytes.quantized(steps(0.1, 0), steps(0.1, 0)), &[1u16, 2, 1], &[1]);
+    expect_line(bytes.quantized(steps(0.1, 0), steps(0.1, 9)), &[1u16, 2, 2], &[11]);
+    // A sum of 1.0 and 1.5 with the zero points taken out.
+    let sum = Pool1d::sum([2]).quantized(steps(0.5, 4), steps(0.5, 4));
+    expect_line(sum, &[6i16, 7], &[9]);
+}
+
+#[test]
+fn halves_of_quantised_averages() {
+    const ROUNDINGS: [Rounding; 4] =
+        [Rounding::HalfAwayFromZero, Rounding::HalfEven, Rounding::HalfUp, Rounding::Truncate];
+    let input = [-1i8, 0, 1, 2, -3];
+    // If both are alike, −0.5, 0.5, 1.5 and −0.5 are stored, whatever the zero point.
+    let want = [[-1, 1, 2, -1], [0, 0, 2, 0], [0, 1, 2, 0], [0, 0, 1, 0]];
+    for zero_point in [0, 1, -128] {
+        let alike = Pool1d::average([2]).quantized(steps(0.3, zero_point), steps(0.3, zero_point));
+        for (rounding, want) in ROUNDINGS.into_iter().zip(want) {
+            expect_line(alike.rounding(rounding), &input, &want);
+        }
+    }
+    // −4, −3.5, −3, −2.5 and −5 are.
+    let other = Pool1d::average([1]).quantized(steps(0.5, 1), steps(1.0, -3));
+    let want =
+        [[-4, -4, -3, -3, -5], [-4, -4, -3, -2, -5], [-4, -3, -3, -2, -5], [-4, -3, -3, -2, -5]];
+    for (rounding, want) in ROUNDINGS.into_iter().zip(want) {
+        expect_line(other.rounding(rounding), &input, &want);
+    }
+}
+
+#[test]
+fn quantised_padding_is_the_number_0() {
+    let average = Pool1d::average([3]).padding([1]).quantized(steps(0.5, 10), steps(0.5, 10));
+    // 1.0 and 2.0.
+    let input = [12u8, 14];
+    expect_line(average, &input, &[13, 13]);
+    expect_line(average.divisor(Divisor::IncludePad), &input, &[12, 12]);
+    expect_line(average.divisor(Divisor::FullWindow), &input, &[12, 12]);
+    expect_line(average.divisor(Divisor::Fixed(6)), &input, &[11, 11]);
+    expect_line(average.divisor(Divisor::Fixed(-3)), &input, &[8, 8]);
+    // A window of nothing else is 0, which is no number that stands for 0.
+    let nothing = Pool1d::average([1]).padding([1]).quantized(steps(0.5, 10), steps(0.5, 10));
+    expect_line(nothing, &[12u8], &[10, 12, 10]);
+    let least = Pool1d::max([1]).padding([1]).quantized(steps(0.5, 10), steps(0.5, 10));
+    expect_line(least, &[12u8], &[0, 12, 0]);
+}
+
+#[test]
+fn clamps() {
+    let relu = |pool: Pool1d| pool.clamp(0.0, f64::INFINITY);
+    expect_line(relu(Pool1d::max([2])), &[-3.0f32, -1.0, 5.0], &[0.0, 5.0]);
+    expect_line(relu(Pool1d::average([2])), &[-3i8, -1, 5], &[0, 2]);
+    expect_line(relu(Pool1d::sum([2])), &[-3i32, -1, 5], &[0, 4]);
+    let relu6 = |pool: Pool1d| pool.clamp(0.0, 6.0);
+    expect_line(relu6(Pool1d::min([1])), &[-1.0f64, 5.5, 7.0], &[0.0, 5.5, 6.0]);
+    expect_line(relu6(Pool1d::max([1])), &[0u8, 5, 7], &[0, 5, 6]);
+    expect_line(relu6(Pool1d::max([1])), &[-1i64, 5, i64::MAX], &[0, 5, 6]);
+    expect_line(relu6(Pool1d::lp(2.0, [2])), &[3.0f32, 4.0, 5.0], &[5.0, 6.0]);
+    // −1 to 1 in steps of 0.5 from 10 on; 6 in steps of 4 is the second one.
+    let quantized = Pool1d::max([1]).quantized(steps(0.5, 10), steps(0.5, 10)).clamp(-1.0, 1.0);
+    expect_line(quantized, &[0u8, 9, 12, 13], &[8, 9, 12, 12]);
+    let average = Pool1d::average([1]).quantized(steps(1.0, 0), steps(4.0, 0));
+    expect_line(relu6(average), &[-9i8, 4, 5, 99], &[0, 1, 1, 2]);
+    // Bounds that the type does not have.
+    expect_line(Pool1d::max([1]).clamp(1.5, 2.4), &[0u8, 9], &[2, 2]);
+    expect_line(Pool1d::max([1]).clamp(-1e9, 1e9), &[-128i8, 127], &[-128, 127]);
+    expect_line(Pool1d::max([1]).clamp(0.1, 1.0), &[0.0f32], &[0.1]);
+}
+
+#[test]
+fn a_clamp_keeps_nan_and_has_one_zero() {
+    let input = [NAN, -0.0, NEG_INFINITY, INFINITY];
+    for op in [Op::Max, Op::Min, Op::Average] {
+        let pool = Pool1d::new(op, [1]).clamp(-0.0, 2.0);
+        expect(pool, [4], &input, &[NAN, 0.0, 0.0, 2.0]);
+    }
+    // An empty window is clamped like any other.
+    expect(Pool1d::max([1]).padding([1]).clamp(-1.0, 2.0), [1], &[0.5], &[-1.0, 0.5, -1.0]);
 }

@@ -361,6 +361,40 @@ typedef struct lanepool_desc {
      * channels first it is fast if the last one is 0 or 1.
      */
     size_t input_stride[3];
+    /**
+     * 0 or 1. With 1 results lie between `clamp_min` and `clamp_max`: 0 and INFINITY are ReLU, 0 and 6 ReLU6.
+     */
+    uint32_t clamp;
+    /**
+     * 0 or 1. With 1 an integer q of the input stands for (q - input_zero_point) * input_scale, one of
+     * the output likewise, and padding that the divisor counts for 0. For LANEPOOL_I8 to LANEPOOL_I32.
+     */
+    uint32_t quantized;
+    /**
+     * With `clamp`: the number nearest to it in `type` is the least result, of integers halves away from
+     * zero; with `quantized` it is what integers stand for. -INFINITY allowed.
+     */
+    double clamp_min;
+    /**
+     * The greatest result, not less than `clamp_min`. INFINITY allowed.
+     */
+    double clamp_max;
+    /**
+     * With `quantized`: > 0, finite.
+     */
+    float input_scale;
+    /**
+     * With `quantized`: a value of `type`.
+     */
+    int32_t input_zero_point;
+    /**
+     * With `quantized`: > 0, finite.
+     */
+    float output_scale;
+    /**
+     * With `quantized`: a value of `type`.
+     */
+    int32_t output_zero_point;
 } lanepool_desc;
 
 #ifdef __cplusplus

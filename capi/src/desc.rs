@@ -6,7 +6,8 @@ use core::ffi::c_char;
 use core::mem::{MaybeUninit, offset_of};
 use core::{array, ptr, slice};
 use lanepool::{
-    Backend, Divisor, Exponent, Layout, NanPolicy, Op, Padding, Pool, Rounding, Shape, Strides,
+    Backend, Divisor, Exponent, Layout, NanPolicy, Op, Padding, Pool, Quantization, Rounding,
+    Shape, Strides,
 };
 
 /// `op`: the largest element of a window.
@@ -168,6 +169,24 @@ pub struct lanepool_desc {
     /// Elements of the input from one to the next along each axis: slices, lines and columns. In
     /// channels first it is fast if the last one is 0 or 1.
     pub input_stride: [usize; 3],
+    /// 0 or 1. With 1 results lie between `clamp_min` and `clamp_max`: 0 and INFINITY are ReLU, 0 and 6 ReLU6.
+    pub clamp: u32,
+    /// 0 or 1. With 1 an integer q of the input stands for (q - input_zero_point) * input_scale, one of
+    /// the output likewise, and padding that the divisor counts for 0. For LANEPOOL_I8 to LANEPOOL_I32.
+    pub quantized: u32,
+    /// With `clamp`: the number nearest to it in `type` is the least result, of integers halves away from
+    /// zero; with `quantized` it is what integers stand for. -INFINITY allowed.
+    pub clamp_min: f64,
+    /// The greatest result, not less than `clamp_min`. INFINITY allowed.
+    pub clamp_max: f64,
+    /// With `quantized`: > 0, finite.
+    pub input_scale: f32,
+    /// With `quantized`: a value of `type`.
+    pub input_zero_point: i32,
+    /// With `quantized`: > 0, finite.
+    pub output_scale: f32,
+    /// With `quantized`: a value of `type`.
+    pub output_zero_point: i32,
 }
 
 /// Bytes of the description that this version knows.
@@ -260,12 +279,18 @@ impl lanepool_desc {
         }
     }
 
-    fn ceil_mode(&self) -> Result<bool, Failure> {
-        match self.ceil_mode {
-            0 => Ok(false),
-            1 => Ok(true),
-            other => Err(unknown("ceil_mode", other, 1)),
+    /// The pooling with what is done to its results.
+    fn activated<const D: usize>(&self, mut pool: Pool<D>) -> Result<Pool<D>, Failure> {
+        if flag("clamp", self.clamp)? {
+            pool = pool.clamp(self.clamp_min, self.clamp_max);
         }
+        if flag("quantized", self.quantized)? {
+            pool = pool.quantized(
+                Quantization::new(self.input_scale, self.input_zero_point),
+                Quantization::new(self.output_scale, self.output_zero_point),
+            );
+        }
+        Ok(pool)
     }
 
     fn divisor(&self) -> Result<Divisor, Failure> {
@@ -319,7 +344,7 @@ impl lanepool_desc {
                 .stride(or_1(self.stride))
                 .dilation(or_1(self.dilation))
                 .pad(self.padding()?)
-                .ceil_mode(self.ceil_mode()?),
+                .ceil_mode(flag("ceil_mode", self.ceil_mode)?),
             LANEPOOL_GLOBAL => Pool::global(op),
             LANEPOOL_ADAPTIVE => Pool::adaptive(op, first(self.kernel)),
             other => return Err(unknown("mode", other, LANEPOOL_ADAPTIVE)),
@@ -327,7 +352,7 @@ impl lanepool_desc {
         // Of other ops a divisor is ignored, a fixed one of 0 too.
         let divisor = self.divisor()?;
         let pool = if op == Op::Average { pool.divisor(divisor) } else { pool };
-        Ok(pool.nan_policy(self.nan_policy()?).rounding(self.rounding()?))
+        self.activated(pool.nan_policy(self.nan_policy()?).rounding(self.rounding()?))
     }
 
     fn erased<const D: usize>(
@@ -350,6 +375,15 @@ impl lanepool_plan {
             other => Err(Failure::invalid(format!("rank: {other} is not one of 1 to 3"))),
         };
         Ok(Self { erased: erased? })
+    }
+}
+
+/// A field that is 0 or 1.
+fn flag(field: &str, value: u32) -> Result<bool, Failure> {
+    match value {
+        0 => Ok(false),
+        1 => Ok(true),
+        other => Err(unknown(field, other, 1)),
     }
 }
 

@@ -75,7 +75,9 @@ impl Failure {
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         let status = match error {
-            Error::Backend(_) | Error::Unsupported { .. } => LANEPOOL_UNSUPPORTED,
+            Error::Backend(_) | Error::Unsupported { .. } | Error::NotQuantized { .. } => {
+                LANEPOOL_UNSUPPORTED
+            }
             Error::Length { .. } | Error::ByteLength { .. } | Error::Misaligned { .. } => {
                 LANEPOOL_BUFFER
             }

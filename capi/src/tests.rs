@@ -107,19 +107,29 @@ fn fields_are_where_they_were() {
         offset_of!(lanepool_desc, batch_stride),
         offset_of!(lanepool_desc, channel_stride),
         offset_of!(lanepool_desc, input_stride),
+        offset_of!(lanepool_desc, clamp),
+        offset_of!(lanepool_desc, quantized),
+        offset_of!(lanepool_desc, clamp_min),
+        offset_of!(lanepool_desc, clamp_max),
+        offset_of!(lanepool_desc, input_scale),
+        offset_of!(lanepool_desc, input_zero_point),
+        offset_of!(lanepool_desc, output_scale),
+        offset_of!(lanepool_desc, output_zero_point),
     ];
     let words = (8..48).step_by(4);
     let sizes = [48, 56];
     let arrays = (64..208).step_by(24);
     let later = (208..264).step_by(8);
+    let activation = [280, 284, 288, 296, 304, 308, 312, 316];
     let expected = [0].into_iter().chain(words).chain(sizes).chain(arrays).chain(later);
+    let expected = expected.chain(activation);
     assert!(offsets.into_iter().eq(expected), "{offsets:?}");
 }
 
 #[test]
 fn fields_have_no_other_values() {
     type Field = fn(&mut lanepool_desc) -> &mut u32;
-    let fields: [(&str, u32, Field); 10] = [
+    let fields: [(&str, u32, Field); 12] = [
         ("op", 4, |desc| &mut desc.op),
         ("type", 10, |desc| &mut desc.r#type),
         ("layout", 2, |desc| &mut desc.layout),
@@ -130,6 +140,8 @@ fn fields_have_no_other_values() {
         ("divisor", 3, |desc| &mut desc.divisor),
         ("nan_policy", 1, |desc| &mut desc.nan_policy),
         ("rounding", 3, |desc| &mut desc.rounding),
+        ("clamp", 1, |desc| &mut desc.clamp),
+        ("quantized", 1, |desc| &mut desc.quantized),
     ];
     for (name, last, field) in fields {
         for value in [last + 1, 0x100, 1 << 31, u32::MAX] {
@@ -239,6 +251,52 @@ fn a_view_and_blocks() {
     assert_eq!(unsafe { lanepool_plan_input_bytes(plan.0) }, 3 * 4 * 4 * 4);
     let (status, _) = self::plan(&lanepool_desc { block: 0, ..blocked });
     assert_eq!((status, last_error().as_str()), (LANEPOOL_INVALID, "blocks of 0 channels"));
+}
+
+#[test]
+fn quantised_and_clamped() {
+    let desc = lanepool_desc {
+        r#type: LANEPOOL_I8,
+        op: LANEPOOL_AVERAGE,
+        quantized: 1,
+        input_scale: 0.5,
+        input_zero_point: -128,
+        output_scale: 0.25,
+        output_zero_point: -100,
+        clamp: 1,
+        clamp_min: 1.0,
+        clamp_max: f64::INFINITY,
+        ..small()
+    };
+    let (status, plan) = plan(&desc);
+    assert_eq!(status, LANEPOOL_OK, "{}", last_error());
+    // Averages of 0, 0.5, 1.25, 2.0, 2.25 and 33.5.
+    let input = [-128i8, -128, -126, -125, -128, -128, -126, -125, -120, -120, -120, 127];
+    let input = [input, input].concat();
+    let mut output = [0i8; 12];
+    // SAFETY: a plan, and buffers as long as is said.
+    let status = unsafe {
+        lanepool_plan_run(plan.0, input.as_ptr().cast(), 24, output.as_mut_ptr().cast(), 12, 1)
+    };
+    assert_eq!(status, LANEPOOL_OK, "{}", last_error());
+    assert_eq!(output[..6], [-96, -96, -95, -92, -91, 34]);
+    assert_eq!(output[..6], output[6..]);
+    let refused = |desc: &lanepool_desc, status, text: &str| {
+        assert_eq!(self::plan(desc).0, status, "{text}");
+        assert_eq!(last_error(), text);
+    };
+    let text = "input: a scale of 0, which is not a finite number greater than 0";
+    refused(&lanepool_desc { input_scale: 0.0, ..desc }, LANEPOOL_INVALID, text);
+    let text = "output: a zero point of 128, which no i8 is";
+    refused(&lanepool_desc { output_zero_point: 128, ..desc }, LANEPOOL_INVALID, text);
+    let text = "quantised f32: i8, u8, i16, u16 and i32 may be quantised";
+    refused(&lanepool_desc { r#type: LANEPOOL_F32, ..desc }, LANEPOOL_UNSUPPORTED, text);
+    let text = "a clamp from 1 to NaN, which nothing is between";
+    refused(&lanepool_desc { clamp_max: f64::NAN, ..desc }, LANEPOOL_INVALID, text);
+    // What is not asked for is not looked at.
+    let off =
+        lanepool_desc { quantized: 0, clamp: 0, clamp_max: f64::NAN, input_scale: -1.0, ..desc };
+    assert_eq!(self::plan(&off).0, LANEPOOL_OK);
 }
 
 #[test]

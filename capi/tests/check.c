@@ -56,7 +56,15 @@ FOLLOWS(backend, block);
 FOLLOWS(block, batch_stride);
 FOLLOWS(batch_stride, channel_stride);
 FOLLOWS(channel_stride, input_stride);
-_Static_assert(sizeof(lanepool_desc) == 280, "lanepool_desc");
+FOLLOWS(input_stride, clamp);
+FOLLOWS(clamp, quantized);
+FOLLOWS(quantized, clamp_min);
+FOLLOWS(clamp_min, clamp_max);
+FOLLOWS(clamp_max, input_scale);
+FOLLOWS(input_scale, input_zero_point);
+FOLLOWS(input_zero_point, output_scale);
+FOLLOWS(output_scale, output_zero_point);
+_Static_assert(sizeof(lanepool_desc) == 320, "lanepool_desc");
 #endif
 
 static int checks;
@@ -212,6 +220,9 @@ static void descriptions(void) {
     REFUSED(divisor, 4, INVALID, "divisor: 4 is not one of 0 to 3");
     REFUSED(nan_policy, 2, INVALID, "nan_policy: 2 is not one of 0 to 1");
     REFUSED(rounding, 4, INVALID, "rounding: 4 is not one of 0 to 3");
+    REFUSED(clamp, 2, INVALID, "clamp: 2 is not one of 0 to 1");
+    REFUSED(quantized, 2, INVALID, "quantized: 2 is not one of 0 to 1");
+    REFUSED(quantized, 1, UNSUPPORTED, "quantised f32: ");
     REFUSED(kernel[0], 0, INVALID, "height: a kernel of 0");
     REFUSED(input[1], 0, INVALID, "width: an input of 0 elements");
     REFUSED(kernel[1], 5, INVALID,
@@ -317,6 +328,42 @@ static void views(void) {
     for (int i = 0; i < 48; ++i)
         CHECK(output[i] == blocks[(i / 24 + 1) * 32 + (i / 8 % 3 + 1) * 8 + i % 8]);
     lanepool_plan_free(plan);
+}
+
+/* Bytes that stand for steps of 0.5 from 128 on, between -1 and 6 in steps of 0.25 from 100 on. */
+static void activations(void) {
+    lanepool_desc desc = small();
+    desc.type = LANEPOOL_U8;
+    desc.clamp = desc.quantized = 1;
+    desc.clamp_min = -1;
+    desc.clamp_max = 6;
+    desc.input_scale = 0.5f;
+    desc.input_zero_point = 128;
+    desc.output_scale = 0.25f;
+    desc.output_zero_point = 100;
+    lanepool_plan *plan = plan_of(&desc);
+    uint8_t input[24], output[12];
+    for (int i = 0; i < 24; ++i)
+        input[i] = (uint8_t)(120 + i);
+    CHECK(lanepool_plan_run(plan, input, sizeof input, output, sizeof output, 1) == LANEPOOL_OK);
+    for (int i = 0; i < 12; ++i) {
+        /* The last one of its window. */
+        int real_quarters = 2 * (input[i / 6 * 12 + (i / 3 % 2 + 1) * 4 + i % 3 + 1] - 128);
+        CHECK(output[i] == 100 + (real_quarters < -4 ? -4 : real_quarters > 24 ? 24 : real_quarters));
+    }
+    lanepool_plan_free(plan);
+    desc.input_zero_point = -1;
+    refused(&desc, LANEPOOL_INVALID, "input: a zero point of -1, which no u8 is");
+    desc.input_zero_point = 0;
+    desc.output_scale = -0.25f;
+    refused(&desc, LANEPOOL_INVALID, "output: a scale of -0.25");
+    desc = small();
+    desc.clamp = 1;
+    desc.clamp_min = 1;
+    refused(&desc, LANEPOOL_INVALID, "a clamp from 1 to 0, which nothing is between");
+    /* What a program of an earlier version leaves behind its description. */
+    desc.struct_size = offsetof(lanepool_desc, clamp);
+    lanepool_plan_free(plan_of(&desc));
 }
 
 static void buffers(void) {
@@ -475,6 +522,7 @@ int main(void) {
     descriptions();
     sizes();
     views();
+    activations();
     buffers();
     backends();
     names();

@@ -1,7 +1,8 @@
 """numpy_check.py LIBRARY [--cases N] [--hostile N] [--seed N]: the C interface against numpy.
 
 Random geometries along one, two and three axes are pooled by the library and by plain numpy, which sums in float64:
-maxima have the same bits, averages are right to 1e-6 of the sum of magnitudes. Then descriptions and calls full of
+maxima have the same bits, averages are right to 1e-6 of the sum of magnitudes. Quantised bytes come out the same. Then
+descriptions and calls full of
 garbage, which must come back with a status and a message and may not write a byte. Prints the number of bits.h, and ends
 with one line that counts.
 """
@@ -10,7 +11,7 @@ import argparse
 import ctypes
 import itertools
 import random
-from ctypes import POINTER, byref, c_bool, c_char_p, c_double, c_int32, c_int64, c_size_t, c_uint32, c_void_p
+from ctypes import POINTER, byref, c_bool, c_char_p, c_double, c_float, c_int32, c_int64, c_size_t, c_uint32, c_void_p
 
 import numpy as np
 
@@ -36,6 +37,9 @@ class Desc(ctypes.Structure):
         + [("fixed_divisor", c_int64), ("lp_exponent", c_double), ("backend", c_char_p)]
         + [(size, c_size_t) for size in STRIDES]
         + [("input_stride", c_size_t * 3)]
+        + [("clamp", c_uint32), ("quantized", c_uint32), ("clamp_min", c_double), ("clamp_max", c_double)]
+        + [("input_scale", c_float), ("input_zero_point", c_int32)]
+        + [("output_scale", c_float), ("output_zero_point", c_int32)]
     )
 
 
@@ -216,6 +220,54 @@ def check_case(lib, rng):
     return want.size > 0
 
 
+def rounded(x, how):
+    nearest = np.rint(x)
+    with np.errstate(invalid="ignore"):
+        half = np.abs(x - np.trunc(x)) == 0.5
+    return [np.where(half, np.trunc(x) + np.sign(x), nearest), nearest, np.floor(x + 0.5), np.trunc(x)][how]
+
+
+def check_quantized(lib, rng):
+    """Bytes that stand for real numbers. Scales are powers of two, so that only the division rounds."""
+    f = random_case(rng) | dict(batch=1, channels=rng.choice([1, 3, 17]))
+    element = rng.choice([4, 5])
+    kind = [np.int8, np.uint8][element - 4]
+    least, greatest = np.iinfo(kind).min, np.iinfo(kind).max
+    zeros = [rng.choice([least, 0, 3, greatest]) for _ in range(2)]
+    scales = [rng.choice([0.25, 0.5, 1.0]) for _ in range(2)]
+    if rng.random() < 0.4:
+        zeros[1], scales[1] = zeros[0], scales[0]
+    clamp = rng.choice([None, (0.0, np.inf), (0.0, 6.0), (-1.0, 1.0)])
+    activation = dict(quantized=1, input_scale=scales[0], input_zero_point=zeros[0],
+                      output_scale=scales[1], output_zero_point=zeros[1])
+    if clamp:
+        activation |= dict(clamp=1, clamp_min=clamp[0], clamp_max=clamp[1])
+    axes = [axis_sizes(i, f) for i in range(f["rank"])]
+    if None in axes:
+        return False
+    plan = c_void_p()
+    assert lib.lanepool_plan_new(byref(described(**f | dict(type=element), **activation)), byref(plan)) == OK, message(lib)
+    numbers = np.random.default_rng(rng.getrandbits(64))
+    x = numbers.integers(least, greatest, [1, f["channels"], *f["input"][: f["rank"]]], endpoint=True).astype(kind)
+    ratio = scales[0] / scales[1]
+    want, _ = pooled((x.astype(np.float64) - zeros[0]) * ratio, f, axes)
+    # An empty window has the least element, or the greatest one.
+    want = np.clip(want, (least - zeros[0]) * ratio, (greatest - zeros[0]) * ratio) if f["op"] in (MAX, MIN) else want
+    want = rounded(want + zeros[1], f["rounding"])
+    if clamp:
+        low, high = (rounded(np.divide(bound, scales[1]), 0) + zeros[1] for bound in clamp)
+        want = np.clip(want, low, high)
+    want = np.clip(want, least, greatest).astype(kind)
+    given = np.ascontiguousarray(np.moveaxis(x, 1, -1) if f["layout"] == LAST else x)
+    want = np.ascontiguousarray(np.moveaxis(want, 1, -1) if f["layout"] == LAST else want)
+    got = np.zeros_like(want)
+    status = lib.lanepool_plan_run(plan, given.ctypes.data, given.nbytes, got.ctypes.data, got.nbytes, 1)
+    assert status == OK, (message(lib), f)
+    assert np.array_equal(got, want), (f, activation, got, want)
+    lib.lanepool_plan_free(plan)
+    return True
+
+
 def bits_of_all(lib):
     """What bits.h computes."""
     largest = 2 * 9 * 23 * 37
@@ -271,12 +323,17 @@ def garbage_desc(rng):
     if rng.random() < some:
         f["fixed_divisor"] = rng.choice([0, -1 << 63, (1 << 63) - 1, 5])
         f["lp_exponent"] = rng.choice([0.0, -1.0, float("nan"), float("inf"), 1e300])
+    if rng.random() < some:
+        number = lambda: rng.choice([0.0, 1.0, -1.0, 0.1, float("nan"), float("inf"), -float("inf"), 1e300])
+        f |= dict(clamp=rng.choice([0, 1, 1, 2, rng.getrandbits(32)]), clamp_min=number(), clamp_max=number())
+        f |= dict(quantized=rng.choice([0, 1, 1, 2, rng.getrandbits(32)]), input_scale=number(), output_scale=number())
+        f |= dict(input_zero_point=rng.choice([0, 1, -129, (1 << 31) - 1]), output_zero_point=rng.choice([0, 128, 1 << 30]))
     if rng.random() < some / 2:
         length = rng.choice([0, 1, 3, 63, 64, 500])
         f["backend"] = bytes(rng.randint(1, 255) for _ in range(length))
     desc = described(**f)
     if rng.random() < some / 2:
-        desc.struct_size = rng.choice([0, 1, 7, 8, 72, 96, 97, 104, 200, 232, 240, 280, 1024, 1032, garbage_size(rng) & SIZE_MAX])
+        desc.struct_size = rng.choice([0, 1, 7, 8, 72, 96, 97, 104, 200, 232, 240, 280, 320, 1024, 1032, garbage_size(rng) & SIZE_MAX])
     return desc
 
 
@@ -346,13 +403,15 @@ def main():
     compared = 0
     for i in range(options.cases):
         compared += check_case(lib, random.Random(f"{options.seed} case {i}"))
+    quantized = sum(check_quantized(lib, random.Random(f"{options.seed} quantized {i}")) for i in range(options.cases))
+    assert quantized > options.cases / 4, quantized
     seen = {}
     for i in range(options.hostile):
         check_hostile(lib, random.Random(f"{options.seed} hostile {i}"), seen)
     assert compared > options.cases / 4, compared
     assert all(seen.get(status, 0) > options.hostile / 1000 for status in (OK, INVALID, UNSUPPORTED, BUFFER)), seen
     statuses = ", ".join(f"{seen[status]} of status {status}" for status in sorted(seen))
-    print(f"numpy: {options.cases} cases, {compared} of them with elements; hostile calls: {statuses}; 0 failed")
+    print(f"numpy: {options.cases} cases, {compared} of them with elements, {quantized} quantised; hostile calls: {statuses}; 0 failed")
 
 
 if __name__ == "__main__":

@@ -3,8 +3,11 @@
 #![forbid(unsafe_code)]
 
 use crate::Geometry;
-use crate::number::{Element, Number, SummedLong};
+use crate::activate::{self, Activated, Requantized, Scaling};
+use crate::backend::taps_and_divisor;
+use crate::number::{Element, Number, Quantized, SummedLong};
 use crate::order::{DEPTH, Taps};
+use crate::simd::{Memory, portable::Portable};
 use bytemuck::{Pod, TransparentWrapper};
 use core::ops::Range;
 use multiversion::multiversion;
@@ -93,6 +96,55 @@ pub(crate) fn mean_of_integers<T: Pod>(
 {
     let (input, output) = (SummedLong::wrap_slice(input), SummedLong::wrap_slice_mut(output));
     mean(geometry, rows, input, output);
+}
+
+/// See [`Kernels::quantized_mean`](crate::Kernels::quantized_mean). Rounding takes longer than to merge the
+/// few elements that windows have, and the compiler does well by these loops: they serve all backends.
+pub(crate) fn quantized_mean<T: Quantized>(
+    geometry: &Geometry,
+    rows: Range<usize>,
+    input: &[T],
+    output: &mut [T],
+) {
+    let (taps, divisor) = taps_and_divisor(geometry);
+    if taps <= T::FEW[0] && divisor <= T::FEW[1] {
+        let (input, output) = (T::Few::wrap_slice(input), T::Few::wrap_slice_mut(output));
+        requantized_mean(geometry, rows, input, output);
+    } else {
+        let (input, output) = (T::Many::wrap_slice(input), T::Many::wrap_slice_mut(output));
+        requantized_mean(geometry, rows, input, output);
+    }
+}
+
+#[multiversion(targets("x86_64+avx2"))]
+fn requantized_mean<T: Element<Acc: Requantized>>(
+    geometry: &Geometry,
+    rows: Range<usize>,
+    input: &[T],
+    output: &mut [T],
+) {
+    let scaling = Scaling::of(geometry);
+    let zero = T::Acc::nearest(-scaling.zero_point());
+    let lift = |x: T::Acc| x.plus(zero);
+    let divide = |sum: T::Acc, n: T::Acc| sum.requantized(n, &scaling);
+    let ops = Ops { identity: T::Acc::ZERO, lift, merge: T::Acc::plus, divide };
+    pool(geometry, rows, input, output, ops);
+}
+
+/// See [`Kernel::activate`](crate::Kernel::activate).
+pub(crate) fn activate<T: Activated>(geometry: &Geometry, output: &mut [T])
+where
+    Portable: Memory<T>,
+{
+    activate::activate::<T, Portable>(geometry, output);
+}
+
+/// The part of [`activate`] that means are in need of which are requantised already.
+pub(crate) fn clamp<T: Activated>(geometry: &Geometry, output: &mut [T])
+where
+    Portable: Memory<T>,
+{
+    activate::clamp::<T, Portable>(geometry, output);
 }
 
 pub(crate) use crate::power::norm_p;

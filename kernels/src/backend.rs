@@ -1,9 +1,10 @@
 //! One table of kernels per instruction set, and the choice among them.
 
+use crate::activate::{Activated, activate, clamp};
 use crate::feature::{self, Feature};
 use crate::floor::floor;
 use crate::number::{
-    Byte, Element, FEW_SUMMED, Half, Ordered, Small, Summed, SummedLong, SummedShort,
+    Byte, Element, FEW_SUMMED, Half, Ordered, Quantized, Small, Summed, SummedLong, SummedShort,
 };
 use crate::power::norm_p;
 use crate::reduction::{
@@ -61,10 +62,58 @@ pub struct Kernel<T> {
     ///
     /// If a length does not match the geometry, or if the CPU does not support the backend.
     pub run: fn(&Geometry, Range<usize>, &[T], &mut [T]),
+    /// Makes of the results of [`run`](Self::run) what the geometry's
+    /// [requantisation](Geometry::requantization) and
+    /// [clamp](Geometry::clamp) say.
+    pub activate: fn(&Geometry, &mut [T]),
     /// The walk that is taken over a geometry; plain loops have none.
     pub walk: Option<fn(&Geometry) -> Walk>,
     /// Elements of a vector; 1 where there are only plain loops.
     pub lanes: usize,
+}
+
+/// Elements of an output that are pooled before they are activated: they are still in the nearest cache but
+/// one. Large windows share what they merge, so those are not cut into small parts.
+const PART: usize = 16384;
+const LARGE_PART: usize = 1 << 20;
+
+impl<T> Kernel<T> {
+    /// [Runs](Self::run) and [activates](Self::activate), a part of the rows after the other.
+    ///
+    /// # Panics
+    ///
+    /// If a length does not match the geometry, or if the CPU does not support the backend.
+    ///
+    /// ```
+    /// use lanepool_kernels::{Axis, Backend, Divisor, Geometry};
+    ///
+    /// let axis = Axis { input: 4, output: 3, kernel: 2, ..Axis::UNIT };
+    /// let geometry = Geometry::new(1, [Axis::UNIT, Axis::UNIT, axis], 1, Divisor::Present).unwrap();
+    /// let mut output = [0; 3];
+    /// let max = Backend::fastest().kernels().u8.max;
+    /// max.pool(&geometry.clamped(0.0, 2.0), 0..1, &[0, 1, 2, 4], &mut output);
+    /// assert_eq!(output, [1, 2, 2]);
+    /// ```
+    pub fn pool(&self, geometry: &Geometry, rows: Range<usize>, input: &[T], output: &mut [T]) {
+        if !geometry.is_activated() || output.is_empty() {
+            return (self.run)(geometry, rows, input, output);
+        }
+        geometry.assert_fits(&rows, input, output);
+        let row_len = geometry.row_len();
+        let most = if geometry.walk() == Walk::Shared { LARGE_PART } else { PART };
+        let plane = geometry.rows() / geometry.planes();
+        let part = match most / (plane * row_len) {
+            0 => most.div_ceil(row_len),
+            planes => planes * plane,
+        };
+        let mut row = rows.start;
+        for output in output.chunks_mut(part * row_len) {
+            let end = rows.end.min(row + part);
+            (self.run)(geometry, row..end, input, output);
+            (self.activate)(geometry, output);
+            row = end;
+        }
+    }
 }
 
 /// The kernels for all element types.
@@ -120,6 +169,11 @@ pub struct Kernels<T> {
     /// The sum over the divisor; 0 of an empty window. Of integers, the sum is exact, and the quotient
     /// is rounded as the geometry says and ends at the ends of the type. Not for `u32` and `i64`.
     pub mean: Option<Kernel<T>>,
+    /// The mean of the real numbers that integers stand for, by the geometry's
+    /// [`requantization`](Geometry::requantization): the sum of
+    /// distances from the zero point, times the ratio, over the divisor, rounded once. Of `i8`, `u8`, `i16`,
+    /// `u16` and `i32`.
+    pub quantized_mean: Option<Kernel<T>>,
     /// Of floating-point numbers only.
     pub norms: Option<Norms<T>>,
 }
@@ -206,17 +260,11 @@ impl Backend {
                 f64: Kernels { max: max_of_floats::<f64, S>(), ..of_floats::<_, S>() },
                 f16: Kernels { max: max_in_order::<f16, S>(), ..of_floats::<_, S>() },
                 bf16: Kernels { max: max_in_order::<bf16, S>(), ..of_floats::<_, S>() },
-                i8: of_integers::<_, S>(
-                    fast::<Most<Largest>, _, S>(),
-                    Some(mean_of_bytes::<i8, S>()),
-                ),
-                u8: of_integers::<_, S>(
-                    fast::<Most<Largest>, _, S>(),
-                    Some(mean_of_bytes::<u8, S>()),
-                ),
-                i16: of_integers::<_, S>(i16, Some(short::<i16, S>())),
-                u16: of_integers::<_, S>(u16, Some(short::<u16, S>())),
-                i32: of_integers::<_, S>(i32, Some(long::<i32, S>())),
+                i8: of_quantized::<_, S>(fast::<Most<Largest>, _, S>(), mean_of_bytes::<i8, S>()),
+                u8: of_quantized::<_, S>(fast::<Most<Largest>, _, S>(), mean_of_bytes::<u8, S>()),
+                i16: of_quantized::<_, S>(i16, short::<i16, S>()),
+                u16: of_quantized::<_, S>(u16, short::<u16, S>()),
+                i32: of_quantized::<_, S>(i32, long::<i32, S>()),
                 u32: of_integers::<_, S>(u32, None),
                 i64: of_integers::<_, S>(i64, None),
             },
@@ -335,32 +383,50 @@ impl Backend {
     }
 }
 
-const fn fast<R: Reduction<T::Acc>, T: Element, S: Memory<T>>() -> Kernel<T>
+const fn fast<R: Reduction<T::Acc>, T: Activated, S: Memory<T>>() -> Kernel<T>
 where
     Scalar: Memory<T, Vector = T::Acc>,
 {
-    Kernel { run: pool::<R, T, S>, walk: Some(Walk::of_pool::<T, S>), lanes: S::N }
+    Kernel {
+        run: pool::<R, T, S>,
+        activate: activate::<T, S>,
+        walk: Some(Walk::of_pool::<T, S>),
+        lanes: S::N,
+    }
 }
 
-const fn usual<R: Reduction<T::Acc>, T: Element, S: Memory<T>>() -> Kernel<T>
+const fn usual<R: Reduction<T::Acc>, T: Activated, S: Memory<T>>() -> Kernel<T>
 where
     Scalar: Memory<T, Vector = T::Acc>,
 {
-    Kernel { run: plain::<R, T, S>, walk: Some(Walk::of_plain::<T, S>), lanes: S::N }
+    Kernel {
+        run: plain::<R, T, S>,
+        activate: activate::<T, S>,
+        walk: Some(Walk::of_plain::<T, S>),
+        lanes: S::N,
+    }
 }
 
-const fn rare<R: Reduction<T::Acc>, T: Element, S: Memory<T>>() -> Kernel<T>
+const fn rare<R: Reduction<T::Acc>, T: Activated, S: Memory<T>>() -> Kernel<T>
 where
     Scalar: Memory<T, Vector = T::Acc>,
 {
-    Kernel { run: plainest::<R, T, S>, walk: Some(Walk::of_plainest::<T, S>), lanes: S::N }
+    Kernel {
+        run: plainest::<R, T, S>,
+        activate: activate::<T, S>,
+        walk: Some(Walk::of_plainest::<T, S>),
+        lanes: S::N,
+    }
 }
 
-const fn loops<T>(run: fn(&Geometry, Range<usize>, &[T], &mut [T])) -> Kernel<T> {
-    Kernel { run, walk: None, lanes: 1 }
+const fn loops<T>(
+    run: fn(&Geometry, Range<usize>, &[T], &mut [T]),
+    activate: fn(&Geometry, &mut [T]),
+) -> Kernel<T> {
+    Kernel { run, activate, walk: None, lanes: 1 }
 }
 
-const fn max_of_floats<T: Element, S: Memory<T>>() -> Kernel<T>
+const fn max_of_floats<T: Activated, S: Memory<T>>() -> Kernel<T>
 where
     Scalar: Memory<T, Vector = T::Acc>,
 {
@@ -372,18 +438,19 @@ where
 }
 
 /// The largest element, by comparing integers.
-const fn max_in_order<T: Half, S: Memory<Ordered<T>>>() -> Kernel<T> {
+const fn max_in_order<T: Half + Activated, S: Memory<Ordered<T>> + Memory<T>>() -> Kernel<T> {
     Kernel {
         run: |geometry, rows, input, output| {
             let (input, output) = (Ordered::wrap_slice(input), Ordered::wrap_slice_mut(output));
             pool::<Most<Largest>, Ordered<T>, S>(geometry, rows, input, output);
         },
+        activate: activate::<T, S>,
         walk: Some(Walk::of_pool::<Ordered<T>, S>),
-        lanes: S::N,
+        lanes: <S as Lanes<u16>>::N,
     }
 }
 
-const fn of_floats<T: Element, S: Memory<T>>() -> Kernels<T>
+const fn of_floats<T: Activated, S: Memory<T>>() -> Kernels<T>
 where
     Scalar: Memory<T, Vector = T::Acc>,
 {
@@ -393,7 +460,7 @@ where
             norm_1: rare::<Magnitudes, T, S>(),
             norm_2: rare::<RootOfSquares, T, S>(),
             norm_max: rare::<LargestMagnitude, T, S>(),
-            norm_p: loops(norm_p::<T>),
+            norm_p: loops(norm_p::<T>, activate::<T, S>),
         }),
         max_number: rare::<MostNumber<Largest>, T, S>(),
         min_number: rare::<MostNumber<Smallest>, T, S>(),
@@ -401,7 +468,7 @@ where
     }
 }
 
-const fn of_integers<T: Element, S: Memory<T>>(
+const fn of_integers<T: Activated, S: Memory<T>>(
     max: Kernel<T>,
     mean: Option<Kernel<T>>,
 ) -> Kernels<T>
@@ -409,7 +476,21 @@ where
     Scalar: Memory<T, Vector = T::Acc>,
 {
     let min = rare::<Most<Smallest>, T, S>();
-    Kernels { max, max_number: max, min, min_number: min, mean, norms: None }
+    Kernels { max, max_number: max, min, min_number: min, mean, quantized_mean: None, norms: None }
+}
+
+/// Those of an integer that may stand for a real number.
+const fn of_quantized<T: Activated + Quantized, S: Memory<T>>(
+    max: Kernel<T>,
+    mean: Kernel<T>,
+) -> Kernels<T>
+where
+    Scalar: Memory<T, Vector = T::Acc>,
+{
+    Kernels {
+        quantized_mean: Some(loops(autovec::quantized_mean::<T>, clamp::<T, S>)),
+        ..of_integers::<T, S>(max, Some(mean))
+    }
 }
 
 /// Averages of integers, summed in `i32` if those hold all sums and divisors.
@@ -432,7 +513,8 @@ fn mean<T: Small, S: Memory<Summed<T>> + Memory<SummedLong<T>>>(
     }
 }
 
-const fn short<T: Small, S: Memory<Summed<T>> + Memory<SummedLong<T>>>() -> Kernel<T>
+const fn short<T: Small + Activated, S: Memory<T> + Memory<Summed<T>> + Memory<SummedLong<T>>>()
+-> Kernel<T>
 where
     Summed<T>: Element,
     SummedLong<T>: Element,
@@ -441,6 +523,7 @@ where
 {
     Kernel {
         run: mean::<T, S>,
+        activate: activate::<T, S>,
         walk: Some(|geometry| match fits_short::<T>(geometry) {
             true => Walk::of_plain::<Summed<T>, S>(geometry),
             false => Walk::of_plainest::<SummedLong<T>, S>(geometry),
@@ -449,23 +532,24 @@ where
     }
 }
 
-const fn long<T: Pod, S: Memory<SummedLong<T>>>() -> Kernel<T>
+const fn long<T: Activated, S: Memory<T> + Memory<SummedLong<T>>>() -> Kernel<T>
 where
     SummedLong<T>: Element,
     Scalar: Memory<SummedLong<T>, Vector = <SummedLong<T> as Element>::Acc>,
 {
     Kernel {
         run: long_mean::<T, S>,
+        activate: activate::<T, S>,
         walk: Some(Walk::of_plainest::<SummedLong<T>, S>),
-        lanes: S::N,
+        lanes: <S as Lanes<<SummedLong<T> as Element>::Acc>>::N,
     }
 }
 
 /// Averages of bytes, summed in `i16` if that holds them: it does for all windows that are not large.
 const fn mean_of_bytes<T, S>() -> Kernel<T>
 where
-    T: Byte,
-    S: Memory<SummedShort<T>> + Memory<Summed<T>> + Memory<SummedLong<T>>,
+    T: Byte + Activated,
+    S: Memory<T> + Memory<SummedShort<T>> + Memory<Summed<T>> + Memory<SummedLong<T>>,
     SummedShort<T>: Element,
     Summed<T>: Element,
     SummedLong<T>: Element,
@@ -489,6 +573,7 @@ where
                 long_mean::<T, S>(geometry, rows, input, output);
             }
         },
+        activate: activate::<T, S>,
         walk: Some(|geometry| match fits_shortest(geometry) {
             true => Walk::of_pool::<SummedShort<T>, S>(geometry),
             false => Walk::of_plainest::<SummedLong<T>, S>(geometry),
@@ -498,7 +583,7 @@ where
 }
 
 /// The taps of a window and the magnitude of its divisor, where that is not the number of taps at most.
-fn taps_and_divisor(geometry: &Geometry) -> (u64, u64) {
+pub(crate) fn taps_and_divisor(geometry: &Geometry) -> (u64, u64) {
     let divisor = match geometry.divisor() {
         Divisor::Constant(n) => n.unsigned_abs(),
         _ => 0,
@@ -616,29 +701,38 @@ pub static BACKENDS: &[Backend] = &[
 macro_rules! of_plain_loops {
     ($module:ident) => {{
         macro_rules! integers {
-            ($mean:expr) => {
+            ($mean:expr, $quantized:expr) => {
                 Kernels {
-                    max: loops($module::max),
-                    max_number: loops($module::max),
-                    min: loops($module::min),
-                    min_number: loops($module::min),
+                    max: loops($module::max, $module::activate),
+                    max_number: loops($module::max, $module::activate),
+                    min: loops($module::min, $module::activate),
+                    min_number: loops($module::min, $module::activate),
                     mean: $mean,
+                    quantized_mean: $quantized,
                     norms: None,
                 }
+            };
+        }
+        macro_rules! quantized {
+            () => {
+                integers!(
+                    Some(loops($module::mean_of_integers, $module::activate)),
+                    Some(loops($module::quantized_mean, $module::clamp))
+                )
             };
         }
         macro_rules! floats {
             () => {
                 Kernels {
-                    max_number: loops($module::max_number),
-                    min_number: loops($module::min_number),
+                    max_number: loops($module::max_number, $module::activate),
+                    min_number: loops($module::min_number, $module::activate),
                     norms: Some(Norms {
-                        norm_1: loops($module::norm_1),
-                        norm_2: loops($module::norm_2),
-                        norm_max: loops($module::norm_max),
-                        norm_p: loops($module::norm_p),
+                        norm_1: loops($module::norm_1, $module::activate),
+                        norm_2: loops($module::norm_2, $module::activate),
+                        norm_max: loops($module::norm_max, $module::activate),
+                        norm_p: loops($module::norm_p, $module::activate),
                     }),
-                    ..integers!(Some(loops($module::mean)))
+                    ..integers!(Some(loops($module::mean, $module::activate)), None)
                 }
             };
         }
@@ -647,13 +741,13 @@ macro_rules! of_plain_loops {
             f64: floats!(),
             f16: floats!(),
             bf16: floats!(),
-            i8: integers!(Some(loops($module::mean_of_integers))),
-            u8: integers!(Some(loops($module::mean_of_integers))),
-            i16: integers!(Some(loops($module::mean_of_integers))),
-            u16: integers!(Some(loops($module::mean_of_integers))),
-            i32: integers!(Some(loops($module::mean_of_integers))),
-            u32: integers!(None),
-            i64: integers!(None),
+            i8: quantized!(),
+            u8: quantized!(),
+            i16: quantized!(),
+            u16: quantized!(),
+            i32: quantized!(),
+            u32: integers!(None, None),
+            i64: integers!(None, None),
         }
     }};
 }

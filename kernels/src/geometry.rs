@@ -218,7 +218,61 @@ pub struct Geometry {
     rounding: Rounding,
     /// Its bits: an exponent is compared like the rest, it is never NaN.
     exponent: u64,
+    requantization: Option<Requantization>,
+    /// The bits of both bounds.
+    clamp: Option<[u64; 2]>,
     walk: Walk,
+}
+
+/// From the integers that stand for the real numbers of one tensor to those of another.
+///
+/// An integer `q` stands for the distance from its tensor's zero point, in steps of its scale.
+///
+/// ```
+/// use lanepool_kernels::{Axis, Divisor, Geometry, REFERENCE, Requantization};
+///
+/// // Steps of 0.5 from 10 on become steps of 0.25 from 20 on.
+/// let finer = Requantization::new(0.5 / 0.25, [10, 20]);
+/// let geometry = Geometry::new(1, [Axis::UNIT; 3], 1, Divisor::Present).unwrap();
+/// let mut output = [0];
+/// REFERENCE.kernels().u8.max.pool(&geometry.requantized(finer), 0..1, &[13], &mut output);
+/// assert_eq!(output, [26]);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Requantization {
+    /// The bits of the ratio.
+    ratio: u64,
+    zero_points: [i32; 2],
+}
+
+impl Requantization {
+    /// By the ratio of the input's scale to the output's, and the zero points of both.
+    pub fn new(ratio: f64, zero_points: [i32; 2]) -> Self {
+        Self { ratio: ratio.to_bits(), zero_points }
+    }
+
+    /// How many steps of the output are one of the input.
+    pub fn ratio(&self) -> f64 {
+        f64::from_bits(self.ratio)
+    }
+
+    /// What stands for 0 in the input, and in the output.
+    pub fn zero_points(&self) -> [i32; 2] {
+        self.zero_points
+    }
+
+    /// Whether an integer stands for the same number in both.
+    ///
+    /// ```
+    /// use lanepool_kernels::Requantization;
+    ///
+    /// assert!(Requantization::new(1.0, [7, 7]).is_identity());
+    /// assert!(!Requantization::new(1.0, [7, 8]).is_identity());
+    /// ```
+    pub fn is_identity(&self) -> bool {
+        let [input, output] = self.zero_points;
+        self.ratio() == 1.0 && input == output
+    }
 }
 
 impl Geometry {
@@ -268,6 +322,8 @@ impl Geometry {
             divisor,
             rounding: Rounding::default(),
             exponent: 0,
+            requantization: None,
+            clamp: None,
             walk: Walk::Down,
         };
         Some(geometry.walked())
@@ -375,6 +431,44 @@ impl Geometry {
     /// The exponent `p` of [`norm_p`](crate::Norms::norm_p).
     pub fn exponent(&self) -> f64 {
         f64::from_bits(self.exponent)
+    }
+
+    /// How the input's integers become those of the output, if they stand for other numbers there.
+    pub fn requantization(&self) -> Option<&Requantization> {
+        self.requantization.as_ref()
+    }
+
+    /// The same pooling, with an output of other scale or zero point than the input.
+    #[must_use]
+    pub fn requantized(self, requantization: Requantization) -> Self {
+        Self { requantization: Some(requantization), ..self }
+    }
+
+    /// The bounds of the results, if there are any.
+    pub fn clamp(&self) -> Option<[f64; 2]> {
+        Some(self.clamp?.map(f64::from_bits))
+    }
+
+    /// The same pooling, with results that lie between two bounds: the values of the element type that are
+    /// nearest to these, of integers halves away from zero.
+    ///
+    /// ```
+    /// use lanepool_kernels::{Axis, Divisor, Geometry, REFERENCE};
+    ///
+    /// let geometry = Geometry::new(1, [Axis::UNIT; 3], 1, Divisor::Present).unwrap();
+    /// let mut output = [0];
+    /// REFERENCE.kernels().i8.max.pool(&geometry.clamped(0.0, 6.0), 0..1, &[-3], &mut output);
+    /// assert_eq!(output, [0]);
+    /// ```
+    #[must_use]
+    pub fn clamped(self, min: f64, max: f64) -> Self {
+        Self { clamp: Some([min, max].map(f64::to_bits)), ..self }
+    }
+
+    /// Whether [`Kernel::activate`](crate::Kernel::activate) has anything to do.
+    #[inline(always)]
+    pub(crate) fn is_activated(&self) -> bool {
+        self.requantization.is_some() || self.clamp.is_some()
     }
 
     /// The same pooling, with this exponent of norms.

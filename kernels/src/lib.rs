@@ -20,7 +20,7 @@
 //! - **A reduction**: a type that implements `Reduction`, its plain loop in `reference`, and a line
 //!   each in the tables of [`Kernels`].
 //! - **An element type**: an `Element` in `number`, which says what it is reduced in: itself, if it is a
-//!   `Number`. A `Memory` of it in each file in `simd/`, empty where converting lane by lane will do. A
+//!   `Number`; the value nearest to a bound, in `activate`. A `Memory` of it in each file in `simd/`, empty where converting lane by lane will do. A
 //!   line in [`AllKernels`], and what `reference` makes of it. If what it is reduced in is new, too, each
 //!   file in `simd/` has `Lanes` of that. A kernel that is `fast` is nearly 100 KB of code for each
 //!   instruction set, one that is `rare` hardly any: `benches/types.rs` says what is worth it.
@@ -29,6 +29,7 @@
 #![cfg_attr(not(feature = "std"), no_std)]
 
 mod across;
+mod activate;
 mod autovec;
 mod backend;
 mod down;
@@ -55,7 +56,7 @@ mod whole;
 pub use backend::{AllKernels, BACKENDS, Backend, Kernel, Kernels, Norms, REFERENCE};
 #[cfg(feature = "std")]
 pub use backend::{ENV, NoSuchBackend};
-pub use geometry::{Axis, Divisor, Geometry, Strides};
+pub use geometry::{Axis, Divisor, Geometry, Requantization, Strides};
 pub use half::{bf16, f16};
 pub use number::Rounding;
 pub use walk::Walk;

@@ -1,5 +1,6 @@
 //! Elements, and the numbers in which windows of them are reduced.
 
+use crate::activate::Requantized;
 use crate::half_bits::{narrowed, widened};
 use bytemuck::{Pod, TransparentWrapper, Zeroable, must_cast};
 use half::{bf16, f16};
@@ -379,6 +380,36 @@ macro_rules! small {
 }
 
 small!(i8, u8, i16, u16);
+
+/// An integer that may stand for a real number.
+pub(crate) trait Quantized: Pod {
+    /// What windows of few taps are summed in.
+    type Few: Element<Acc: Requantized> + TransparentWrapper<Self>;
+
+    /// What all others are summed in.
+    type Many: Element<Acc: Requantized> + TransparentWrapper<Self>;
+
+    /// What few taps are, and small divisors: sums of distances from the zero point do not overflow.
+    const FEW: [u64; 2];
+}
+
+macro_rules! quantized {
+    ($($integer:ident),*) => { $(
+        impl Quantized for $integer {
+            type Few = Summed<Self>;
+            type Many = SummedLong<Self>;
+            const FEW: [u64; 2] = [Self::MOST_SUMMED, i32::MAX as u64];
+        }
+    )* };
+}
+
+quantized!(i8, u8, i16, u16);
+
+impl Quantized for i32 {
+    type Few = SummedLong<Self>;
+    type Many = SummedLong<Self>;
+    const FEW: [u64; 2] = [u64::MAX; 2];
+}
 
 /// An integer of which some can be summed in an `i16`.
 pub(crate) trait Byte: Small {}

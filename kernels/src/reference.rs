@@ -3,7 +3,7 @@
 //! Nothing here may use `simd`, `order`, `number`, a helper of [`Geometry`], unsafe code, or cleverness.
 #![forbid(unsafe_code)]
 
-use crate::{Axis, Divisor, Geometry, Rounding};
+use crate::{Axis, Divisor, Geometry, Requantization, Rounding};
 use core::ops::Range;
 use half::{bf16, f16};
 
@@ -13,6 +13,10 @@ pub(crate) trait Ordered: Copy + PartialOrd {
     const GREATEST: Self;
     /// The same value, of which there is one NaN and one zero.
     fn canonical(self) -> Self;
+    /// The nearest value to a bound, of integers halves away from zero.
+    fn nearest_to(bound: f64) -> Self;
+    /// What stands in the output for what this stands for in the input.
+    fn requantized(self, requantization: &Requantization, rounding: Rounding) -> Self;
 }
 
 /// An element that is averaged in `Sum`.
@@ -69,7 +73,7 @@ macro_rules! sums {
 sums!(f32: libm::sqrtf, libm::powf; f64: libm::sqrt, libm::pow);
 
 macro_rules! floats {
-    ($($float:ident in $sum:ident: $zero:expr, $to_sum:expr, $round:expr);* $(;)?) => { $(
+    ($($float:ident in $sum:ident: $zero:expr, $to_sum:expr, $round:expr, $nearest:expr);* $(;)?) => { $(
         impl Ordered for $float {
             const LEAST: Self = Self::NEG_INFINITY;
             const GREATEST: Self = Self::INFINITY;
@@ -79,6 +83,12 @@ macro_rules! floats {
                     _ if self == $zero => $zero,
                     _ => self,
                 }
+            }
+            fn nearest_to(bound: f64) -> Self {
+                $nearest(bound)
+            }
+            fn requantized(self, _: &Requantization, _: Rounding) -> Self {
+                self
             }
         }
 
@@ -95,10 +105,10 @@ macro_rules! floats {
 }
 
 floats! {
-    f32 in f32: 0.0, |x| x, |x| x;
-    f64 in f64: 0.0, |x| x, |x| x;
-    f16 in f32: f16::ZERO, f16::to_f32, f16::from_f32;
-    bf16 in f32: bf16::ZERO, bf16::to_f32, bf16::from_f32;
+    f32 in f32: 0.0, |x| x, |x| x, |x| x as f32;
+    f64 in f64: 0.0, |x| x, |x| x, |x| x;
+    f16 in f32: f16::ZERO, f16::to_f32, f16::from_f32, f16::from_f64;
+    bf16 in f32: bf16::ZERO, bf16::to_f32, bf16::from_f32, bf16::from_f64;
 }
 
 macro_rules! integers {
@@ -108,6 +118,14 @@ macro_rules! integers {
             const GREATEST: Self = Self::MAX;
             fn canonical(self) -> Self {
                 self
+            }
+            fn nearest_to(bound: f64) -> Self {
+                libm::round(bound) as Self
+            }
+            fn requantized(self, by: &Requantization, rounding: Rounding) -> Self {
+                let distance = i128::from(self) - i128::from(by.zero_points()[0]);
+                let q = requantized(distance, 1, by, rounding);
+                q.clamp(Self::MIN.into(), Self::MAX.into()) as Self
             }
         }
 
@@ -217,6 +235,65 @@ pub(crate) fn mean_of_integers<T: Integer>(
         let mean = divide(sum, window.divisor(), geometry.rounding());
         mean.clamp(T::LEAST.into(), T::GREATEST.into()).try_into().unwrap_or(T::LEAST)
     });
+}
+
+/// The mean of the numbers that integers stand for: the sum of their distances from the zero point over
+/// the divisor, requantised.
+pub(crate) fn quantized_mean<T: Integer>(
+    geometry: &Geometry,
+    rows: Range<usize>,
+    input: &[T],
+    output: &mut [T],
+) {
+    let same = Requantization::new(1.0, [0, 0]);
+    let by = geometry.requantization().unwrap_or(&same);
+    let zero_point = i128::from(by.zero_points()[0]);
+    pool(geometry, rows, input, output, |window| {
+        let sum: i128 = window.elements().map(|q| Into::<i128>::into(q) - zero_point).sum();
+        let mean = requantized(sum, window.divisor(), by, geometry.rounding());
+        mean.clamp(T::LEAST.into(), T::GREATEST.into()).try_into().unwrap_or(T::LEAST)
+    });
+}
+
+/// What stands for a distance from the input's zero point over a divisor: that many steps of the output from
+/// its zero point, rounded as told. If the quantisations are alike, the quotient is exact.
+fn requantized(distance: i128, divisor: i128, by: &Requantization, rounding: Rounding) -> i128 {
+    let zero_point = by.zero_points()[1];
+    if by.is_identity() {
+        return divide(distance + i128::from(zero_point) * divisor, divisor, rounding);
+    }
+    let number = distance as f64 * by.ratio() / divisor as f64 + f64::from(zero_point);
+    let below = libm::floor(number);
+    let rounded = match rounding {
+        Rounding::HalfAwayFromZero => libm::round(number),
+        Rounding::HalfEven => libm::rint(number),
+        Rounding::HalfUp => below + if number - below >= 0.5 { 1.0 } else { 0.0 },
+        Rounding::Truncate => libm::trunc(number),
+    };
+    rounded as i128
+}
+
+/// Requantises and clamps results.
+pub(crate) fn activate<T: Ordered>(geometry: &Geometry, output: &mut [T]) {
+    if let Some(by) = geometry.requantization() {
+        for out in &mut *output {
+            *out = out.requantized(by, geometry.rounding());
+        }
+    }
+    clamp(geometry, output);
+}
+
+/// Clamps results; NaN stays what it is.
+pub(crate) fn clamp<T: Ordered>(geometry: &Geometry, output: &mut [T]) {
+    let Some(bounds) = geometry.clamp() else { return };
+    let [min, max] = bounds.map(|bound| T::nearest_to(bound).canonical());
+    for out in output {
+        if *out < min {
+            *out = min;
+        } else if *out > max {
+            *out = max;
+        }
+    }
 }
 
 /// The quotient, rounded as told.

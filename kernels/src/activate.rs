@@ -1,0 +1,190 @@
+//! What happens to the results of a pooling: they are requantised, and clamped.
+//!
+//! A pass over what a walk has just written, in any walk's stead: that it is still in the cache is seen to by
+//! [`Kernel::pool`](crate::Kernel::pool).
+
+use crate::number::{Element, Number};
+use crate::simd::{Memory, load_first, store_first};
+use crate::{Geometry, Requantization, Rounding};
+use half::{bf16, f16};
+
+/// An element that results are written as.
+pub(crate) trait Activated: Element {
+    /// The nearest value to a bound, of integers halves away from zero.
+    fn nearest_to(bound: f64) -> Self;
+
+    /// Requantises some; floating-point numbers are not quantised.
+    fn requantize(some: &mut [Self], scaling: &Scaling);
+}
+
+macro_rules! floats {
+    ($($float:ident: $nearest:expr),*) => { $(
+        impl Activated for $float {
+            #[inline(always)]
+            fn nearest_to(bound: f64) -> Self {
+                $nearest(bound)
+            }
+
+            #[inline(always)]
+            fn requantize(_: &mut [Self], _: &Scaling) {}
+        }
+    )* };
+}
+
+floats!(f32: |x| x as f32, f64: |x| x, f16: f16::from_f64, bf16: bf16::from_f64);
+
+macro_rules! integers {
+    ($($integer:ident),*) => { $(
+        impl Activated for $integer {
+            #[inline(always)]
+            fn nearest_to(bound: f64) -> Self {
+                libm::round(bound) as Self
+            }
+
+            #[inline(always)]
+            fn requantize(some: &mut [Self], scaling: &Scaling) {
+                for q in some {
+                    let distance = *q as f64 - scaling.zero_points[0];
+                    *q = scaling.scaled(distance, 1.0) as Self;
+                }
+            }
+        }
+    )* };
+}
+
+integers!(i8, u8, i16, u16, i32, u32, i64);
+
+/// What sums of distances from the zero point are in.
+pub(crate) trait Requantized: Number {
+    /// A sum over a divisor, in the output's integers.
+    fn requantized(self, divisor: Self, scaling: &Scaling) -> Self;
+}
+
+impl Requantized for i32 {
+    #[inline(always)]
+    fn requantized(self, divisor: Self, scaling: &Scaling) -> Self {
+        scaling.scaled(self.into(), divisor.into()) as Self
+    }
+}
+
+impl Requantized for i64 {
+    #[inline(always)]
+    fn requantized(self, divisor: Self, scaling: &Scaling) -> Self {
+        if scaling.alike {
+            scaling.exact(self, divisor)
+        } else {
+            scaling.scaled(self as f64, divisor as f64) as Self
+        }
+    }
+}
+
+/// A requantisation and its rounding.
+pub(crate) struct Scaling {
+    ratio: f64,
+    /// Of input and output.
+    zero_points: [f64; 2],
+    rounding: Rounding,
+    alike: bool,
+}
+
+/// Further from zero than any integer of 32 bits; that far, halves are exact.
+const FAR: f64 = (1u64 << 40) as f64;
+
+/// Added to a number and subtracted again, it rounds to an integer, halves to even.
+const ROUNDS: f64 = (3u64 << 51) as f64;
+
+impl Scaling {
+    pub(crate) fn of(geometry: &Geometry) -> Self {
+        let same = Requantization::new(1.0, [0, 0]);
+        let requantization = geometry.requantization().unwrap_or(&same);
+        Self {
+            ratio: requantization.ratio(),
+            zero_points: requantization.zero_points().map(f64::from),
+            rounding: geometry.rounding(),
+            alike: requantization.is_identity(),
+        }
+    }
+
+    /// What stands for 0 in the input.
+    pub(crate) fn zero_point(&self) -> i64 {
+        self.zero_points[0] as i64
+    }
+
+    /// A distance from the input's zero point over a divisor, in the output's integers. That is exact for
+    /// alike quantisations if both are of 32 bits: a quotient that is not a half is further from one than
+    /// it is rounded by.
+    #[inline(always)]
+    fn scaled(&self, distance: f64, divisor: f64) -> f64 {
+        rounded(distance * self.ratio / divisor + self.zero_points[1], self.rounding)
+    }
+
+    /// The same where the quantisations are alike.
+    fn exact(&self, distance: i64, divisor: i64) -> i64 {
+        let [sign, divisor] = [i128::from(divisor.signum()), i128::from(divisor.unsigned_abs())];
+        let n = i128::from(distance) * sign + i128::from(self.zero_point()) * divisor;
+        let (below, rest) = (n.div_euclid(divisor), n.rem_euclid(divisor));
+        let missing = divisor - rest;
+        let up = match self.rounding {
+            Rounding::HalfAwayFromZero => rest > missing || rest == missing && n > 0,
+            Rounding::HalfEven => rest > missing || rest == missing && below & 1 != 0,
+            Rounding::HalfUp => rest >= missing,
+            Rounding::Truncate => n < 0 && rest > 0,
+        };
+        (below + i128::from(up)) as i64
+    }
+}
+
+/// The integer that a number is rounded to.
+#[inline(always)]
+fn rounded(x: f64, rounding: Rounding) -> f64 {
+    let x = x.clamp(-FAR, FAR);
+    let nearest = x + ROUNDS - ROUNDS;
+    let rest = x - nearest;
+    match rounding {
+        Rounding::HalfAwayFromZero if rest == 0.5 && x > 0.0 => nearest + 1.0,
+        Rounding::HalfAwayFromZero if rest == -0.5 && x < 0.0 => nearest - 1.0,
+        Rounding::HalfUp if rest == 0.5 => nearest + 1.0,
+        Rounding::Truncate if rest < 0.0 && x > 0.0 => nearest - 1.0,
+        Rounding::Truncate if rest > 0.0 && x < 0.0 => nearest + 1.0,
+        _ => nearest,
+    }
+}
+
+/// See [`Kernel::activate`](crate::Kernel::activate).
+pub(crate) fn activate<T: Activated, S: Memory<T>>(geometry: &Geometry, output: &mut [T]) {
+    let simd = S::detect().expect("a backend is only run where it is supported");
+    if geometry.requantization().is_some() {
+        let scaling = Scaling::of(geometry);
+        simd.vectorize(
+            #[inline(always)]
+            || T::requantize(output, &scaling),
+        );
+    }
+    clamp::<T, S>(geometry, output);
+}
+
+/// Clamps all elements.
+pub(crate) fn clamp<T: Activated, S: Memory<T>>(geometry: &Geometry, output: &mut [T]) {
+    let simd = S::detect().expect("a backend is only run where it is supported");
+    let Some(bounds) = geometry.clamp() else { return };
+    let [min, max] = bounds.map(T::nearest_to);
+    simd.vectorize(
+        #[inline(always)]
+        || {
+            // No bound is −0.
+            let [min, max] = [min, max].map(
+                #[inline(always)]
+                |bound| simd.canonical(simd.splat(bound.widen())),
+            );
+            for i in (0..output.len()).step_by(S::N) {
+                let n = S::N.min(output.len() - i);
+                // SAFETY: no more elements than the output has left.
+                let v = unsafe { load_first::<T, S>(simd, output, i, n) };
+                // The second operand is kept where it is NaN.
+                let v = simd.min(max, simd.max(min, v));
+                // SAFETY: the same.
+                unsafe { store_first(simd, v, output, i, n) }
+            }
+        },
+    );
+}
