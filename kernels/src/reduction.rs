@@ -1,7 +1,7 @@
 //! What pooling does to the elements of a window.
 
 use crate::Rounding;
-use crate::number::Number;
+use crate::number::{FEW_SUMMED, Number};
 use crate::simd::Lanes;
 use core::marker::PhantomData;
 
@@ -10,8 +10,12 @@ use core::marker::PhantomData;
 pub(crate) enum Divide<V> {
     /// Divide by this, and round integers so.
     By(V, Rounding),
+    /// The same, by what [`Lanes::parts`] makes of this.
+    ByParts([V; 4], Rounding),
     /// Multiply by this, which is exact.
     ByReciprocal(V),
+    /// Multiply by this, which is a [`fraction`].
+    ByFraction(V),
 }
 
 impl<V: Copy> Divide<V> {
@@ -22,12 +26,45 @@ impl<V: Copy> Divide<V> {
         divisor: i64,
         rounding: Rounding,
     ) -> Self {
-        let divisor = A::nearest(divisor);
-        match divisor.exact_reciprocal() {
-            Some(reciprocal) => Self::ByReciprocal(simd.splat(reciprocal)),
-            None => Self::By(simd.splat(divisor), rounding),
+        let by = A::nearest(divisor);
+        if let Some(reciprocal) = by.exact_reciprocal() {
+            return Self::ByReciprocal(simd.splat(reciprocal));
+        }
+        match fraction(divisor, rounding) {
+            Some(factor) if S::PARTS => Self::ByFraction(simd.splat(A::nearest(factor))),
+            _ => Self::by_lanes::<A, S>(simd, simd.splat(by), rounding),
         }
     }
+
+    /// By a divisor for each lane, for several vectors.
+    #[inline(always)]
+    pub(crate) fn by_lanes<A: Number, S: Lanes<A, Vector = V>>(
+        simd: S,
+        divisors: V,
+        rounding: Rounding,
+    ) -> Self {
+        if S::PARTS {
+            Self::ByParts(simd.parts(divisors), rounding)
+        } else {
+            Self::By(divisors, rounding)
+        }
+    }
+}
+
+/// 2¹⁵ / d to the nearest integer, if multiplying by that, and dividing by 2¹⁵, rounds as dividing by d
+/// does whatever [`SummedShort`](crate::number::SummedShort) sums.
+///
+/// Quotients by an odd number are 1 / 2d away from the next half at least. The product is off by less
+/// if the sum, which is at most 255 d, times what d times the factor is off, is less than 2¹⁴.
+#[inline(always)]
+fn fraction(divisor: i64, rounding: Rounding) -> Option<i64> {
+    let magnitude = divisor.abs();
+    if magnitude % 2 == 0 || magnitude > FEW_SUMMED as i64 || rounding == Rounding::Truncate {
+        return None;
+    }
+    let factor = ((1 << 15) + magnitude / 2) / magnitude;
+    let off = (factor * magnitude - (1 << 15)).abs();
+    (magnitude > 1 && 255 * magnitude * off < 1 << 14).then_some(factor * divisor.signum())
 }
 
 /// A way to reduce a window to one value, in every lane at once.
@@ -230,7 +267,7 @@ pub(crate) struct Mean;
 
 impl<A: Number> Reduction<A> for Mean {
     const IDENTITY: A = A::ZERO;
-    const ORDERED: bool = true;
+    const ORDERED: bool = A::ROUNDS;
     const DIVIDES: bool = true;
     type Exact = Self;
 
@@ -244,6 +281,9 @@ impl<A: Number> Reduction<A> for Mean {
         simd.canonical(match divide {
             Divide::By(divisor, rounding) => simd.div(merged, divisor, rounding),
             Divide::ByReciprocal(factor) => simd.mul(merged, factor),
+            Divide::ByParts(parts, rounding) if S::PARTS => simd.div_parts(merged, parts, rounding),
+            Divide::ByFraction(factor) if S::PARTS => simd.mul_fraction(merged, factor),
+            Divide::ByParts(..) | Divide::ByFraction(_) => merged,
         })
     }
 }

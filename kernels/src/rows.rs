@@ -260,7 +260,8 @@ impl<T: Element, const K: usize, const STRIDE: usize> Row<'_, T, K, STRIDE> {
             if self.width.count(x, by) < K || self.width.count((x + S::N).min(end), by) < K {
                 // SAFETY: there are as many counts as the widest vector has lanes.
                 let counts = unsafe { load_lanes(simd, &self.counts[i / 2], 0) };
-                divides[i] = Divide::By(simd.mul(lines, counts), run.rounding);
+                let by = simd.mul(lines, counts);
+                divides[i] = Divide::by_lanes::<T::Acc, S>(simd, by, run.rounding);
             }
         }
         divides

@@ -101,6 +101,32 @@ pub(crate) trait Lanes<A: Number>: Isa {
         div_lanes::<A, Self>(self, a, b, rounding)
     }
 
+    /// Whether there is a faster way to divide several vectors by the same divisors, and by a fraction.
+    const PARTS: bool = false;
+
+    /// Makes of divisors what dividing by them takes.
+    #[inline(always)]
+    fn parts(self, divisors: Self::Vector) -> [Self::Vector; 4] {
+        [divisors; 4]
+    }
+
+    /// Divides each pair of lanes, as [`div`](Self::div) does, by what [`parts`](Self::parts) made.
+    #[inline(always)]
+    fn div_parts(
+        self,
+        a: Self::Vector,
+        parts: [Self::Vector; 4],
+        rounding: Rounding,
+    ) -> Self::Vector {
+        self.div(a, parts[3], rounding)
+    }
+
+    /// Multiplies each pair of lanes of 16 bits, and divides by 2¹⁵, halves rounded up.
+    #[inline(always)]
+    fn mul_fraction(self, a: Self::Vector, b: Self::Vector) -> Self::Vector {
+        self.mul(a, b)
+    }
+
     /// The square root of each lane; of integers, not used.
     #[inline(always)]
     fn sqrt(self, v: Self::Vector) -> Self::Vector {

@@ -448,10 +448,15 @@ fn mul_32(_: Avx2, a: __m256i, b: __m256i) -> __m256i {
 /// With p the greatest power of two below the divisor d, 2¹⁶p / d is rounded up to a factor of 16 bits. A
 /// number n times that, over 2¹⁶p, exceeds n / d by less than n / 2¹⁶p; that is less than 1 / 2d, which is
 /// how far a quotient is from the next half of an integer, if n < 2¹⁴. The product is cut to units of
-/// 1 / 4p, which do not tell apart less than that, and keep halves exact. Where the divisor is the same
-/// in a loop, the compiler makes the factor once.
+/// 1 / 4p, which do not tell apart less than that, and keep halves exact.
 #[inline(always)]
-fn div_16(_: Avx2, a: __m256i, b: __m256i, rounding: Rounding) -> __m256i {
+fn div_16(simd: Avx2, a: __m256i, b: __m256i, rounding: Rounding) -> __m256i {
+    div_parts_16(simd, a, parts_16(simd, b), rounding)
+}
+
+/// The factor, by what the product is divided, in how many units it is, and the divisor, for its sign.
+#[inline(always)]
+fn parts_16(_: Avx2, b: __m256i) -> [__m256i; 4] {
     #[target_feature(enable = "avx2")]
     #[inline]
     fn factor(divisor: __m128i) -> (__m256i, __m256i) {
@@ -474,14 +479,23 @@ fn div_16(_: Avx2, a: __m256i, b: __m256i, rounding: Rounding) -> __m256i {
     }
     #[target_feature(enable = "avx2")]
     #[inline]
-    fn div(a: __m256i, b: __m256i, rounding: Rounding) -> __m256i {
+    fn parts(b: __m256i) -> [__m256i; 4] {
         let divisor = _mm256_abs_epi16(b);
         let (low, low_units) = factor(_mm256_castsi256_si128(divisor));
         let (high, high_units) = factor(_mm256_extracti128_si256::<1>(divisor));
         let (factor, units) = (pack(low, high), pack(low_units, high_units));
-        let inverse = pack(inverse(low_units), inverse(high_units));
-        let half = _mm256_srli_epi16::<1>(units);
+        [factor, pack(inverse(low_units), inverse(high_units)), units, b]
+    }
+    // SAFETY: the token proves that the CPU has AVX2.
+    unsafe { parts(b) }
+}
 
+#[inline(always)]
+fn div_parts_16(_: Avx2, a: __m256i, parts: [__m256i; 4], rounding: Rounding) -> __m256i {
+    #[target_feature(enable = "avx2")]
+    #[inline]
+    fn div(a: __m256i, [factor, inverse, units, b]: [__m256i; 4], rounding: Rounding) -> __m256i {
+        let half = _mm256_srli_epi16::<1>(units);
         let n = _mm256_slli_epi16::<2>(_mm256_abs_epi16(a));
         let exact = _mm256_mulhi_epu16(n, factor);
         let rounded = match rounding {
@@ -502,7 +516,7 @@ fn div_16(_: Avx2, a: __m256i, b: __m256i, rounding: Rounding) -> __m256i {
         _mm256_sign_epi16(_mm256_sign_epi16(rounded, a), b)
     }
     // SAFETY: the token proves that the CPU has AVX2.
-    unsafe { div(a, b, rounding) }
+    unsafe { div(a, parts, rounding) }
 }
 
 /// Quotients of 32 bits, by way of `f64`. One that is no half of an integer is 1 / 2d away from the next,
@@ -577,7 +591,7 @@ fn keep_bytes(_: Avx2, v: __m256i, bytes: Range<usize>, rest: __m256i) -> __m256
 }
 
 macro_rules! integers {
-    ($($integer:ident[$n:literal]: $add:ident, $max:ident, $min:ident, $deinterleave:ident, $mul:path, $div:path);* $(;)?) => { $(
+    ($($integer:ident[$n:literal]: $add:ident, $max:ident, $min:ident, $deinterleave:ident, $mul:path, $div:path $(, $parts:ident, $div_parts:ident, $mul_fraction:ident)?);* $(;)?) => { $(
         impl Lanes<$integer> for Avx2 {
             type Vector = __m256i;
             type Array = [$integer; $n];
@@ -595,6 +609,22 @@ macro_rules! integers {
             fn div(self, a: __m256i, b: __m256i, rounding: Rounding) -> __m256i {
                 $div(self, a, b, rounding)
             }
+
+            $(
+                const PARTS: bool = true;
+
+                intrinsics!(__m256i: mul_fraction = $mul_fraction);
+
+                #[inline(always)]
+                fn parts(self, divisors: __m256i) -> [__m256i; 4] {
+                    $parts(self, divisors)
+                }
+
+                #[inline(always)]
+                fn div_parts(self, a: __m256i, parts: [__m256i; 4], rounding: Rounding) -> __m256i {
+                    $div_parts(self, a, parts, rounding)
+                }
+            )?
 
             #[inline(always)]
             fn keep(self, v: __m256i, lanes: Range<usize>, rest: __m256i) -> __m256i {
@@ -622,7 +652,7 @@ macro_rules! integers {
 integers! {
     i8[32]: _mm256_add_epi8, _mm256_max_epi8, _mm256_min_epi8, deinterleave_8, mul_lanes::<i8, _>, div_lanes::<i8, _>;
     u8[32]: _mm256_add_epi8, _mm256_max_epu8, _mm256_min_epu8, deinterleave_8, mul_lanes::<u8, _>, div_lanes::<u8, _>;
-    i16[16]: _mm256_add_epi16, _mm256_max_epi16, _mm256_min_epi16, deinterleave_16, mul_16, div_16;
+    i16[16]: _mm256_add_epi16, _mm256_max_epi16, _mm256_min_epi16, deinterleave_16, mul_16, div_16, parts_16, div_parts_16, _mm256_mulhrs_epi16;
     u16[16]: _mm256_add_epi16, _mm256_max_epu16, _mm256_min_epu16, deinterleave_16, mul_16, div_lanes::<u16, _>;
     i32[8]: _mm256_add_epi32, _mm256_max_epi32, _mm256_min_epi32, deinterleave_32, mul_32, div_32;
     u32[8]: _mm256_add_epi32, _mm256_max_epu32, _mm256_min_epu32, deinterleave_32, mul_32, div_lanes::<u32, _>;

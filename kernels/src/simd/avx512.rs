@@ -432,7 +432,12 @@ fn mul_32(_: Avx512, a: __m512i, b: __m512i) -> __m512i {
 
 /// Quotients of 16 bits, as `Avx2` has them.
 #[inline(always)]
-fn div_16(_: Avx512, a: __m512i, b: __m512i, rounding: Rounding) -> __m512i {
+fn div_16(simd: Avx512, a: __m512i, b: __m512i, rounding: Rounding) -> __m512i {
+    div_parts_16(simd, a, parts_16(simd, b), rounding)
+}
+
+#[inline(always)]
+fn parts_16(_: Avx512, b: __m512i) -> [__m512i; 4] {
     #[target_feature(enable = "avx512f,avx512bw,avx512dq")]
     #[inline]
     fn factor(divisor: __m256i) -> [__m256i; 3] {
@@ -452,13 +457,26 @@ fn div_16(_: Avx512, a: __m512i, b: __m512i, rounding: Rounding) -> __m512i {
     }
     #[target_feature(enable = "avx512f,avx512bw,avx512dq")]
     #[inline]
-    fn div(a: __m512i, b: __m512i, rounding: Rounding) -> __m512i {
+    fn parts(b: __m512i) -> [__m512i; 4] {
         let [low, high]: [__m256i; 2] = must_cast(_mm512_abs_epi16(b));
         let [low_factor, low_units, low_inverse] = factor(low);
         let [high_factor, high_units, high_inverse] = factor(high);
-        let factor = must_cast([low_factor, high_factor]);
-        let units = must_cast([low_units, high_units]);
-        let inverse = must_cast([low_inverse, high_inverse]);
+        [
+            must_cast([low_factor, high_factor]),
+            must_cast([low_inverse, high_inverse]),
+            must_cast([low_units, high_units]),
+            b,
+        ]
+    }
+    // SAFETY: the token proves that the CPU has AVX-512.
+    unsafe { parts(b) }
+}
+
+#[inline(always)]
+fn div_parts_16(_: Avx512, a: __m512i, parts: [__m512i; 4], rounding: Rounding) -> __m512i {
+    #[target_feature(enable = "avx512f,avx512bw")]
+    #[inline]
+    fn div(a: __m512i, [factor, inverse, units, b]: [__m512i; 4], rounding: Rounding) -> __m512i {
         let (half, one) = (_mm512_srli_epi16::<1>(units), _mm512_set1_epi16(1));
 
         let negative = _mm512_movepi16_mask(_mm512_xor_si512(a, b));
@@ -482,7 +500,7 @@ fn div_16(_: Avx512, a: __m512i, b: __m512i, rounding: Rounding) -> __m512i {
         _mm512_mask_sub_epi16(rounded, negative, _mm512_setzero_si512(), rounded)
     }
     // SAFETY: the token proves that the CPU has AVX-512.
-    unsafe { div(a, b, rounding) }
+    unsafe { div(a, parts, rounding) }
 }
 
 /// Quotients of 32 bits, by way of `f64`, as `Avx2` has them.
@@ -516,7 +534,7 @@ fn div_32(_: Avx512, a: __m512i, b: __m512i, rounding: Rounding) -> __m512i {
 }
 
 macro_rules! integers {
-    ($($integer:ident[$n:literal]: $add:ident, $max:ident, $min:ident, $deinterleave:ident, $mul:path, $div:path, $mask:ident, $blend:ident, $load:ident, $store:ident);* $(;)?) => { $(
+    ($($integer:ident[$n:literal]: $add:ident, $max:ident, $min:ident, $deinterleave:ident, $mul:path, $div:path, $mask:ident, $blend:ident, $load:ident, $store:ident $(, $parts:ident, $div_parts:ident, $mul_fraction:ident)?);* $(;)?) => { $(
         impl Lanes<$integer> for Avx512 {
             type Vector = __m512i;
             type Array = [$integer; $n];
@@ -534,6 +552,22 @@ macro_rules! integers {
             fn div(self, a: __m512i, b: __m512i, rounding: Rounding) -> __m512i {
                 $div(self, a, b, rounding)
             }
+
+            $(
+                const PARTS: bool = true;
+
+                intrinsics!(__m512i: mul_fraction = $mul_fraction);
+
+                #[inline(always)]
+                fn parts(self, divisors: __m512i) -> [__m512i; 4] {
+                    $parts(self, divisors)
+                }
+
+                #[inline(always)]
+                fn div_parts(self, a: __m512i, parts: [__m512i; 4], rounding: Rounding) -> __m512i {
+                    $div_parts(self, a, parts, rounding)
+                }
+            )?
 
             #[inline(always)]
             fn keep(self, v: __m512i, lanes: Range<usize>, rest: __m512i) -> __m512i {
@@ -588,7 +622,7 @@ macro_rules! integers {
 integers! {
     i8[64]: _mm512_add_epi8, _mm512_max_epi8, _mm512_min_epi8, deinterleave_8, mul_lanes::<i8, _>, div_lanes::<i8, _>, __mmask64, _mm512_mask_blend_epi8, _mm512_mask_loadu_epi8, _mm512_mask_storeu_epi8;
     u8[64]: _mm512_add_epi8, _mm512_max_epu8, _mm512_min_epu8, deinterleave_8, mul_lanes::<u8, _>, div_lanes::<u8, _>, __mmask64, _mm512_mask_blend_epi8, _mm512_mask_loadu_epi8, _mm512_mask_storeu_epi8;
-    i16[32]: _mm512_add_epi16, _mm512_max_epi16, _mm512_min_epi16, deinterleave_16, mul_16, div_16, __mmask32, _mm512_mask_blend_epi16, _mm512_mask_loadu_epi16, _mm512_mask_storeu_epi16;
+    i16[32]: _mm512_add_epi16, _mm512_max_epi16, _mm512_min_epi16, deinterleave_16, mul_16, div_16, __mmask32, _mm512_mask_blend_epi16, _mm512_mask_loadu_epi16, _mm512_mask_storeu_epi16, parts_16, div_parts_16, _mm512_mulhrs_epi16;
     u16[32]: _mm512_add_epi16, _mm512_max_epu16, _mm512_min_epu16, deinterleave_16, mul_16, div_lanes::<u16, _>, __mmask32, _mm512_mask_blend_epi16, _mm512_mask_loadu_epi16, _mm512_mask_storeu_epi16;
     i32[16]: _mm512_add_epi32, _mm512_max_epi32, _mm512_min_epi32, deinterleave_32, mul_32, div_32, __mmask16, _mm512_mask_blend_epi32, _mm512_mask_loadu_epi32, _mm512_mask_storeu_epi32;
     u32[16]: _mm512_add_epi32, _mm512_max_epu32, _mm512_min_epu32, deinterleave_32, mul_32, div_lanes::<u32, _>, __mmask16, _mm512_mask_blend_epi32, _mm512_mask_loadu_epi32, _mm512_mask_storeu_epi32;
