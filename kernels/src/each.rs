@@ -36,7 +36,6 @@ pub(crate) fn each<R: Reduction<T::Acc>, T: Element, S: Memory<T>>(
             let taps = if interior.contains(&x) { 0..width.kernel } else { width.taps(x) };
             let origin = origin.wrapping_add(width.start(x));
             let mut tree = Tree::new();
-            let mut across = simd.splat(R::IDENTITY);
             for first in taps.clone().step_by(step) {
                 let n = step.min(taps.end - first);
                 let [merged] = fold::<R, T::Acc, S, 1>(simd, rows.again(), |offset, _| {
@@ -44,11 +43,6 @@ pub(crate) fn each<R: Reduction<T::Acc>, T: Element, S: Memory<T>>(
                     // SAFETY: `taps` are inside the input, which has the length the geometry says.
                     unsafe { load_first(simd, input, at, n) }
                 });
-                if const { !R::ORDERED } {
-                    let merged = simd.keep(merged, 0..n, simd.splat(R::IDENTITY));
-                    across = R::merge(simd, across, merged);
-                    continue;
-                }
                 // SAFETY: `columns` holds the widest vector.
                 unsafe { store_lanes(simd, merged, &mut columns, 0) }
                 for (j, &column) in (first..).zip(&columns[..n]) {
@@ -56,21 +50,7 @@ pub(crate) fn each<R: Reduction<T::Acc>, T: Element, S: Memory<T>>(
                 }
             }
             let divisor = geometry.divide_by([z, y, x]);
-            let merged = if const { R::ORDERED } {
-                tree.root().unwrap_or(R::IDENTITY)
-            } else {
-                // SAFETY: `columns` holds the widest vector.
-                unsafe { store_lanes(simd, across, &mut columns, 0) }
-                let mut half = S::N / 2;
-                while half > 0 {
-                    let (left, right) = columns.split_at_mut(half);
-                    for (left, right) in left.iter_mut().zip(right) {
-                        *left = R::merge::<Scalar>(Scalar, *left, *right);
-                    }
-                    half /= 2;
-                }
-                columns[0]
-            };
+            let merged = tree.root().unwrap_or(R::IDENTITY);
             let divide = Divide::by::<T::Acc, _>(Scalar, divisor, geometry.rounding());
             *out = T::narrow(R::finish(Scalar, merged, divide));
         }

@@ -32,7 +32,10 @@ impl<V: Copy> Divide<V> {
         }
         match fraction(divisor, rounding) {
             Some(factor) if S::PARTS => Self::ByFraction(simd.splat(A::nearest(factor))),
-            _ => Self::by_lanes::<A, S>(simd, simd.splat(by), rounding),
+            _ if S::PARTS => {
+                Self::ByParts(parts(divisor).map(|part| simd.splat(A::nearest(part))), rounding)
+            }
+            _ => Self::By(simd.splat(by), rounding),
         }
     }
 
@@ -49,6 +52,17 @@ impl<V: Copy> Divide<V> {
             Self::By(divisors, rounding)
         }
     }
+}
+
+/// What [`Lanes::parts`] makes of a divisor of 16 bits: a factor, by what to divide the product, in how many
+/// units it is, and the divisor, for its sign.
+#[inline(always)]
+fn parts(divisor: i64) -> [i64; 4] {
+    let magnitude = divisor.unsigned_abs() as u32 & 0xffff;
+    // Twice the greatest power of two that is less.
+    let power = magnitude.max(2).next_power_of_two();
+    let factor = (power << 15).div_ceil(magnitude.max(2));
+    [factor.into(), (16384 / power).into(), (2 * power).into(), divisor]
 }
 
 /// 2¹⁵ / d to the nearest integer, if multiplying by that, and dividing by 2¹⁵, rounds as dividing by d

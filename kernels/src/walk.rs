@@ -324,10 +324,9 @@ where
     }
 }
 
-/// Whether windows far apart are taken several at a time. Of short elements a vector has more than the
-/// window has columns, and what widens them costs more than is gained.
+/// Whether windows far apart are taken several at a time: not by vectors that are too short.
 const fn takes_whole<T: Element, S: Memory<T>>() -> bool {
-    size_of::<T>() >= 2 && whole::FEWEST <= S::N && S::N <= whole::MOST
+    whole::FEWEST <= S::N
 }
 
 /// Whether windows of pixels that share nothing are walked along a row. Of long elements, the vectors that

@@ -710,6 +710,44 @@ impl Memory<bf16> for Avx2 {
         // SAFETY: as the caller promises.
         unsafe { dst.cast::<__m128i>().write_unaligned(bits) }
     }
+
+    const APART: bool = true;
+
+    #[inline(always)]
+    unsafe fn load_two(self, src: *const bf16) -> [__m256; 2] {
+        #[target_feature(enable = "avx2")]
+        #[inline]
+        fn widen(bits: __m256i) -> [__m256i; 2] {
+            let high = _mm256_set1_epi32(0xffff_0000_u32.cast_signed());
+            [_mm256_slli_epi32::<16>(bits), _mm256_and_si256(bits, high)]
+        }
+        // SAFETY: as the caller promises.
+        let bits = unsafe { src.cast::<__m256i>().read_unaligned() };
+        // SAFETY: the token proves that the CPU has AVX2.
+        must_cast(unsafe { widen(bits) })
+    }
+
+    #[inline(always)]
+    unsafe fn store_two(self, v: [__m256; 2], dst: *mut bf16) {
+        #[target_feature(enable = "avx2")]
+        #[inline]
+        fn rounded(bits: __m256i) -> __m256i {
+            let odd = _mm256_and_si256(_mm256_srli_epi32::<16>(bits), _mm256_set1_epi32(1));
+            _mm256_add_epi32(bits, _mm256_add_epi32(odd, _mm256_set1_epi32(0x7fff)))
+        }
+        #[target_feature(enable = "avx2")]
+        #[inline]
+        fn narrow([even, odd]: [__m256i; 2]) -> __m256i {
+            let even = _mm256_srli_epi32::<16>(rounded(even));
+            let bits = _mm256_blend_epi16::<0b1010_1010>(even, rounded(odd));
+            let minus_zero = _mm256_cmpeq_epi16(bits, _mm256_set1_epi16(i16::MIN));
+            _mm256_andnot_si256(minus_zero, bits)
+        }
+        // SAFETY: the token proves that the CPU has AVX2.
+        let bits = unsafe { narrow(must_cast(v)) };
+        // SAFETY: as the caller promises.
+        unsafe { dst.cast::<__m256i>().write_unaligned(bits) }
+    }
 }
 
 /// Replaces the bits of −0, to which a small number may have been rounded.
@@ -757,8 +795,35 @@ where
     }
 }
 
+/// Signed bytes at even and at odd positions.
+#[target_feature(enable = "avx2")]
+#[inline]
+fn apart_i8(bytes: __m256i) -> [__m256i; 2] {
+    let even = _mm256_set1_epi16(1);
+    [_mm256_maddubs_epi16(even, bytes), _mm256_srai_epi16::<8>(bytes)]
+}
+
+/// Unsigned bytes at even and at odd positions.
+#[target_feature(enable = "avx2")]
+#[inline]
+fn apart_u8(bytes: __m256i) -> [__m256i; 2] {
+    let even = _mm256_set1_epi16(0xff);
+    [_mm256_and_si256(bytes, even), _mm256_srli_epi16::<8>(bytes)]
+}
+
+/// Takes by turns the bytes of each first and each second half of 128 bits.
+#[target_feature(enable = "avx2")]
+#[inline]
+fn by_turns(bytes: __m256i) -> __m256i {
+    let order = _mm256_setr_epi8(
+        0, 8, 1, 9, 2, 10, 3, 11, 4, 12, 5, 13, 6, 14, 7, 15, 0, 8, 1, 9, 2, 10, 3, 11, 4, 12, 5,
+        13, 6, 14, 7, 15,
+    );
+    _mm256_shuffle_epi8(bytes, order)
+}
+
 macro_rules! summed_short {
-    ($($integer:ident: $widen:ident, $narrow:ident);*) => { $(
+    ($($integer:ident: $widen:ident, $narrow:ident, $apart:ident, $narrow_two:ident);*) => { $(
         impl Memory<SummedShort<$integer>> for Avx2 {
             #[inline(always)]
             unsafe fn load(self, src: *const SummedShort<$integer>) -> __m256i {
@@ -776,11 +841,34 @@ macro_rules! summed_short {
                 // SAFETY: as the caller promises.
                 unsafe { dst.cast::<__m128i>().write_unaligned(bytes) }
             }
+
+            const APART: bool = true;
+
+            #[inline(always)]
+            unsafe fn load_two(self, src: *const SummedShort<$integer>) -> [__m256i; 2] {
+                // SAFETY: as the caller promises.
+                let bytes = unsafe { src.cast::<__m256i>().read_unaligned() };
+                // SAFETY: the token proves that the CPU has AVX2.
+                unsafe { $apart(bytes) }
+            }
+
+            #[inline(always)]
+            unsafe fn store_two(self, [even, odd]: [__m256i; 2], dst: *mut SummedShort<$integer>) {
+                // SAFETY: the token proves that the CPU has AVX2.
+                let bytes = unsafe { $narrow_two(even, odd) };
+                // SAFETY: the token proves that the CPU has AVX2.
+                let bytes = unsafe { by_turns(bytes) };
+                // SAFETY: as the caller promises.
+                unsafe { dst.cast::<__m256i>().write_unaligned(bytes) }
+            }
         }
     )* };
 }
 
-summed_short!(i8: _mm256_cvtepi8_epi16, _mm_packs_epi16; u8: _mm256_cvtepu8_epi16, _mm_packus_epi16);
+summed_short! {
+    i8: _mm256_cvtepi8_epi16, _mm_packs_epi16, apart_i8, _mm256_packs_epi16;
+    u8: _mm256_cvtepu8_epi16, _mm_packus_epi16, apart_u8, _mm256_packus_epi16
+}
 
 impl Memory<Summed<i8>> for Avx2 {}
 impl Memory<Summed<u8>> for Avx2 {}
