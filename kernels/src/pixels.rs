@@ -18,8 +18,10 @@ const B: usize = 4;
 /// The same, of vectors so long that few tensors have channels for four.
 const FEW: usize = 2;
 
-/// Lanes from which on vectors are long.
-const LONG: usize = 32;
+/// Whether vectors are so long, or elements so short that so many would not fit the registers.
+const fn few<T: Element, S: Memory<T>>() -> bool {
+    S::N >= 32 || S::APART && size_of::<T>() == 1
+}
 
 /// Whether this walk takes these windows: those that share enough columns of several lines.
 pub(crate) fn fits(axes: &[Axis; 3]) -> bool {
@@ -80,12 +82,12 @@ impl<T: Element, const K: usize, const STRIDE: usize> RowWalk<T> for Row<'_, T, 
         let mut part = Part { run, shift: 0, at: run.at, channels: 0..0 };
         for _ in 0..run.rows {
             let mut c = 0;
-            while const { S::N < LONG } && c + B * S::N <= inner {
+            while const { !few::<T, S>() } && c + B * S::N <= inner {
                 part.channels = c..c + S::N;
                 seen = self.along::<R, S, B>(simd, lines, &part, output, seen);
                 c += B * S::N;
             }
-            while const { S::N >= LONG } && c + FEW * S::N <= inner {
+            while const { few::<T, S>() } && c + FEW * S::N <= inner {
                 part.channels = c..c + S::N;
                 seen = self.along::<R, S, FEW>(simd, lines, &part, output, seen);
                 c += FEW * S::N;

@@ -16,6 +16,8 @@ pub(crate) enum Divide<V> {
     ByReciprocal(V),
     /// Multiply by this, which is a [`fraction`].
     ByFraction(V),
+    /// Multiply the magnitude by this, which is a [`fraction`].
+    ByFractionOfMagnitude(V),
 }
 
 impl<V: Copy> Divide<V> {
@@ -30,12 +32,19 @@ impl<V: Copy> Divide<V> {
         if let Some(reciprocal) = by.exact_reciprocal() {
             return Self::ByReciprocal(simd.splat(reciprocal));
         }
+        if !S::PARTS {
+            return Self::By(simd.splat(by), rounding);
+        }
         match fraction(divisor, rounding) {
-            Some(factor) if S::PARTS => Self::ByFraction(simd.splat(A::nearest(factor))),
-            _ if S::PARTS => {
-                Self::ByParts(parts(divisor).map(|part| simd.splat(A::nearest(part))), rounding)
+            Some(factor) if divisor % 2 != 0 => Self::ByFraction(simd.splat(A::nearest(factor))),
+            Some(factor) => Self::ByFractionOfMagnitude(simd.splat(A::nearest(factor))),
+            None => {
+                let parts = parts(divisor).map(
+                    #[inline(always)]
+                    |part| simd.splat(A::nearest(part)),
+                );
+                Self::ByParts(parts, rounding)
             }
-            _ => Self::By(simd.splat(by), rounding),
         }
     }
 
@@ -65,20 +74,24 @@ fn parts(divisor: i64) -> [i64; 4] {
     [factor.into(), (16384 / power).into(), (2 * power).into(), divisor]
 }
 
-/// 2¹⁵ / d to the nearest integer, if multiplying by that, and dividing by 2¹⁵, rounds as dividing by d
-/// does whatever [`SummedShort`](crate::number::SummedShort) sums.
+/// 2¹⁵ / d rounded up, if a sum of [`SummedShort`](crate::number::SummedShort) times that, over 2¹⁵, rounds as
+/// the quotient does: halves up, and if the divisor is odd, there are none.
 ///
-/// Quotients by an odd number are 1 / 2d away from the next half at least. The product is off by less
-/// if the sum, which is at most 255 d, times what d times the factor is off, is less than 2¹⁴.
+/// The product is off by the sum, which is 255 d at most, times what d times the factor exceeds 2¹⁵ by, over
+/// 2¹⁵ d. That is less than 1 / 2d, which is how far from the next half a quotient is that is none.
 #[inline(always)]
 fn fraction(divisor: i64, rounding: Rounding) -> Option<i64> {
-    let magnitude = divisor.abs();
-    if magnitude % 2 == 0 || magnitude > FEW_SUMMED as i64 || rounding == Rounding::Truncate {
+    let exact = match rounding {
+        Rounding::HalfAwayFromZero => true,
+        Rounding::HalfEven | Rounding::HalfUp => divisor % 2 != 0,
+        Rounding::Truncate => false,
+    };
+    if !exact || !(2..=FEW_SUMMED as i64).contains(&divisor) {
         return None;
     }
-    let factor = ((1 << 15) + magnitude / 2) / magnitude;
-    let off = (factor * magnitude - (1 << 15)).abs();
-    (magnitude > 1 && 255 * magnitude * off < 1 << 14).then_some(factor * divisor.signum())
+    let factor = ((1 << 15) as u64).div_ceil(divisor.unsigned_abs()) as i64;
+    let excess = factor * divisor - (1 << 15);
+    (255 * divisor * excess < 1 << 14).then_some(factor)
 }
 
 /// A way to reduce a window to one value, in every lane at once.
@@ -297,7 +310,12 @@ impl<A: Number> Reduction<A> for Mean {
             Divide::ByReciprocal(factor) => simd.mul(merged, factor),
             Divide::ByParts(parts, rounding) if S::PARTS => simd.div_parts(merged, parts, rounding),
             Divide::ByFraction(factor) if S::PARTS => simd.mul_fraction(merged, factor),
-            Divide::ByParts(..) | Divide::ByFraction(_) => merged,
+            Divide::ByFractionOfMagnitude(factor) if S::PARTS => {
+                simd.mul_fraction_of_magnitude(merged, factor)
+            }
+            Divide::ByParts(..) | Divide::ByFraction(_) | Divide::ByFractionOfMagnitude(_) => {
+                merged
+            }
         })
     }
 }

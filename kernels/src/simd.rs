@@ -127,6 +127,12 @@ pub(crate) trait Lanes<A: Number>: Isa {
         self.mul(a, b)
     }
 
+    /// The same of the magnitude of `a`, with the sign of `a`: halves are rounded away from zero.
+    #[inline(always)]
+    fn mul_fraction_of_magnitude(self, a: Self::Vector, b: Self::Vector) -> Self::Vector {
+        self.mul(a, b)
+    }
+
     /// The square root of each lane; of integers, not used.
     #[inline(always)]
     fn sqrt(self, v: Self::Vector) -> Self::Vector {

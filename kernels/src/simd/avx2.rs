@@ -616,6 +616,17 @@ macro_rules! integers {
                 intrinsics!(__m256i: mul_fraction = $mul_fraction);
 
                 #[inline(always)]
+                fn mul_fraction_of_magnitude(self, a: __m256i, b: __m256i) -> __m256i {
+                    #[target_feature(enable = "avx2")]
+                    #[inline]
+                    fn mul(a: __m256i, b: __m256i) -> __m256i {
+                        _mm256_sign_epi16(_mm256_mulhrs_epi16(_mm256_abs_epi16(a), b), a)
+                    }
+                    // SAFETY: the token proves that the CPU has AVX2.
+                    unsafe { mul(a, b) }
+                }
+
+                #[inline(always)]
                 fn parts(self, divisors: __m256i) -> [__m256i; 4] {
                     $parts(self, divisors)
                 }

@@ -559,6 +559,19 @@ macro_rules! integers {
                 intrinsics!(__m512i: mul_fraction = $mul_fraction);
 
                 #[inline(always)]
+                fn mul_fraction_of_magnitude(self, a: __m512i, b: __m512i) -> __m512i {
+                    #[target_feature(enable = "avx512f,avx512bw")]
+                    #[inline]
+                    fn mul(a: __m512i, b: __m512i) -> __m512i {
+                        let product = _mm512_mulhrs_epi16(_mm512_abs_epi16(a), b);
+                        let negative = _mm512_movepi16_mask(a);
+                        _mm512_mask_sub_epi16(product, negative, _mm512_setzero_si512(), product)
+                    }
+                    // SAFETY: the token proves that the CPU has AVX-512.
+                    unsafe { mul(a, b) }
+                }
+
+                #[inline(always)]
                 fn parts(self, divisors: __m512i) -> [__m512i; 4] {
                     $parts(self, divisors)
                 }

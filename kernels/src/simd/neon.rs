@@ -431,6 +431,19 @@ macro_rules! integers {
                 intrinsics!($vector: mul_fraction = $mul_fraction);
 
                 #[inline(always)]
+                fn mul_fraction_of_magnitude(self, a: $vector, b: $vector) -> $vector {
+                    #[target_feature(enable = "neon")]
+                    #[inline]
+                    fn mul(a: int16x8_t, b: int16x8_t) -> int16x8_t {
+                        let negative = vshrq_n_s16::<15>(a);
+                        let product = vqrdmulhq_s16(vabsq_s16(a), b);
+                        vsubq_s16(veorq_s16(product, negative), negative)
+                    }
+                    // SAFETY: the token proves that the CPU has NEON.
+                    unsafe { mul(a, b) }
+                }
+
+                #[inline(always)]
                 fn parts(self, divisors: $vector) -> [$vector; 4] {
                     $parts(self, divisors)
                 }
