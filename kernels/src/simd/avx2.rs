@@ -400,17 +400,26 @@ fn deinterleave_64<V: Pod>(_: Avx2, lo: V, hi: V) -> (V, V) {
     (must_cast(even), must_cast(odd))
 }
 
+/// Splits quarters of two vectors into those at even and odd positions.
+#[target_feature(enable = "avx2")]
+#[inline]
+fn halves(lo: __m256i, hi: __m256i) -> (__m256i, __m256i) {
+    let (even, odd) = (_mm256_unpacklo_epi64(lo, hi), _mm256_unpackhi_epi64(lo, hi));
+    (_mm256_permute4x64_epi64::<0xd8>(even), _mm256_permute4x64_epi64::<0xd8>(odd))
+}
+
 /// Splits 32 elements of 16 bits into those at even and odd positions.
 #[inline(always)]
 fn deinterleave_16(_: Avx2, lo: __m256i, hi: __m256i) -> (__m256i, __m256i) {
     #[target_feature(enable = "avx2")]
     #[inline]
     fn deinterleave(lo: __m256i, hi: __m256i) -> (__m256i, __m256i) {
-        // Packing works within 128-bit halves, which is put right in the end.
-        let low = _mm256_set1_epi32(0xffff);
-        let even = _mm256_packus_epi32(_mm256_and_si256(lo, low), _mm256_and_si256(hi, low));
-        let odd = _mm256_packus_epi32(_mm256_srli_epi32::<16>(lo), _mm256_srli_epi32::<16>(hi));
-        (_mm256_permute4x64_epi64::<0xd8>(even), _mm256_permute4x64_epi64::<0xd8>(odd))
+        // Each 128-bit half by itself, which is put right in the end.
+        let order = _mm256_setr_epi8(
+            0, 1, 4, 5, 8, 9, 12, 13, 2, 3, 6, 7, 10, 11, 14, 15, 0, 1, 4, 5, 8, 9, 12, 13, 2, 3,
+            6, 7, 10, 11, 14, 15,
+        );
+        halves(_mm256_shuffle_epi8(lo, order), _mm256_shuffle_epi8(hi, order))
     }
     // SAFETY: the token proves that the CPU has AVX2.
     unsafe { deinterleave(lo, hi) }
@@ -422,10 +431,11 @@ fn deinterleave_8(_: Avx2, lo: __m256i, hi: __m256i) -> (__m256i, __m256i) {
     #[target_feature(enable = "avx2")]
     #[inline]
     fn deinterleave(lo: __m256i, hi: __m256i) -> (__m256i, __m256i) {
-        let low = _mm256_set1_epi16(0xff);
-        let even = _mm256_packus_epi16(_mm256_and_si256(lo, low), _mm256_and_si256(hi, low));
-        let odd = _mm256_packus_epi16(_mm256_srli_epi16::<8>(lo), _mm256_srli_epi16::<8>(hi));
-        (_mm256_permute4x64_epi64::<0xd8>(even), _mm256_permute4x64_epi64::<0xd8>(odd))
+        let order = _mm256_setr_epi8(
+            0, 2, 4, 6, 8, 10, 12, 14, 1, 3, 5, 7, 9, 11, 13, 15, 0, 2, 4, 6, 8, 10, 12, 14, 1, 3,
+            5, 7, 9, 11, 13, 15,
+        );
+        halves(_mm256_shuffle_epi8(lo, order), _mm256_shuffle_epi8(hi, order))
     }
     // SAFETY: the token proves that the CPU has AVX2.
     unsafe { deinterleave(lo, hi) }
@@ -496,8 +506,11 @@ fn div_parts_16(_: Avx2, a: __m256i, parts: [__m256i; 4], rounding: Rounding) ->
     #[inline]
     fn div(a: __m256i, [factor, inverse, units, b]: [__m256i; 4], rounding: Rounding) -> __m256i {
         let half = _mm256_srli_epi16::<1>(units);
-        let n = _mm256_slli_epi16::<2>(_mm256_abs_epi16(a));
-        let exact = _mm256_mulhi_epu16(n, factor);
+        let magnitude = _mm256_abs_epi16(a);
+        // The factor is the same but where it does not matter. Were it the same in a loop, the compiler would
+        // widen it before that, and multiply in 32 bits.
+        let factor = _mm256_sign_epi16(factor, magnitude);
+        let exact = _mm256_mulhi_epu16(_mm256_slli_epi16::<2>(magnitude), factor);
         let rounded = match rounding {
             Rounding::HalfAwayFromZero => _mm256_mulhrs_epi16(exact, inverse),
             Rounding::HalfEven => {

@@ -384,12 +384,18 @@ fn deinterleave_16(_: Avx512, lo: __m512i, hi: __m512i) -> (__m512i, __m512i) {
     #[target_feature(enable = "avx512f,avx512bw")]
     #[inline]
     fn deinterleave(lo: __m512i, hi: __m512i) -> (__m512i, __m512i) {
-        // Packing works within 128-bit quarters, which is put right in the end.
-        let low = _mm512_set1_epi32(0xffff);
-        let even = _mm512_packus_epi32(_mm512_and_si512(lo, low), _mm512_and_si512(hi, low));
-        let odd = _mm512_packus_epi32(_mm512_srli_epi32::<16>(lo), _mm512_srli_epi32::<16>(hi));
-        let order = _mm512_setr_epi64(0, 2, 4, 6, 1, 3, 5, 7);
-        (_mm512_permutexvar_epi64(order, even), _mm512_permutexvar_epi64(order, odd))
+        const EVEN: [u16; 32] = {
+            let mut even = [0; 32];
+            let mut i = 0;
+            while i < 32 {
+                even[i] = 2 * i as u16;
+                i += 1;
+            }
+            even
+        };
+        let even = must_cast(EVEN);
+        let odd = _mm512_or_si512(even, _mm512_set1_epi16(1));
+        (_mm512_permutex2var_epi16(lo, even, hi), _mm512_permutex2var_epi16(lo, odd, hi))
     }
     // SAFETY: the token proves that the CPU has AVX-512.
     unsafe { deinterleave(lo, hi) }
@@ -401,9 +407,11 @@ fn deinterleave_8(_: Avx512, lo: __m512i, hi: __m512i) -> (__m512i, __m512i) {
     #[target_feature(enable = "avx512f,avx512bw")]
     #[inline]
     fn deinterleave(lo: __m512i, hi: __m512i) -> (__m512i, __m512i) {
-        let low = _mm512_set1_epi16(0xff);
-        let even = _mm512_packus_epi16(_mm512_and_si512(lo, low), _mm512_and_si512(hi, low));
-        let odd = _mm512_packus_epi16(_mm512_srli_epi16::<8>(lo), _mm512_srli_epi16::<8>(hi));
+        // Each 128-bit quarter by itself, which is put right in the end.
+        let apart = _mm_setr_epi8(0, 2, 4, 6, 8, 10, 12, 14, 1, 3, 5, 7, 9, 11, 13, 15);
+        let apart = _mm512_broadcast_i32x4(apart);
+        let (lo, hi) = (_mm512_shuffle_epi8(lo, apart), _mm512_shuffle_epi8(hi, apart));
+        let (even, odd) = (_mm512_unpacklo_epi64(lo, hi), _mm512_unpackhi_epi64(lo, hi));
         let order = _mm512_setr_epi64(0, 2, 4, 6, 1, 3, 5, 7);
         (_mm512_permutexvar_epi64(order, even), _mm512_permutexvar_epi64(order, odd))
     }
