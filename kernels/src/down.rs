@@ -135,7 +135,7 @@ impl<V: Copy> Windows<V> {
         output: &mut [T],
         (from, to, n): (usize, usize, usize),
     ) {
-        let apart = const { S::APART && B % 2 == 0 };
+        let apart = const { S::APART && B.is_multiple_of(2) };
         let merged = fold::<R, T::Acc, S, B>(simd, taps.again(), |offset, b| {
             if apart {
                 // SAFETY: `Taps` are inside the input, and so are `B` vectors.

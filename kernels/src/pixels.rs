@@ -169,7 +169,7 @@ impl<T: Element, const K: usize, const STRIDE: usize> Row<'_, T, K, STRIDE> {
                 for v in &mut finished {
                     *v = R::finish(simd, *v, divide);
                 }
-                if const { S::APART && V % 2 == 0 } {
+                if const { S::APART && V.is_multiple_of(2) } {
                     // SAFETY: `V` vectors of channels.
                     unsafe { store_twos(simd, &finished, output, to) }
                 } else {
@@ -215,7 +215,7 @@ impl<T: Element, const K: usize, const STRIDE: usize> Row<'_, T, K, STRIDE> {
             seen,
             #[inline(always)]
             |line, i| {
-                if const { S::APART && V % 2 == 0 } {
+                if const { S::APART && V.is_multiple_of(2) } {
                     // SAFETY: channels of a pixel, as many as `V` vectors have.
                     return unsafe { load_of_two(simd, self.input, line.wrapping_add(offset), i) };
                 }

@@ -787,32 +787,8 @@ where
     }
 }
 
-/// Signed bytes at even and at odd positions.
-#[target_feature(enable = "avx512f,avx512bw")]
-#[inline]
-fn apart_i8(bytes: __m512i) -> [__m512i; 2] {
-    let even = _mm512_set1_epi16(1);
-    [_mm512_maddubs_epi16(even, bytes), _mm512_srai_epi16::<8>(bytes)]
-}
-
-/// Unsigned bytes at even and at odd positions.
-#[target_feature(enable = "avx512f,avx512bw")]
-#[inline]
-fn apart_u8(bytes: __m512i) -> [__m512i; 2] {
-    let even = _mm512_set1_epi16(0xff);
-    [_mm512_and_si512(bytes, even), _mm512_srli_epi16::<8>(bytes)]
-}
-
-/// Takes by turns the bytes of each first and each second half of 128 bits.
-#[target_feature(enable = "avx512f,avx512bw")]
-#[inline]
-fn by_turns(bytes: __m512i) -> __m512i {
-    let order = _mm_setr_epi8(0, 8, 1, 9, 2, 10, 3, 11, 4, 12, 5, 13, 6, 14, 7, 15);
-    _mm512_shuffle_epi8(bytes, _mm512_broadcast_i32x4(order))
-}
-
 macro_rules! summed_short {
-    ($($integer:ident: $widen:ident, $narrow:ident, $least:literal, $apart:ident, $narrow_two:ident);*) => { $(
+    ($($integer:ident: $widen:ident, $narrow:ident, $least:literal);*) => { $(
         impl Memory<SummedShort<$integer>> for Avx512 {
             #[inline(always)]
             unsafe fn load(self, src: *const SummedShort<$integer>) -> __m512i {
@@ -830,33 +806,13 @@ macro_rules! summed_short {
                 // SAFETY: as the caller promises.
                 unsafe { dst.cast::<__m256i>().write_unaligned(bytes) }
             }
-
-            const APART: bool = true;
-
-            #[inline(always)]
-            unsafe fn load_two(self, src: *const SummedShort<$integer>) -> [__m512i; 2] {
-                // SAFETY: as the caller promises.
-                let bytes = unsafe { src.cast::<__m512i>().read_unaligned() };
-                // SAFETY: the token proves that the CPU has AVX-512.
-                unsafe { $apart(bytes) }
-            }
-
-            #[inline(always)]
-            unsafe fn store_two(self, [even, odd]: [__m512i; 2], dst: *mut SummedShort<$integer>) {
-                // SAFETY: the token proves that the CPU has AVX-512.
-                let bytes = unsafe { $narrow_two(even, odd) };
-                // SAFETY: the token proves that the CPU has AVX-512.
-                let bytes = unsafe { by_turns(bytes) };
-                // SAFETY: as the caller promises.
-                unsafe { dst.cast::<__m512i>().write_unaligned(bytes) }
-            }
         }
     )* };
 }
 
 summed_short! {
-    i8: _mm512_cvtepi8_epi16, _mm512_cvtsepi16_epi8, -128, apart_i8, _mm512_packs_epi16;
-    u8: _mm512_cvtepu8_epi16, _mm512_cvtusepi16_epi8, 0, apart_u8, _mm512_packus_epi16
+    i8: _mm512_cvtepi8_epi16, _mm512_cvtsepi16_epi8, -128;
+    u8: _mm512_cvtepu8_epi16, _mm512_cvtusepi16_epi8, 0
 }
 
 impl Memory<Summed<i8>> for Avx512 {}
