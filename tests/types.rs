@@ -50,7 +50,7 @@ fn all_sums<T: Value>(taps: i64, least: i64, most: i64) -> Vec<T> {
 
 fn every_quotient_is_exact<T: Value>(least: i64, most: i64) {
     // Sums of up to 63 taps are made in 16 bits.
-    for taps in (1..=16).chain([17, 24, 25, 31, 32, 33, 48, 49, 62, 63, 64, 65]) {
+    for taps in 1..=65 {
         let input = all_sums::<T>(taps, least, most);
         let shape = Shape::new(1, input.len() / taps as usize, [taps as usize]);
         for rounding in

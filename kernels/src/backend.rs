@@ -568,7 +568,7 @@ where
                 pool::<Mean, SummedShort<T>, S>(geometry, rows, input, output);
             } else if fits_short::<T>(geometry) {
                 let (input, output) = (Summed::wrap_slice(input), Summed::wrap_slice_mut(output));
-                plainest::<Mean, Summed<T>, S>(geometry, rows, input, output);
+                plain::<Mean, Summed<T>, S>(geometry, rows, input, output);
             } else {
                 long_mean::<T, S>(geometry, rows, input, output);
             }
@@ -576,6 +576,7 @@ where
         activate: activate::<T, S>,
         walk: Some(|geometry| match fits_shortest(geometry) {
             true => Walk::of_pool::<SummedShort<T>, S>(geometry),
+            false if fits_short::<T>(geometry) => Walk::of_plain::<Summed<T>, S>(geometry),
             false => Walk::of_plainest::<SummedLong<T>, S>(geometry),
         }),
         lanes: <S as Lanes<<SummedShort<T> as Element>::Acc>>::N,

@@ -7,7 +7,7 @@ use crate::fold::fold;
 use crate::number::Element;
 use crate::order::{LISTED, Step, Steps, Taps};
 use crate::reduction::{Divide, Reduction};
-use crate::simd::{Memory, load_first, store_first};
+use crate::simd::{Memory, load_first, load_of_two, store_first, store_twos};
 use core::ops::Range;
 
 /// Vectors that are reduced at a time where there are fewer than [`WIDE`].
@@ -135,11 +135,25 @@ impl<V: Copy> Windows<V> {
         output: &mut [T],
         (from, to, n): (usize, usize, usize),
     ) {
+        let apart = const { S::APART && B.is_multiple_of(2) };
         let merged = fold::<R, T::Acc, S, B>(simd, taps.again(), |offset, b| {
+            if apart {
+                // SAFETY: `Taps` are inside the input, and so are `B` vectors.
+                return unsafe { load_of_two(simd, input, from.wrapping_add(offset), b) };
+            }
             let at = from.wrapping_add(offset).wrapping_add(b * S::N);
             // SAFETY: `Taps` are inside the input, which has the length the geometry says.
             unsafe { load_first(simd, input, at, n) }
         });
+        if apart {
+            let mut finished = merged;
+            for v in &mut finished {
+                *v = R::finish(simd, *v, self.divide);
+            }
+            // SAFETY: the caller saw that `B` vectors are inside `output`.
+            unsafe { store_twos(simd, &finished, output, to) }
+            return;
+        }
         for (b, v) in merged.into_iter().enumerate() {
             let v = R::finish(simd, v, self.divide);
             // SAFETY: the caller saw that `B` vectors are inside `output`.

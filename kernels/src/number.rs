@@ -57,6 +57,9 @@ pub(crate) trait Number: Element<Acc = Self> + PartialOrd {
     /// What a sum of nothing is.
     const ZERO: Self;
 
+    /// Whether the order of a sum shows in it.
+    const ROUNDS: bool;
+
     /// Not greater than any other number.
     const LOWEST: Self;
 
@@ -123,6 +126,7 @@ macro_rules! floats {
     ($($float:ident: $root:path, $power:path);*) => { $(
         impl Number for $float {
             const ZERO: Self = 0.0;
+            const ROUNDS: bool = true;
             const NAN: Self = Self::NAN;
             const LOWEST: Self = Self::NEG_INFINITY;
             const HIGHEST: Self = Self::INFINITY;
@@ -189,6 +193,7 @@ macro_rules! integers {
     ($($integer:ident),*) => { $(
         impl Number for $integer {
             const ZERO: Self = 0;
+            const ROUNDS: bool = false;
             const NAN: Self = 0;
             const LOWEST: Self = Self::MIN;
             const HIGHEST: Self = Self::MAX;

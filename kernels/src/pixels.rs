@@ -7,7 +7,7 @@
 use crate::lines::{self, Columns, RowWalk, Run, reduce};
 use crate::number::Element;
 use crate::reduction::{Divide, Reduction, look_at};
-use crate::simd::{Memory, load_first, store_first};
+use crate::simd::{Memory, load_first, load_of_two, store_first, store_twos};
 use crate::walk::FastWalk;
 use crate::{Axis, Geometry};
 use core::ops::Range;
@@ -18,8 +18,10 @@ const B: usize = 4;
 /// The same, of vectors so long that few tensors have channels for four.
 const FEW: usize = 2;
 
-/// Lanes from which on vectors are long.
-const LONG: usize = 32;
+/// Whether vectors are so long, or elements so short that so many would not fit the registers.
+const fn few<T: Element, S: Memory<T>>() -> bool {
+    S::N >= 32 || S::APART && size_of::<T>() == 1
+}
 
 /// Whether this walk takes these windows: those that share enough columns of several lines.
 pub(crate) fn fits(axes: &[Axis; 3]) -> bool {
@@ -80,12 +82,12 @@ impl<T: Element, const K: usize, const STRIDE: usize> RowWalk<T> for Row<'_, T, 
         let mut part = Part { run, shift: 0, at: run.at, channels: 0..0 };
         for _ in 0..run.rows {
             let mut c = 0;
-            while const { S::N < LONG } && c + B * S::N <= inner {
+            while const { !few::<T, S>() } && c + B * S::N <= inner {
                 part.channels = c..c + S::N;
                 seen = self.along::<R, S, B>(simd, lines, &part, output, seen);
                 c += B * S::N;
             }
-            while const { S::N >= LONG } && c + FEW * S::N <= inner {
+            while const { few::<T, S>() } && c + FEW * S::N <= inner {
                 part.channels = c..c + S::N;
                 seen = self.along::<R, S, FEW>(simd, lines, &part, output, seen);
                 c += FEW * S::N;
@@ -163,14 +165,23 @@ impl<T: Element, const K: usize, const STRIDE: usize> Row<'_, T, K, STRIDE> {
                     *new = self.column::<R, S, V>(simd, lines, part, column, &mut seen);
                 }
                 let merged = across::<R, T, S, K, STRIDE, V>(simd, &mut carried, new, &mut seen);
-                for (i, v) in merged.into_iter().enumerate() {
-                    let v = R::finish(simd, v, divide);
-                    let at = to + i * S::N;
-                    // What a vector of few channels writes too much is the next pixel, which comes
-                    // after it.
-                    let all = n == S::N || at + S::N <= output.len() && inner == n;
-                    // SAFETY: `n` channels of a pixel, or as many as the output has.
-                    unsafe { store_first(simd, v, output, at, if all { S::N } else { n }) }
+                let mut finished = merged;
+                for v in &mut finished {
+                    *v = R::finish(simd, *v, divide);
+                }
+                if const { S::APART && V.is_multiple_of(2) } {
+                    // SAFETY: `V` vectors of channels.
+                    unsafe { store_twos(simd, &finished, output, to) }
+                } else {
+                    for (i, v) in finished.into_iter().enumerate() {
+                        let at = to + i * S::N;
+                        // What a vector of few channels writes too much is the next pixel, which
+                        // comes after it.
+                        let all = n == S::N || at + S::N <= output.len() && inner == n;
+                        let n = if all { S::N } else { n };
+                        // SAFETY: `n` channels of a pixel, or as many as the output has.
+                        unsafe { store_first(simd, v, output, at, n) }
+                    }
                 }
                 to += inner;
                 column = column.wrapping_add(STRIDE);
@@ -204,6 +215,10 @@ impl<T: Element, const K: usize, const STRIDE: usize> Row<'_, T, K, STRIDE> {
             seen,
             #[inline(always)]
             |line, i| {
+                if const { S::APART && V.is_multiple_of(2) } {
+                    // SAFETY: channels of a pixel, as many as `V` vectors have.
+                    return unsafe { load_of_two(simd, self.input, line.wrapping_add(offset), i) };
+                }
                 let at = line.wrapping_add(offset).wrapping_add(i * S::N);
                 // SAFETY: channels of a pixel, or as many elements as the input has after its last line.
                 unsafe { load_first(simd, self.input, at, n) }

@@ -1,7 +1,7 @@
 //! What pooling does to the elements of a window.
 
 use crate::Rounding;
-use crate::number::Number;
+use crate::number::{FEW_SUMMED, Number};
 use crate::simd::Lanes;
 use core::marker::PhantomData;
 
@@ -10,8 +10,14 @@ use core::marker::PhantomData;
 pub(crate) enum Divide<V> {
     /// Divide by this, and round integers so.
     By(V, Rounding),
+    /// The same, by what [`Lanes::parts`] makes of this.
+    ByParts([V; 4], Rounding),
     /// Multiply by this, which is exact.
     ByReciprocal(V),
+    /// Multiply by this, which is a [`fraction`].
+    ByFraction(V),
+    /// Multiply the magnitude by this, which is a [`fraction`].
+    ByFractionOfMagnitude(V),
 }
 
 impl<V: Copy> Divide<V> {
@@ -22,12 +28,70 @@ impl<V: Copy> Divide<V> {
         divisor: i64,
         rounding: Rounding,
     ) -> Self {
-        let divisor = A::nearest(divisor);
-        match divisor.exact_reciprocal() {
-            Some(reciprocal) => Self::ByReciprocal(simd.splat(reciprocal)),
-            None => Self::By(simd.splat(divisor), rounding),
+        let by = A::nearest(divisor);
+        if let Some(reciprocal) = by.exact_reciprocal() {
+            return Self::ByReciprocal(simd.splat(reciprocal));
+        }
+        if !S::PARTS {
+            return Self::By(simd.splat(by), rounding);
+        }
+        match fraction(divisor, rounding) {
+            Some(factor) if divisor % 2 != 0 => Self::ByFraction(simd.splat(A::nearest(factor))),
+            Some(factor) => Self::ByFractionOfMagnitude(simd.splat(A::nearest(factor))),
+            None => {
+                let parts = parts(divisor).map(
+                    #[inline(always)]
+                    |part| simd.splat(A::nearest(part)),
+                );
+                Self::ByParts(parts, rounding)
+            }
         }
     }
+
+    /// By a divisor for each lane, for several vectors.
+    #[inline(always)]
+    pub(crate) fn by_lanes<A: Number, S: Lanes<A, Vector = V>>(
+        simd: S,
+        divisors: V,
+        rounding: Rounding,
+    ) -> Self {
+        if S::PARTS {
+            Self::ByParts(simd.parts(divisors), rounding)
+        } else {
+            Self::By(divisors, rounding)
+        }
+    }
+}
+
+/// What [`Lanes::parts`] makes of a divisor of 16 bits: a factor, by what to divide the product, in how many
+/// units it is, and the divisor, for its sign.
+#[inline(always)]
+fn parts(divisor: i64) -> [i64; 4] {
+    let magnitude = divisor.unsigned_abs() as u32 & 0xffff;
+    // Twice the greatest power of two that is less.
+    let power = magnitude.max(2).next_power_of_two();
+    let factor = (power << 15).div_ceil(magnitude.max(2));
+    [factor.into(), (16384 / power).into(), (2 * power).into(), divisor]
+}
+
+/// 2¹⁵ / d rounded up, if a sum of [`SummedShort`](crate::number::SummedShort) times that, over 2¹⁵, rounds as
+/// the quotient does: halves up, and if the divisor is odd, there are none.
+///
+/// The product is off by the sum, which is 255 d at most, times what d times the factor exceeds 2¹⁵ by, over
+/// 2¹⁵ d. That is less than 1 / 2d, which is how far from the next half a quotient is that is none.
+#[inline(always)]
+fn fraction(divisor: i64, rounding: Rounding) -> Option<i64> {
+    let exact = match rounding {
+        Rounding::HalfAwayFromZero => true,
+        Rounding::HalfEven | Rounding::HalfUp => divisor % 2 != 0,
+        Rounding::Truncate => false,
+    };
+    if !exact || !(2..=FEW_SUMMED as i64).contains(&divisor) {
+        return None;
+    }
+    let factor = ((1 << 15) as u64).div_ceil(divisor.unsigned_abs()) as i64;
+    let excess = factor * divisor - (1 << 15);
+    (255 * divisor * excess < 1 << 14).then_some(factor)
 }
 
 /// A way to reduce a window to one value, in every lane at once.
@@ -230,7 +294,7 @@ pub(crate) struct Mean;
 
 impl<A: Number> Reduction<A> for Mean {
     const IDENTITY: A = A::ZERO;
-    const ORDERED: bool = true;
+    const ORDERED: bool = A::ROUNDS;
     const DIVIDES: bool = true;
     type Exact = Self;
 
@@ -244,6 +308,14 @@ impl<A: Number> Reduction<A> for Mean {
         simd.canonical(match divide {
             Divide::By(divisor, rounding) => simd.div(merged, divisor, rounding),
             Divide::ByReciprocal(factor) => simd.mul(merged, factor),
+            Divide::ByParts(parts, rounding) if S::PARTS => simd.div_parts(merged, parts, rounding),
+            Divide::ByFraction(factor) if S::PARTS => simd.mul_fraction(merged, factor),
+            Divide::ByFractionOfMagnitude(factor) if S::PARTS => {
+                simd.mul_fraction_of_magnitude(merged, factor)
+            }
+            Divide::ByParts(..) | Divide::ByFraction(_) | Divide::ByFractionOfMagnitude(_) => {
+                merged
+            }
         })
     }
 }

@@ -10,7 +10,9 @@
 use crate::lines::{self, Columns, RowWalk, Run, keep_first, merge_columns, reduce};
 use crate::number::{Element, Number};
 use crate::reduction::{Divide, Reduction};
-use crate::simd::{Memory, WIDEST, load, load_between, load_lanes, store, store_first};
+use crate::simd::{
+    Memory, WIDEST, load, load_between, load_lanes, load_of_two, store, store_first,
+};
 use crate::walk::FastWalk;
 use crate::{Axis, Divisor, Geometry};
 use core::array::from_fn;
@@ -108,7 +110,7 @@ impl<T: Element, const K: usize, const STRIDE: usize> RowWalk<T> for Row<'_, T, 
         // Of few rows, asking each takes no longer; nor does it show where there is more to do to each.
         let mut roomy = 0;
         for rows in [run.rows.saturating_sub(self.spare), run.rows] {
-            if const { K != 2 } || rows <= FEW {
+            if !const { asks_at_once::<T, K>() } || rows <= FEW {
                 continue;
             }
             let from = lines.last().wrapping_add(column).wrapping_add(STRIDE * S::N);
@@ -142,17 +144,20 @@ impl<T: Element, const K: usize, const STRIDE: usize> RowWalk<T> for Row<'_, T, 
             }
             for x in (0..last).step_by(S::N) {
                 let column = x * STRIDE + first;
-                let linear = lines.merge::<R, S, STRIDE>(
+                let loaded = lines.merge::<R, S, STRIDE>(
                     simd,
                     &mut seen,
                     #[inline(always)]
                     |line, i| {
-                        let at = line.wrapping_add(shift).wrapping_add(column + i * S::N);
+                        let at = line.wrapping_add(shift).wrapping_add(column);
                         // SAFETY: columns of a line.
-                        unsafe { load(simd, self.input, at) }
+                        unsafe { self.load::<S>(simd, at, i) }
                     },
                 );
-                let columns = split::<T, S, STRIDE>(simd, linear);
+                let columns = match const { apart::<T, S, STRIDE>() } {
+                    true => loaded,
+                    false => split::<T, S, STRIDE>(simd, loaded),
+                };
                 let merged = self.across::<R, S>(simd, before, columns, &mut seen);
                 before = columns;
                 let v = R::finish(simd, merged, if x > 0 { divide } else { divide_first });
@@ -160,24 +165,36 @@ impl<T: Element, const K: usize, const STRIDE: usize> RowWalk<T> for Row<'_, T, 
                 unsafe { store(simd, v, output, at + x) }
             }
             let (at_column, len) = (column.wrapping_add(shift), width.input.saturating_sub(column));
-            let mut linear = if const { K == 2 } && row < roomy {
+            let room = const { asks_at_once::<T, K>() } && row < roomy
+                || const { apart::<T, S, STRIDE>() }
+                    && lines.last().wrapping_add(at_column).wrapping_add(STRIDE * S::N)
+                        <= self.input.len();
+            let mut columns = if room {
                 lines.merge::<R, S, STRIDE>(
                     simd,
                     &mut seen,
                     #[inline(always)]
                     |line, i| {
-                        let at = line.wrapping_add(at_column).wrapping_add(i * S::N);
                         // SAFETY: columns of a line and what comes after it, which was seen to be inside.
-                        unsafe { load(simd, self.input, at) }
+                        unsafe { self.load::<S>(simd, line.wrapping_add(at_column), i) }
                     },
                 )
             } else {
                 merge_columns::<R, T, S, STRIDE>(simd, lines, self.input, at_column, len, &mut seen)
             };
-            if absent {
-                keep_first::<R, T, S, STRIDE>(simd, &mut linear, len);
+            if room && const { apart::<T, S, STRIDE>() } {
+                if absent {
+                    for (i, v) in columns.iter_mut().enumerate() {
+                        let present = 0..(len + 1 - i).div_euclid(2).min(S::N);
+                        *v = simd.keep(*v, present, identity);
+                    }
+                }
+            } else {
+                if absent {
+                    keep_first::<R, T, S, STRIDE>(simd, &mut columns, len);
+                }
+                columns = split::<T, S, STRIDE>(simd, columns);
             }
-            let columns = split::<T, S, STRIDE>(simd, linear);
             let merged = self.across::<R, S>(simd, before, columns, &mut seen);
             let v = R::finish(simd, merged, divide_last);
             let all = row < roomy || at + last + S::N <= output.len();
@@ -190,7 +207,33 @@ impl<T: Element, const K: usize, const STRIDE: usize> RowWalk<T> for Row<'_, T, 
     }
 }
 
+/// Whether to ask once for many rows whether there is room for whole vectors.
+const fn asks_at_once<T, const K: usize>() -> bool {
+    K == 2 || size_of::<T>() < 4
+}
+
+/// Whether columns are apart once they are loaded.
+const fn apart<T: Element, S: Memory<T>, const STRIDE: usize>() -> bool {
+    STRIDE == 2 && S::APART
+}
+
 impl<T: Element, const K: usize, const STRIDE: usize> Row<'_, T, K, STRIDE> {
+    /// Loads the `i`-th vector of columns from `at` on, or of the first two, if they come apart, those at
+    /// even or odd positions.
+    ///
+    /// # Safety
+    ///
+    /// All `STRIDE` of them are inside the input.
+    #[inline(always)]
+    unsafe fn load<S: Memory<T>>(&self, simd: S, at: usize, i: usize) -> S::Vector {
+        if const { apart::<T, S, STRIDE>() } {
+            // SAFETY: as the caller promises.
+            return unsafe { load_of_two(simd, self.input, at, i) };
+        }
+        // SAFETY: as the caller promises.
+        unsafe { load(simd, self.input, at.wrapping_add(i * S::N)) }
+    }
+
     /// Merges the columns of a vector of windows, and looks at what that may lose. A column that
     /// was the last of a window has been seen in its result.
     #[inline(always)]
@@ -260,7 +303,8 @@ impl<T: Element, const K: usize, const STRIDE: usize> Row<'_, T, K, STRIDE> {
             if self.width.count(x, by) < K || self.width.count((x + S::N).min(end), by) < K {
                 // SAFETY: there are as many counts as the widest vector has lanes.
                 let counts = unsafe { load_lanes(simd, &self.counts[i / 2], 0) };
-                divides[i] = Divide::By(simd.mul(lines, counts), run.rounding);
+                let by = simd.mul(lines, counts);
+                divides[i] = Divide::by_lanes::<T::Acc, S>(simd, by, run.rounding);
             }
         }
         divides

@@ -101,6 +101,38 @@ pub(crate) trait Lanes<A: Number>: Isa {
         div_lanes::<A, Self>(self, a, b, rounding)
     }
 
+    /// Whether there is a faster way to divide several vectors by the same divisors, and by a fraction.
+    const PARTS: bool = false;
+
+    /// Makes of divisors what dividing by them takes.
+    #[inline(always)]
+    fn parts(self, divisors: Self::Vector) -> [Self::Vector; 4] {
+        [divisors; 4]
+    }
+
+    /// Divides each pair of lanes, as [`div`](Self::div) does, by what [`parts`](Self::parts) made.
+    #[inline(always)]
+    fn div_parts(
+        self,
+        a: Self::Vector,
+        parts: [Self::Vector; 4],
+        rounding: Rounding,
+    ) -> Self::Vector {
+        self.div(a, parts[3], rounding)
+    }
+
+    /// Multiplies each pair of lanes of 16 bits, and divides by 2¹⁵, halves rounded up.
+    #[inline(always)]
+    fn mul_fraction(self, a: Self::Vector, b: Self::Vector) -> Self::Vector {
+        self.mul(a, b)
+    }
+
+    /// The same of the magnitude of `a`, with the sign of `a`: halves are rounded away from zero.
+    #[inline(always)]
+    fn mul_fraction_of_magnitude(self, a: Self::Vector, b: Self::Vector) -> Self::Vector {
+        self.mul(a, b)
+    }
+
     /// The square root of each lane; of integers, not used.
     #[inline(always)]
     fn sqrt(self, v: Self::Vector) -> Self::Vector {
@@ -234,6 +266,36 @@ pub(crate) trait Memory<T: Element>: Lanes<T::Acc> {
             // SAFETY: as the caller promises.
             unsafe { dst.wrapping_add(i).write(T::narrow(lane)) }
         }
+    }
+
+    /// Whether two vectors that are loaded together are the elements at even positions and those at odd
+    /// ones, since that is faster.
+    const APART: bool = false;
+
+    /// Loads `2 * N` elements, one vector after the other, or [`APART`](Self::APART).
+    ///
+    /// # Safety
+    ///
+    /// `src` is valid for reading them.
+    #[inline(always)]
+    unsafe fn load_two(self, src: *const T) -> [Self::Vector; 2] {
+        // SAFETY: as the caller promises.
+        let first = unsafe { self.load(src) };
+        // SAFETY: as the caller promises.
+        [first, unsafe { self.load(src.wrapping_add(Self::N)) }]
+    }
+
+    /// Stores `2 * N` elements as [`load_two`](Self::load_two) loads them.
+    ///
+    /// # Safety
+    ///
+    /// `dst` is valid for writing them.
+    #[inline(always)]
+    unsafe fn store_two(self, [first, second]: [Self::Vector; 2], dst: *mut T) {
+        // SAFETY: as the caller promises.
+        unsafe { self.store(first, dst) }
+        // SAFETY: as the caller promises.
+        unsafe { self.store(second, dst.wrapping_add(Self::N)) }
     }
 
     /// Loads the first `n` elements, fewer than `N`, and touches no other; the other lanes hold
@@ -473,6 +535,52 @@ pub(crate) unsafe fn load<T: Element, S: Memory<T>>(simd: S, slice: &[T], at: us
     let src = unsafe { slice.as_ptr().add(at) };
     // SAFETY: as the caller promises.
     unsafe { simd.load(src) }
+}
+
+/// Loads the `b`-th of an even number of vectors side by side, the first of which starts at `at`: in pairs,
+/// as [`Memory::load_two`] does.
+///
+/// # Safety
+///
+/// The pair that it is of lies inside `slice`.
+#[inline(always)]
+pub(crate) unsafe fn load_of_two<T: Element, S: Memory<T>>(
+    simd: S,
+    slice: &[T],
+    at: usize,
+    b: usize,
+) -> S::Vector {
+    let at = at.wrapping_add(b / 2 * 2 * S::N);
+    debug_assert!(at <= slice.len() && 2 * S::N <= slice.len() - at, "a load out of bounds");
+    // SAFETY: as the caller promises.
+    let src = unsafe { slice.as_ptr().add(at) };
+    // Its twin is loaded by the next call; the compiler makes one of both.
+    // SAFETY: as the caller promises.
+    let two = unsafe { simd.load_two(src) };
+    two[b % 2]
+}
+
+/// Stores an even number of vectors side by side, in pairs, as [`Memory::store_two`] does.
+///
+/// # Safety
+///
+/// All of them lie inside `slice` from `at` on.
+#[inline(always)]
+pub(crate) unsafe fn store_twos<T: Element, S: Memory<T>>(
+    simd: S,
+    vectors: &[S::Vector],
+    slice: &mut [T],
+    at: usize,
+) {
+    debug_assert!(
+        at <= slice.len() && vectors.len() * S::N <= slice.len() - at,
+        "a store out of bounds"
+    );
+    for (i, pair) in vectors.as_chunks().0.iter().enumerate() {
+        let dst = slice.as_mut_ptr().wrapping_add(at + 2 * i * S::N);
+        // SAFETY: as the caller promises.
+        unsafe { simd.store_two(*pair, dst) }
+    }
 }
 
 /// Loads the first `n` elements of `slice` from `at` on, all `N` at most.

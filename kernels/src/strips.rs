@@ -201,6 +201,7 @@ impl<T: Element> Lines<'_, T> {
         output: &mut [T],
         mut seen: S::Seen,
     ) -> S::Seen {
+        let divide = Divide::by_lanes::<T::Acc, S>(simd, divisor, self.rounding);
         for _ in rows {
             let below = if BELOW {
                 self.line::<R, S, AMID, LEFT, RIGHT>(simd, strip.below, strip.n)
@@ -209,7 +210,7 @@ impl<T: Element> Lines<'_, T> {
             };
             let merged = strip.carried.merge::<R, T, S>(simd, below);
             seen = R::look(simd, seen, merged, merged);
-            let v = R::finish(simd, merged, Divide::By(divisor, self.rounding));
+            let v = R::finish(simd, merged, divide);
             // What a strip that is the only one writes too much is the next row, which comes after
             // it.
             let room = if LEFT && RIGHT && strip.to + S::N > output.len() { strip.n } else { S::N };

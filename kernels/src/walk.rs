@@ -82,9 +82,9 @@ impl Walk {
         let Axis { kernel, stride, .. } = geometry.axes()[2];
         match Self::of(geometry) {
             any if T::ALL_WALKS => any,
-            Self::Strips => Self::Rows,
             Self::Rows if matches!((kernel, stride), (2, 2) | (3, 1 | 2)) => Self::Rows,
             Self::Pixels if kernel == 3 => Self::Pixels,
+            Self::Strips => Self::Strips,
             Self::Rows | Self::Pixels | Self::Shared => Self::general(geometry),
             Self::Down if takes_apart::<T>() && pixels::fits_apart(geometry.axes()) => Self::Pixels,
             general => general,
@@ -217,9 +217,9 @@ pub(crate) fn pool<R: Reduction<T::Acc>, T: Element, S: Memory<T>>(
         (Walk::Rows, 2, _) => return job.run::<R, Rows<2, 2>>(output),
         (Walk::Rows, 3, 1) => return job.run::<R, Rows<3, 1>>(output),
         (Walk::Rows, 3, 2) => return job.run::<R, Rows<3, 2>>(output),
+        (Walk::Strips, _, _) => return job.run::<R, Strips>(output),
         _ if const { !T::ALL_WALKS } => {}
         (Walk::Pixels, _, _) => return job.run::<R, Pixels<2, 1>>(output),
-        (Walk::Strips, _, _) => return job.run::<R, Strips>(output),
         (Walk::Rows, 4, _) => return job.run::<R, Rows<4, 4>>(output),
         (Walk::Rows, _, _) => return job.run::<R, Rows<3, 3>>(output),
         (Walk::Across, _, _) => return job.run::<R, Across>(output),
@@ -324,10 +324,9 @@ where
     }
 }
 
-/// Whether windows far apart are taken several at a time. Of short elements a vector has more than the
-/// window has columns, and what widens them costs more than is gained.
+/// Whether windows far apart are taken several at a time: not by vectors that are too short.
 const fn takes_whole<T: Element, S: Memory<T>>() -> bool {
-    size_of::<T>() >= 4 && whole::FEWEST <= S::N && S::N <= whole::MOST
+    whole::FEWEST <= S::N
 }
 
 /// Whether windows of pixels that share nothing are walked along a row. Of long elements, the vectors that

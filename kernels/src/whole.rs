@@ -22,10 +22,6 @@ const B: usize = 4;
 /// The fewest lanes that a vector has to have.
 pub(crate) const FEWEST: usize = B;
 
-/// The most lanes: of a vector of bytes, most would be outside the window, and the more windows would
-/// have to be in registers.
-pub(crate) const MOST: usize = 16;
-
 /// Whether this walk takes windows along `width`.
 pub(crate) fn fits(width: &Axis) -> bool {
     width.dilation == 1 && (width.stride > 2 || width.output <= 2)
@@ -252,7 +248,7 @@ fn piece_of<R: Reduction<T::Acc>, T: Element, S: Memory<T>, const AT_A_TIME: usi
     simd: S,
     mut merge: impl FnMut(usize) -> [S::Vector; AT_A_TIME],
 ) -> S::Vector {
-    let mut quads = [simd.splat(R::IDENTITY); MOST / 4];
+    let mut quads = [simd.splat(R::IDENTITY); WIDEST / 4];
     for (i, quad) in quads.iter_mut().enumerate().take(S::N / 4) {
         let mut windows = [simd.splat(R::IDENTITY); 4];
         for j in (0..4).step_by(AT_A_TIME) {
@@ -263,12 +259,14 @@ fn piece_of<R: Reduction<T::Acc>, T: Element, S: Memory<T>, const AT_A_TIME: usi
         let [a, b, c, d] = simd.quads(windows);
         *quad = R::merge(simd, R::merge(simd, a, b), R::merge(simd, c, d));
     }
-    let [a, b, c, d] = quads;
-    match S::N / 4 {
-        1 => a,
-        2 => beside::<R, T, S>(simd, a, b),
-        _ => beside::<R, T, S>(simd, beside::<R, T, S>(simd, a, b), beside::<R, T, S>(simd, c, d)),
+    let mut len = S::N / 4;
+    while len > 1 {
+        len /= 2;
+        for i in 0..len {
+            quads[i] = beside::<R, T, S>(simd, quads[2 * i], quads[2 * i + 1]);
+        }
     }
+    quads[0]
 }
 
 /// Merges neighbouring groups of lanes of two vectors.

@@ -400,17 +400,26 @@ fn deinterleave_64<V: Pod>(_: Avx2, lo: V, hi: V) -> (V, V) {
     (must_cast(even), must_cast(odd))
 }
 
+/// Splits quarters of two vectors into those at even and odd positions.
+#[target_feature(enable = "avx2")]
+#[inline]
+fn halves(lo: __m256i, hi: __m256i) -> (__m256i, __m256i) {
+    let (even, odd) = (_mm256_unpacklo_epi64(lo, hi), _mm256_unpackhi_epi64(lo, hi));
+    (_mm256_permute4x64_epi64::<0xd8>(even), _mm256_permute4x64_epi64::<0xd8>(odd))
+}
+
 /// Splits 32 elements of 16 bits into those at even and odd positions.
 #[inline(always)]
 fn deinterleave_16(_: Avx2, lo: __m256i, hi: __m256i) -> (__m256i, __m256i) {
     #[target_feature(enable = "avx2")]
     #[inline]
     fn deinterleave(lo: __m256i, hi: __m256i) -> (__m256i, __m256i) {
-        // Packing works within 128-bit halves, which is put right in the end.
-        let low = _mm256_set1_epi32(0xffff);
-        let even = _mm256_packus_epi32(_mm256_and_si256(lo, low), _mm256_and_si256(hi, low));
-        let odd = _mm256_packus_epi32(_mm256_srli_epi32::<16>(lo), _mm256_srli_epi32::<16>(hi));
-        (_mm256_permute4x64_epi64::<0xd8>(even), _mm256_permute4x64_epi64::<0xd8>(odd))
+        // Each 128-bit half by itself, which is put right in the end.
+        let order = _mm256_setr_epi8(
+            0, 1, 4, 5, 8, 9, 12, 13, 2, 3, 6, 7, 10, 11, 14, 15, 0, 1, 4, 5, 8, 9, 12, 13, 2, 3,
+            6, 7, 10, 11, 14, 15,
+        );
+        halves(_mm256_shuffle_epi8(lo, order), _mm256_shuffle_epi8(hi, order))
     }
     // SAFETY: the token proves that the CPU has AVX2.
     unsafe { deinterleave(lo, hi) }
@@ -422,10 +431,11 @@ fn deinterleave_8(_: Avx2, lo: __m256i, hi: __m256i) -> (__m256i, __m256i) {
     #[target_feature(enable = "avx2")]
     #[inline]
     fn deinterleave(lo: __m256i, hi: __m256i) -> (__m256i, __m256i) {
-        let low = _mm256_set1_epi16(0xff);
-        let even = _mm256_packus_epi16(_mm256_and_si256(lo, low), _mm256_and_si256(hi, low));
-        let odd = _mm256_packus_epi16(_mm256_srli_epi16::<8>(lo), _mm256_srli_epi16::<8>(hi));
-        (_mm256_permute4x64_epi64::<0xd8>(even), _mm256_permute4x64_epi64::<0xd8>(odd))
+        let order = _mm256_setr_epi8(
+            0, 2, 4, 6, 8, 10, 12, 14, 1, 3, 5, 7, 9, 11, 13, 15, 0, 2, 4, 6, 8, 10, 12, 14, 1, 3,
+            5, 7, 9, 11, 13, 15,
+        );
+        halves(_mm256_shuffle_epi8(lo, order), _mm256_shuffle_epi8(hi, order))
     }
     // SAFETY: the token proves that the CPU has AVX2.
     unsafe { deinterleave(lo, hi) }
@@ -448,10 +458,15 @@ fn mul_32(_: Avx2, a: __m256i, b: __m256i) -> __m256i {
 /// With p the greatest power of two below the divisor d, 2¹⁶p / d is rounded up to a factor of 16 bits. A
 /// number n times that, over 2¹⁶p, exceeds n / d by less than n / 2¹⁶p; that is less than 1 / 2d, which is
 /// how far a quotient is from the next half of an integer, if n < 2¹⁴. The product is cut to units of
-/// 1 / 4p, which do not tell apart less than that, and keep halves exact. Where the divisor is the same
-/// in a loop, the compiler makes the factor once.
+/// 1 / 4p, which do not tell apart less than that, and keep halves exact.
 #[inline(always)]
-fn div_16(_: Avx2, a: __m256i, b: __m256i, rounding: Rounding) -> __m256i {
+fn div_16(simd: Avx2, a: __m256i, b: __m256i, rounding: Rounding) -> __m256i {
+    div_parts_16(simd, a, parts_16(simd, b), rounding)
+}
+
+/// The factor, by what the product is divided, in how many units it is, and the divisor, for its sign.
+#[inline(always)]
+fn parts_16(_: Avx2, b: __m256i) -> [__m256i; 4] {
     #[target_feature(enable = "avx2")]
     #[inline]
     fn factor(divisor: __m128i) -> (__m256i, __m256i) {
@@ -474,16 +489,28 @@ fn div_16(_: Avx2, a: __m256i, b: __m256i, rounding: Rounding) -> __m256i {
     }
     #[target_feature(enable = "avx2")]
     #[inline]
-    fn div(a: __m256i, b: __m256i, rounding: Rounding) -> __m256i {
+    fn parts(b: __m256i) -> [__m256i; 4] {
         let divisor = _mm256_abs_epi16(b);
         let (low, low_units) = factor(_mm256_castsi256_si128(divisor));
         let (high, high_units) = factor(_mm256_extracti128_si256::<1>(divisor));
         let (factor, units) = (pack(low, high), pack(low_units, high_units));
-        let inverse = pack(inverse(low_units), inverse(high_units));
-        let half = _mm256_srli_epi16::<1>(units);
+        [factor, pack(inverse(low_units), inverse(high_units)), units, b]
+    }
+    // SAFETY: the token proves that the CPU has AVX2.
+    unsafe { parts(b) }
+}
 
-        let n = _mm256_slli_epi16::<2>(_mm256_abs_epi16(a));
-        let exact = _mm256_mulhi_epu16(n, factor);
+#[inline(always)]
+fn div_parts_16(_: Avx2, a: __m256i, parts: [__m256i; 4], rounding: Rounding) -> __m256i {
+    #[target_feature(enable = "avx2")]
+    #[inline]
+    fn div(a: __m256i, [factor, inverse, units, b]: [__m256i; 4], rounding: Rounding) -> __m256i {
+        let half = _mm256_srli_epi16::<1>(units);
+        let magnitude = _mm256_abs_epi16(a);
+        // The factor is the same but where it does not matter. Were it the same in a loop, the compiler would
+        // widen it before that, and multiply in 32 bits.
+        let factor = _mm256_sign_epi16(factor, magnitude);
+        let exact = _mm256_mulhi_epu16(_mm256_slli_epi16::<2>(magnitude), factor);
         let rounded = match rounding {
             Rounding::HalfAwayFromZero => _mm256_mulhrs_epi16(exact, inverse),
             Rounding::HalfEven => {
@@ -502,7 +529,7 @@ fn div_16(_: Avx2, a: __m256i, b: __m256i, rounding: Rounding) -> __m256i {
         _mm256_sign_epi16(_mm256_sign_epi16(rounded, a), b)
     }
     // SAFETY: the token proves that the CPU has AVX2.
-    unsafe { div(a, b, rounding) }
+    unsafe { div(a, parts, rounding) }
 }
 
 /// Quotients of 32 bits, by way of `f64`. One that is no half of an integer is 1 / 2d away from the next,
@@ -577,7 +604,7 @@ fn keep_bytes(_: Avx2, v: __m256i, bytes: Range<usize>, rest: __m256i) -> __m256
 }
 
 macro_rules! integers {
-    ($($integer:ident[$n:literal]: $add:ident, $max:ident, $min:ident, $deinterleave:ident, $mul:path, $div:path);* $(;)?) => { $(
+    ($($integer:ident[$n:literal]: $add:ident, $max:ident, $min:ident, $deinterleave:ident, $mul:path, $div:path $(, $parts:ident, $div_parts:ident, $mul_fraction:ident)?);* $(;)?) => { $(
         impl Lanes<$integer> for Avx2 {
             type Vector = __m256i;
             type Array = [$integer; $n];
@@ -595,6 +622,33 @@ macro_rules! integers {
             fn div(self, a: __m256i, b: __m256i, rounding: Rounding) -> __m256i {
                 $div(self, a, b, rounding)
             }
+
+            $(
+                const PARTS: bool = true;
+
+                intrinsics!(__m256i: mul_fraction = $mul_fraction);
+
+                #[inline(always)]
+                fn mul_fraction_of_magnitude(self, a: __m256i, b: __m256i) -> __m256i {
+                    #[target_feature(enable = "avx2")]
+                    #[inline]
+                    fn mul(a: __m256i, b: __m256i) -> __m256i {
+                        _mm256_sign_epi16(_mm256_mulhrs_epi16(_mm256_abs_epi16(a), b), a)
+                    }
+                    // SAFETY: the token proves that the CPU has AVX2.
+                    unsafe { mul(a, b) }
+                }
+
+                #[inline(always)]
+                fn parts(self, divisors: __m256i) -> [__m256i; 4] {
+                    $parts(self, divisors)
+                }
+
+                #[inline(always)]
+                fn div_parts(self, a: __m256i, parts: [__m256i; 4], rounding: Rounding) -> __m256i {
+                    $div_parts(self, a, parts, rounding)
+                }
+            )?
 
             #[inline(always)]
             fn keep(self, v: __m256i, lanes: Range<usize>, rest: __m256i) -> __m256i {
@@ -622,7 +676,7 @@ macro_rules! integers {
 integers! {
     i8[32]: _mm256_add_epi8, _mm256_max_epi8, _mm256_min_epi8, deinterleave_8, mul_lanes::<i8, _>, div_lanes::<i8, _>;
     u8[32]: _mm256_add_epi8, _mm256_max_epu8, _mm256_min_epu8, deinterleave_8, mul_lanes::<u8, _>, div_lanes::<u8, _>;
-    i16[16]: _mm256_add_epi16, _mm256_max_epi16, _mm256_min_epi16, deinterleave_16, mul_16, div_16;
+    i16[16]: _mm256_add_epi16, _mm256_max_epi16, _mm256_min_epi16, deinterleave_16, mul_16, div_16, parts_16, div_parts_16, _mm256_mulhrs_epi16;
     u16[16]: _mm256_add_epi16, _mm256_max_epu16, _mm256_min_epu16, deinterleave_16, mul_16, div_lanes::<u16, _>;
     i32[8]: _mm256_add_epi32, _mm256_max_epi32, _mm256_min_epi32, deinterleave_32, mul_32, div_32;
     u32[8]: _mm256_add_epi32, _mm256_max_epu32, _mm256_min_epu32, deinterleave_32, mul_32, div_lanes::<u32, _>;
@@ -680,6 +734,44 @@ impl Memory<bf16> for Avx2 {
         // SAFETY: as the caller promises.
         unsafe { dst.cast::<__m128i>().write_unaligned(bits) }
     }
+
+    const APART: bool = true;
+
+    #[inline(always)]
+    unsafe fn load_two(self, src: *const bf16) -> [__m256; 2] {
+        #[target_feature(enable = "avx2")]
+        #[inline]
+        fn widen(bits: __m256i) -> [__m256i; 2] {
+            let high = _mm256_set1_epi32(0xffff_0000_u32.cast_signed());
+            [_mm256_slli_epi32::<16>(bits), _mm256_and_si256(bits, high)]
+        }
+        // SAFETY: as the caller promises.
+        let bits = unsafe { src.cast::<__m256i>().read_unaligned() };
+        // SAFETY: the token proves that the CPU has AVX2.
+        must_cast(unsafe { widen(bits) })
+    }
+
+    #[inline(always)]
+    unsafe fn store_two(self, v: [__m256; 2], dst: *mut bf16) {
+        #[target_feature(enable = "avx2")]
+        #[inline]
+        fn rounded(bits: __m256i) -> __m256i {
+            let odd = _mm256_and_si256(_mm256_srli_epi32::<16>(bits), _mm256_set1_epi32(1));
+            _mm256_add_epi32(bits, _mm256_add_epi32(odd, _mm256_set1_epi32(0x7fff)))
+        }
+        #[target_feature(enable = "avx2")]
+        #[inline]
+        fn narrow([even, odd]: [__m256i; 2]) -> __m256i {
+            let even = _mm256_srli_epi32::<16>(rounded(even));
+            let bits = _mm256_blend_epi16::<0b1010_1010>(even, rounded(odd));
+            let minus_zero = _mm256_cmpeq_epi16(bits, _mm256_set1_epi16(i16::MIN));
+            _mm256_andnot_si256(minus_zero, bits)
+        }
+        // SAFETY: the token proves that the CPU has AVX2.
+        let bits = unsafe { narrow(must_cast(v)) };
+        // SAFETY: as the caller promises.
+        unsafe { dst.cast::<__m256i>().write_unaligned(bits) }
+    }
 }
 
 /// Replaces the bits of −0, to which a small number may have been rounded.
@@ -727,8 +819,35 @@ where
     }
 }
 
+/// Signed bytes at even and at odd positions.
+#[target_feature(enable = "avx2")]
+#[inline]
+fn apart_i8(bytes: __m256i) -> [__m256i; 2] {
+    let even = _mm256_set1_epi16(1);
+    [_mm256_maddubs_epi16(even, bytes), _mm256_srai_epi16::<8>(bytes)]
+}
+
+/// Unsigned bytes at even and at odd positions.
+#[target_feature(enable = "avx2")]
+#[inline]
+fn apart_u8(bytes: __m256i) -> [__m256i; 2] {
+    let even = _mm256_set1_epi16(0xff);
+    [_mm256_and_si256(bytes, even), _mm256_srli_epi16::<8>(bytes)]
+}
+
+/// Takes by turns the bytes of each first and each second half of 128 bits.
+#[target_feature(enable = "avx2")]
+#[inline]
+fn by_turns(bytes: __m256i) -> __m256i {
+    let order = _mm256_setr_epi8(
+        0, 8, 1, 9, 2, 10, 3, 11, 4, 12, 5, 13, 6, 14, 7, 15, 0, 8, 1, 9, 2, 10, 3, 11, 4, 12, 5,
+        13, 6, 14, 7, 15,
+    );
+    _mm256_shuffle_epi8(bytes, order)
+}
+
 macro_rules! summed_short {
-    ($($integer:ident: $widen:ident, $narrow:ident);*) => { $(
+    ($($integer:ident: $widen:ident, $narrow:ident, $apart:ident, $narrow_two:ident);*) => { $(
         impl Memory<SummedShort<$integer>> for Avx2 {
             #[inline(always)]
             unsafe fn load(self, src: *const SummedShort<$integer>) -> __m256i {
@@ -746,11 +865,34 @@ macro_rules! summed_short {
                 // SAFETY: as the caller promises.
                 unsafe { dst.cast::<__m128i>().write_unaligned(bytes) }
             }
+
+            const APART: bool = true;
+
+            #[inline(always)]
+            unsafe fn load_two(self, src: *const SummedShort<$integer>) -> [__m256i; 2] {
+                // SAFETY: as the caller promises.
+                let bytes = unsafe { src.cast::<__m256i>().read_unaligned() };
+                // SAFETY: the token proves that the CPU has AVX2.
+                unsafe { $apart(bytes) }
+            }
+
+            #[inline(always)]
+            unsafe fn store_two(self, [even, odd]: [__m256i; 2], dst: *mut SummedShort<$integer>) {
+                // SAFETY: the token proves that the CPU has AVX2.
+                let bytes = unsafe { $narrow_two(even, odd) };
+                // SAFETY: the token proves that the CPU has AVX2.
+                let bytes = unsafe { by_turns(bytes) };
+                // SAFETY: as the caller promises.
+                unsafe { dst.cast::<__m256i>().write_unaligned(bytes) }
+            }
         }
     )* };
 }
 
-summed_short!(i8: _mm256_cvtepi8_epi16, _mm_packs_epi16; u8: _mm256_cvtepu8_epi16, _mm_packus_epi16);
+summed_short! {
+    i8: _mm256_cvtepi8_epi16, _mm_packs_epi16, apart_i8, _mm256_packs_epi16;
+    u8: _mm256_cvtepu8_epi16, _mm_packus_epi16, apart_u8, _mm256_packus_epi16
+}
 
 impl Memory<Summed<i8>> for Avx2 {}
 impl Memory<Summed<u8>> for Avx2 {}

@@ -384,12 +384,18 @@ fn deinterleave_16(_: Avx512, lo: __m512i, hi: __m512i) -> (__m512i, __m512i) {
     #[target_feature(enable = "avx512f,avx512bw")]
     #[inline]
     fn deinterleave(lo: __m512i, hi: __m512i) -> (__m512i, __m512i) {
-        // Packing works within 128-bit quarters, which is put right in the end.
-        let low = _mm512_set1_epi32(0xffff);
-        let even = _mm512_packus_epi32(_mm512_and_si512(lo, low), _mm512_and_si512(hi, low));
-        let odd = _mm512_packus_epi32(_mm512_srli_epi32::<16>(lo), _mm512_srli_epi32::<16>(hi));
-        let order = _mm512_setr_epi64(0, 2, 4, 6, 1, 3, 5, 7);
-        (_mm512_permutexvar_epi64(order, even), _mm512_permutexvar_epi64(order, odd))
+        const EVEN: [u16; 32] = {
+            let mut even = [0; 32];
+            let mut i = 0;
+            while i < 32 {
+                even[i] = 2 * i as u16;
+                i += 1;
+            }
+            even
+        };
+        let even = must_cast(EVEN);
+        let odd = _mm512_or_si512(even, _mm512_set1_epi16(1));
+        (_mm512_permutex2var_epi16(lo, even, hi), _mm512_permutex2var_epi16(lo, odd, hi))
     }
     // SAFETY: the token proves that the CPU has AVX-512.
     unsafe { deinterleave(lo, hi) }
@@ -401,9 +407,11 @@ fn deinterleave_8(_: Avx512, lo: __m512i, hi: __m512i) -> (__m512i, __m512i) {
     #[target_feature(enable = "avx512f,avx512bw")]
     #[inline]
     fn deinterleave(lo: __m512i, hi: __m512i) -> (__m512i, __m512i) {
-        let low = _mm512_set1_epi16(0xff);
-        let even = _mm512_packus_epi16(_mm512_and_si512(lo, low), _mm512_and_si512(hi, low));
-        let odd = _mm512_packus_epi16(_mm512_srli_epi16::<8>(lo), _mm512_srli_epi16::<8>(hi));
+        // Each 128-bit quarter by itself, which is put right in the end.
+        let apart = _mm_setr_epi8(0, 2, 4, 6, 8, 10, 12, 14, 1, 3, 5, 7, 9, 11, 13, 15);
+        let apart = _mm512_broadcast_i32x4(apart);
+        let (lo, hi) = (_mm512_shuffle_epi8(lo, apart), _mm512_shuffle_epi8(hi, apart));
+        let (even, odd) = (_mm512_unpacklo_epi64(lo, hi), _mm512_unpackhi_epi64(lo, hi));
         let order = _mm512_setr_epi64(0, 2, 4, 6, 1, 3, 5, 7);
         (_mm512_permutexvar_epi64(order, even), _mm512_permutexvar_epi64(order, odd))
     }
@@ -432,7 +440,12 @@ fn mul_32(_: Avx512, a: __m512i, b: __m512i) -> __m512i {
 
 /// Quotients of 16 bits, as `Avx2` has them.
 #[inline(always)]
-fn div_16(_: Avx512, a: __m512i, b: __m512i, rounding: Rounding) -> __m512i {
+fn div_16(simd: Avx512, a: __m512i, b: __m512i, rounding: Rounding) -> __m512i {
+    div_parts_16(simd, a, parts_16(simd, b), rounding)
+}
+
+#[inline(always)]
+fn parts_16(_: Avx512, b: __m512i) -> [__m512i; 4] {
     #[target_feature(enable = "avx512f,avx512bw,avx512dq")]
     #[inline]
     fn factor(divisor: __m256i) -> [__m256i; 3] {
@@ -452,13 +465,26 @@ fn div_16(_: Avx512, a: __m512i, b: __m512i, rounding: Rounding) -> __m512i {
     }
     #[target_feature(enable = "avx512f,avx512bw,avx512dq")]
     #[inline]
-    fn div(a: __m512i, b: __m512i, rounding: Rounding) -> __m512i {
+    fn parts(b: __m512i) -> [__m512i; 4] {
         let [low, high]: [__m256i; 2] = must_cast(_mm512_abs_epi16(b));
         let [low_factor, low_units, low_inverse] = factor(low);
         let [high_factor, high_units, high_inverse] = factor(high);
-        let factor = must_cast([low_factor, high_factor]);
-        let units = must_cast([low_units, high_units]);
-        let inverse = must_cast([low_inverse, high_inverse]);
+        [
+            must_cast([low_factor, high_factor]),
+            must_cast([low_inverse, high_inverse]),
+            must_cast([low_units, high_units]),
+            b,
+        ]
+    }
+    // SAFETY: the token proves that the CPU has AVX-512.
+    unsafe { parts(b) }
+}
+
+#[inline(always)]
+fn div_parts_16(_: Avx512, a: __m512i, parts: [__m512i; 4], rounding: Rounding) -> __m512i {
+    #[target_feature(enable = "avx512f,avx512bw")]
+    #[inline]
+    fn div(a: __m512i, [factor, inverse, units, b]: [__m512i; 4], rounding: Rounding) -> __m512i {
         let (half, one) = (_mm512_srli_epi16::<1>(units), _mm512_set1_epi16(1));
 
         let negative = _mm512_movepi16_mask(_mm512_xor_si512(a, b));
@@ -482,7 +508,7 @@ fn div_16(_: Avx512, a: __m512i, b: __m512i, rounding: Rounding) -> __m512i {
         _mm512_mask_sub_epi16(rounded, negative, _mm512_setzero_si512(), rounded)
     }
     // SAFETY: the token proves that the CPU has AVX-512.
-    unsafe { div(a, b, rounding) }
+    unsafe { div(a, parts, rounding) }
 }
 
 /// Quotients of 32 bits, by way of `f64`, as `Avx2` has them.
@@ -516,7 +542,7 @@ fn div_32(_: Avx512, a: __m512i, b: __m512i, rounding: Rounding) -> __m512i {
 }
 
 macro_rules! integers {
-    ($($integer:ident[$n:literal]: $add:ident, $max:ident, $min:ident, $deinterleave:ident, $mul:path, $div:path, $mask:ident, $blend:ident, $load:ident, $store:ident);* $(;)?) => { $(
+    ($($integer:ident[$n:literal]: $add:ident, $max:ident, $min:ident, $deinterleave:ident, $mul:path, $div:path, $mask:ident, $blend:ident, $load:ident, $store:ident $(, $parts:ident, $div_parts:ident, $mul_fraction:ident)?);* $(;)?) => { $(
         impl Lanes<$integer> for Avx512 {
             type Vector = __m512i;
             type Array = [$integer; $n];
@@ -534,6 +560,35 @@ macro_rules! integers {
             fn div(self, a: __m512i, b: __m512i, rounding: Rounding) -> __m512i {
                 $div(self, a, b, rounding)
             }
+
+            $(
+                const PARTS: bool = true;
+
+                intrinsics!(__m512i: mul_fraction = $mul_fraction);
+
+                #[inline(always)]
+                fn mul_fraction_of_magnitude(self, a: __m512i, b: __m512i) -> __m512i {
+                    #[target_feature(enable = "avx512f,avx512bw")]
+                    #[inline]
+                    fn mul(a: __m512i, b: __m512i) -> __m512i {
+                        let product = _mm512_mulhrs_epi16(_mm512_abs_epi16(a), b);
+                        let negative = _mm512_movepi16_mask(a);
+                        _mm512_mask_sub_epi16(product, negative, _mm512_setzero_si512(), product)
+                    }
+                    // SAFETY: the token proves that the CPU has AVX-512.
+                    unsafe { mul(a, b) }
+                }
+
+                #[inline(always)]
+                fn parts(self, divisors: __m512i) -> [__m512i; 4] {
+                    $parts(self, divisors)
+                }
+
+                #[inline(always)]
+                fn div_parts(self, a: __m512i, parts: [__m512i; 4], rounding: Rounding) -> __m512i {
+                    $div_parts(self, a, parts, rounding)
+                }
+            )?
 
             #[inline(always)]
             fn keep(self, v: __m512i, lanes: Range<usize>, rest: __m512i) -> __m512i {
@@ -588,7 +643,7 @@ macro_rules! integers {
 integers! {
     i8[64]: _mm512_add_epi8, _mm512_max_epi8, _mm512_min_epi8, deinterleave_8, mul_lanes::<i8, _>, div_lanes::<i8, _>, __mmask64, _mm512_mask_blend_epi8, _mm512_mask_loadu_epi8, _mm512_mask_storeu_epi8;
     u8[64]: _mm512_add_epi8, _mm512_max_epu8, _mm512_min_epu8, deinterleave_8, mul_lanes::<u8, _>, div_lanes::<u8, _>, __mmask64, _mm512_mask_blend_epi8, _mm512_mask_loadu_epi8, _mm512_mask_storeu_epi8;
-    i16[32]: _mm512_add_epi16, _mm512_max_epi16, _mm512_min_epi16, deinterleave_16, mul_16, div_16, __mmask32, _mm512_mask_blend_epi16, _mm512_mask_loadu_epi16, _mm512_mask_storeu_epi16;
+    i16[32]: _mm512_add_epi16, _mm512_max_epi16, _mm512_min_epi16, deinterleave_16, mul_16, div_16, __mmask32, _mm512_mask_blend_epi16, _mm512_mask_loadu_epi16, _mm512_mask_storeu_epi16, parts_16, div_parts_16, _mm512_mulhrs_epi16;
     u16[32]: _mm512_add_epi16, _mm512_max_epu16, _mm512_min_epu16, deinterleave_16, mul_16, div_lanes::<u16, _>, __mmask32, _mm512_mask_blend_epi16, _mm512_mask_loadu_epi16, _mm512_mask_storeu_epi16;
     i32[16]: _mm512_add_epi32, _mm512_max_epi32, _mm512_min_epi32, deinterleave_32, mul_32, div_32, __mmask16, _mm512_mask_blend_epi32, _mm512_mask_loadu_epi32, _mm512_mask_storeu_epi32;
     u32[16]: _mm512_add_epi32, _mm512_max_epu32, _mm512_min_epu32, deinterleave_32, mul_32, div_lanes::<u32, _>, __mmask16, _mm512_mask_blend_epi32, _mm512_mask_loadu_epi32, _mm512_mask_storeu_epi32;
@@ -644,6 +699,44 @@ impl Memory<bf16> for Avx512 {
         let bits = unsafe { narrow(must_cast(v)) };
         // SAFETY: as the caller promises.
         unsafe { dst.cast::<__m256i>().write_unaligned(bits) }
+    }
+
+    const APART: bool = true;
+
+    #[inline(always)]
+    unsafe fn load_two(self, src: *const bf16) -> [__m512; 2] {
+        #[target_feature(enable = "avx512f")]
+        #[inline]
+        fn widen(bits: __m512i) -> [__m512i; 2] {
+            let high = _mm512_set1_epi32(0xffff_0000_u32.cast_signed());
+            [_mm512_slli_epi32::<16>(bits), _mm512_and_si512(bits, high)]
+        }
+        // SAFETY: as the caller promises.
+        let bits = unsafe { src.cast::<__m512i>().read_unaligned() };
+        // SAFETY: the token proves that the CPU has AVX-512.
+        must_cast(unsafe { widen(bits) })
+    }
+
+    #[inline(always)]
+    unsafe fn store_two(self, v: [__m512; 2], dst: *mut bf16) {
+        #[target_feature(enable = "avx512f")]
+        #[inline]
+        fn rounded(bits: __m512i) -> __m512i {
+            let odd = _mm512_and_si512(_mm512_srli_epi32::<16>(bits), _mm512_set1_epi32(1));
+            _mm512_add_epi32(bits, _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff)))
+        }
+        #[target_feature(enable = "avx512f,avx512bw")]
+        #[inline]
+        fn narrow([even, odd]: [__m512i; 2]) -> __m512i {
+            let even = _mm512_srli_epi32::<16>(rounded(even));
+            let bits = _mm512_mask_blend_epi16(0xaaaa_aaaa, even, rounded(odd));
+            let is_other = _mm512_cmpneq_epi16_mask(bits, _mm512_set1_epi16(i16::MIN));
+            _mm512_maskz_mov_epi16(is_other, bits)
+        }
+        // SAFETY: the token proves that the CPU has AVX-512.
+        let bits = unsafe { narrow(must_cast(v)) };
+        // SAFETY: as the caller promises.
+        unsafe { dst.cast::<__m512i>().write_unaligned(bits) }
     }
 }
 

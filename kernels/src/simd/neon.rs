@@ -306,7 +306,12 @@ fn mul_32(_: Neon, a: int32x4_t, b: int32x4_t) -> int32x4_t {
 
 /// Quotients of 16 bits, as `Avx2` has them.
 #[inline(always)]
-fn div_16(_: Neon, a: int16x8_t, b: int16x8_t, rounding: Rounding) -> int16x8_t {
+fn div_16(simd: Neon, a: int16x8_t, b: int16x8_t, rounding: Rounding) -> int16x8_t {
+    div_parts_16(simd, a, parts_16(simd, b), rounding)
+}
+
+#[inline(always)]
+fn parts_16(_: Neon, b: int16x8_t) -> [int16x8_t; 4] {
     #[target_feature(enable = "neon")]
     #[inline]
     fn factor(divisor: uint16x4_t) -> [uint16x4_t; 3] {
@@ -322,6 +327,25 @@ fn div_16(_: Neon, a: int16x8_t, b: int16x8_t, rounding: Rounding) -> int16x8_t 
             vmovn_u32(vcvtq_u32_f32(inverse)),
         ]
     }
+    #[target_feature(enable = "neon")]
+    #[inline]
+    fn parts(b: int16x8_t) -> [int16x8_t; 4] {
+        let divisor = vreinterpretq_u16_s16(vabsq_s16(b));
+        let [low_factor, low_units, low_inverse] = factor(vget_low_u16(divisor));
+        let [high_factor, high_units, high_inverse] = factor(vget_high_u16(divisor));
+        [
+            vreinterpretq_s16_u16(vcombine_u16(low_factor, high_factor)),
+            vreinterpretq_s16_u16(vcombine_u16(low_inverse, high_inverse)),
+            vreinterpretq_s16_u16(vcombine_u16(low_units, high_units)),
+            b,
+        ]
+    }
+    // SAFETY: the token proves that the CPU has NEON.
+    unsafe { parts(b) }
+}
+
+#[inline(always)]
+fn div_parts_16(_: Neon, a: int16x8_t, parts: [int16x8_t; 4], rounding: Rounding) -> int16x8_t {
     /// The high halves of the products.
     #[target_feature(enable = "neon")]
     #[inline]
@@ -331,18 +355,15 @@ fn div_16(_: Neon, a: int16x8_t, b: int16x8_t, rounding: Rounding) -> int16x8_t 
     }
     #[target_feature(enable = "neon")]
     #[inline]
-    fn div(a: int16x8_t, b: int16x8_t, rounding: Rounding) -> int16x8_t {
-        let divisor = vreinterpretq_u16_s16(vabsq_s16(b));
-        let [low_factor, low_units, low_inverse] = factor(vget_low_u16(divisor));
-        let [high_factor, high_units, high_inverse] = factor(vget_high_u16(divisor));
-        let factor = vcombine_u16(low_factor, high_factor);
-        let units = vreinterpretq_s16_u16(vcombine_u16(low_units, high_units));
-        let inverse = vreinterpretq_s16_u16(vcombine_u16(low_inverse, high_inverse));
+    fn div(
+        a: int16x8_t,
+        [factor, inverse, units, b]: [int16x8_t; 4],
+        rounding: Rounding,
+    ) -> int16x8_t {
         let half = vshrq_n_s16::<1>(units);
-
         let negative = vshrq_n_s16::<15>(veorq_s16(a, b));
         let n = vshlq_n_u16::<2>(vreinterpretq_u16_s16(vabsq_s16(a)));
-        let exact = vreinterpretq_s16_u16(high(n, factor));
+        let exact = vreinterpretq_s16_u16(high(n, vreinterpretq_u16_s16(factor)));
         let rounded = match rounding {
             Rounding::HalfAwayFromZero => vqrdmulhq_s16(exact, inverse),
             Rounding::HalfEven => {
@@ -357,7 +378,7 @@ fn div_16(_: Neon, a: int16x8_t, b: int16x8_t, rounding: Rounding) -> int16x8_t 
         vsubq_s16(veorq_s16(rounded, negative), negative)
     }
     // SAFETY: the token proves that the CPU has NEON.
-    unsafe { div(a, b, rounding) }
+    unsafe { div(a, parts, rounding) }
 }
 
 /// Quotients of 32 bits, by way of `f64`, as `Avx2` has them.
@@ -385,7 +406,7 @@ fn div_32(_: Neon, a: int32x4_t, b: int32x4_t, rounding: Rounding) -> int32x4_t 
 }
 
 macro_rules! integers {
-    ($($integer:ident: $vector:ident[$n:literal], $add:ident, $max:ident, $min:ident, $even:ident, $odd:ident, $mul:path, $div:path);* $(;)?) => { $(
+    ($($integer:ident: $vector:ident[$n:literal], $add:ident, $max:ident, $min:ident, $even:ident, $odd:ident, $mul:path, $div:path $(, $parts:ident, $div_parts:ident, $mul_fraction:ident)?);* $(;)?) => { $(
         impl Lanes<$integer> for Neon {
             type Vector = $vector;
             type Array = [$integer; $n];
@@ -403,6 +424,35 @@ macro_rules! integers {
             fn div(self, a: $vector, b: $vector, rounding: Rounding) -> $vector {
                 $div(self, a, b, rounding)
             }
+
+            $(
+                const PARTS: bool = true;
+
+                intrinsics!($vector: mul_fraction = $mul_fraction);
+
+                #[inline(always)]
+                fn mul_fraction_of_magnitude(self, a: $vector, b: $vector) -> $vector {
+                    #[target_feature(enable = "neon")]
+                    #[inline]
+                    fn mul(a: int16x8_t, b: int16x8_t) -> int16x8_t {
+                        let negative = vshrq_n_s16::<15>(a);
+                        let product = vqrdmulhq_s16(vabsq_s16(a), b);
+                        vsubq_s16(veorq_s16(product, negative), negative)
+                    }
+                    // SAFETY: the token proves that the CPU has NEON.
+                    unsafe { mul(a, b) }
+                }
+
+                #[inline(always)]
+                fn parts(self, divisors: $vector) -> [$vector; 4] {
+                    $parts(self, divisors)
+                }
+
+                #[inline(always)]
+                fn div_parts(self, a: $vector, parts: [$vector; 4], rounding: Rounding) -> $vector {
+                    $div_parts(self, a, parts, rounding)
+                }
+            )?
 
             #[inline(always)]
             fn slide<const J: usize>(self, before: $vector, v: $vector) -> $vector {
@@ -442,7 +492,7 @@ fn min_i64(a: int64x2_t, b: int64x2_t) -> int64x2_t {
 integers! {
     i8: int8x16_t[16], vaddq_s8, vmaxq_s8, vminq_s8, vuzp1q_s8, vuzp2q_s8, mul_lanes::<i8, _>, div_lanes::<i8, _>;
     u8: uint8x16_t[16], vaddq_u8, vmaxq_u8, vminq_u8, vuzp1q_u8, vuzp2q_u8, mul_lanes::<u8, _>, div_lanes::<u8, _>;
-    i16: int16x8_t[8], vaddq_s16, vmaxq_s16, vminq_s16, vuzp1q_s16, vuzp2q_s16, mul_16, div_16;
+    i16: int16x8_t[8], vaddq_s16, vmaxq_s16, vminq_s16, vuzp1q_s16, vuzp2q_s16, mul_16, div_16, parts_16, div_parts_16, vqrdmulhq_s16;
     u16: uint16x8_t[8], vaddq_u16, vmaxq_u16, vminq_u16, vuzp1q_u16, vuzp2q_u16, mul_lanes::<u16, _>, div_lanes::<u16, _>;
     i32: int32x4_t[4], vaddq_s32, vmaxq_s32, vminq_s32, vuzp1q_s32, vuzp2q_s32, mul_32, div_32;
     u32: uint32x4_t[4], vaddq_u32, vmaxq_u32, vminq_u32, vuzp1q_u32, vuzp2q_u32, mul_lanes::<u32, _>, div_lanes::<u32, _>;
