@@ -87,6 +87,11 @@ macro_rules! floats {
             }
 
             #[inline(always)]
+            fn both(self, a: $vector, b: $vector) -> $vector {
+                a | b
+            }
+
+            #[inline(always)]
             fn has_seen(self, seen: $vector) -> bool {
                 seen.any()
             }

@@ -76,6 +76,11 @@ macro_rules! floats {
             }
 
             #[inline(always)]
+            fn both(self, a: bool, b: bool) -> bool {
+                a | b
+            }
+
+            #[inline(always)]
             fn has_seen(self, seen: bool) -> bool {
                 seen
             }
