@@ -119,7 +119,33 @@ impl<T: Element, const K: usize, const STRIDE: usize> RowWalk<T> for Row<'_, T, 
             }
         }
         let (mut shift, mut at) = (0usize, run.at);
-        for row in 0..run.rows {
+        let mut rows = 0..run.rows;
+        // Rows of one vector each, with nothing around them that takes as long as they do.
+        if const { K == 2 } && last == 0 && !absent {
+            rows.start = roomy;
+            let mut seen = simd.unseen();
+            for _ in 0..roomy {
+                let linear = lines.merge::<R, S, STRIDE>(
+                    simd,
+                    &mut seen,
+                    #[inline(always)]
+                    |line, i| {
+                        let at = line.wrapping_add(shift).wrapping_add(i * S::N);
+                        // SAFETY: columns of a line and what comes after it, which was seen to be inside.
+                        unsafe { load(simd, self.input, at) }
+                    },
+                );
+                let columns = split::<T, S, STRIDE>(simd, linear);
+                let merged = self.across::<R, S>(simd, [identity; STRIDE], columns, &mut seen);
+                let v = R::finish(simd, merged, divide_last);
+                // SAFETY: the output goes on for a vector, as was seen.
+                unsafe { store(simd, v, output, at) }
+                shift = shift.wrapping_add(run.advance);
+                at += width.output;
+            }
+            seen_before = simd.both(seen_before, seen);
+        }
+        for row in rows {
             let mut seen = simd.unseen();
             // Columns before `first`, in the last lanes of what comes before the first vector: the
             // last of `STRIDE` vectors has all that are looked at.
