@@ -804,4 +804,6 @@ impl Memory<SummedLong<i16>> for Avx2 {}
 impl Memory<SummedLong<u16>> for Avx2 {}
 impl Memory<SummedLong<i32>> for Avx2 {}
 
-impl AllLanes for Avx2 {}
+impl AllLanes for Avx2 {
+    type Narrow = Self;
+}

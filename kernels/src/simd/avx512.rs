@@ -742,4 +742,6 @@ impl Memory<SummedLong<i16>> for Avx512 {}
 impl Memory<SummedLong<u16>> for Avx512 {}
 impl Memory<SummedLong<i32>> for Avx512 {}
 
-impl AllLanes for Avx512 {}
+impl AllLanes for Avx512 {
+    type Narrow = super::avx2::Avx2;
+}

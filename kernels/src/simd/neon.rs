@@ -571,4 +571,6 @@ impl Memory<SummedLong<i16>> for Neon {}
 impl Memory<SummedLong<u16>> for Neon {}
 impl Memory<SummedLong<i32>> for Neon {}
 
-impl AllLanes for Neon {}
+impl AllLanes for Neon {
+    type Narrow = Self;
+}

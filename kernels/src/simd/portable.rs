@@ -134,4 +134,6 @@ integers!(
 
 impl<A: Number, T: Element<Acc = A>> Memory<T> for Portable where Self: Lanes<A> {}
 
-impl AllLanes for Portable {}
+impl AllLanes for Portable {
+    type Narrow = Self;
+}

@@ -120,4 +120,6 @@ integers!(i8, u8, i16, u16, i32, u32, i64);
 
 impl<A: Number, T: Element<Acc = A>> Memory<T> for Scalar where Self: Lanes<A> {}
 
-impl AllLanes for Scalar {}
+impl AllLanes for Scalar {
+    type Narrow = Self;
+}
