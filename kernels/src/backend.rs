@@ -233,15 +233,17 @@ pub(crate) trait AllLanes:
     + Memory<SummedLong<u16>>
     + Memory<SummedLong<i32>>
 {
+    /// What takes the narrow tensors: an instruction set that is there where this one is.
+    type Narrow: AllLanes;
 }
 
 impl Backend {
     /// The kernels compiled for `S`.
     const fn of<S: AllLanes>() -> Self {
         let f32 = Kernels {
-            max: max_of_floats::<f32, S>(),
-            max_number: fast::<MostNumber<Largest>, f32, S>(),
-            mean: Some(fast::<Mean, f32, S>()),
+            max: max_of_floats::<f32, S, S::Narrow>(),
+            max_number: fast_or_narrow::<MostNumber<Largest>, f32, S, S::Narrow>(),
+            mean: Some(fast_or_narrow::<Mean, f32, S, S::Narrow>()),
             min: usual::<Most<Smallest>, f32, S>(),
             ..of_floats::<_, S>()
         };
@@ -257,7 +259,7 @@ impl Backend {
             floor: floor::<f32, S>,
             kernels: AllKernels {
                 f32,
-                f64: Kernels { max: max_of_floats::<f64, S>(), ..of_floats::<_, S>() },
+                f64: Kernels { max: max_of_floats::<f64, S, S>(), ..of_floats::<_, S>() },
                 f16: Kernels { max: max_in_order::<f16, S>(), ..of_floats::<_, S>() },
                 bf16: Kernels { max: max_in_order::<bf16, S>(), ..of_floats::<_, S>() },
                 i8: of_quantized::<_, S>(fast::<Most<Largest>, _, S>(), mean_of_bytes::<i8, S>()),
@@ -395,6 +397,26 @@ where
     }
 }
 
+/// As [`fast`], but by `H` what is too narrow for vectors of `S`: of those, most would be outside.
+const fn fast_or_narrow<R: Reduction<T::Acc>, T: Activated, S: Memory<T>, H: Memory<T>>()
+-> Kernel<T>
+where
+    Scalar: Memory<T, Vector = T::Acc>,
+{
+    if S::N == H::N {
+        return fast::<R, T, S>();
+    }
+    Kernel {
+        run: |geometry, rows, input, output| match Walk::is_narrow(geometry, H::N) {
+            true => pool::<R, T, H>(geometry, rows, input, output),
+            false => pool::<R, T, S>(geometry, rows, input, output),
+        },
+        activate: activate::<T, S>,
+        walk: Some(Walk::of_pool::<T, S>),
+        lanes: S::N,
+    }
+}
+
 const fn usual<R: Reduction<T::Acc>, T: Activated, S: Memory<T>>() -> Kernel<T>
 where
     Scalar: Memory<T, Vector = T::Acc>,
@@ -426,14 +448,14 @@ const fn loops<T>(
     Kernel { run, activate, walk: None, lanes: 1 }
 }
 
-const fn max_of_floats<T: Activated, S: Memory<T>>() -> Kernel<T>
+const fn max_of_floats<T: Activated, S: Memory<T>, H: Memory<T>>() -> Kernel<T>
 where
     Scalar: Memory<T, Vector = T::Acc>,
 {
     if S::NAN_IS_FREE {
-        fast::<Most<Largest>, T, S>()
+        fast_or_narrow::<Most<Largest>, T, S, H>()
     } else {
-        fast::<MostOfNumbers<Largest>, T, S>()
+        fast_or_narrow::<MostOfNumbers<Largest>, T, S, H>()
     }
 }
 

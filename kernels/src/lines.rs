@@ -60,7 +60,13 @@ impl Run {
     #[inline(always)]
     pub(crate) fn octets(&self, geometry: &Geometry) -> Octets {
         let [_, deep, high] = geometry.tap_strides();
+        let (ds, hs) = (&self.depths, &self.heights);
+        let start = self.origin.wrapping_add(ds.start.wrapping_mul(deep));
+        // All of the first octet, or the first ones of it.
+        let single = (ds.len() == 1 && hs.start == 0 && (1..=OCTET).contains(&hs.end))
+            .then_some((start, hs.end));
         Octets {
+            single,
             origin: self.origin,
             taps: [self.depths.clone(), self.heights.clone()],
             strides: [deep, high],
@@ -438,6 +444,8 @@ const OCTET: usize = 8;
 
 /// Any number of lines, eight at a time.
 pub(crate) struct Octets {
+    /// Where the lines start and how many there are, if they are the first ones of one depth.
+    single: Option<(usize, usize)>,
     /// Where the windows start.
     origin: usize,
     /// The taps along depth and height that are inside the input.
@@ -493,16 +501,16 @@ impl<T: Element> Columns<T> for Octets {
         if depths.is_empty() || heights.is_empty() {
             return [simd.splat(R::IDENTITY); B];
         }
+        if let Some((start, len)) = self.single {
+            let octet = Octet { simd, seen, start, high: self.strides[1], len, load: &load };
+            return { octet }.merge::<R, B>();
+        }
         let octets = heights.start / OCTET..heights.end.div_ceil(OCTET);
-        let single = octets.len() == 1 && depths.len() == 1;
         let mut waiting = Stack::new();
         let mut merged = [simd.splat(R::IDENTITY); B];
         for z in depths.clone() {
             for i in octets.clone() {
                 merged = self.octet::<R, T, S, B>(simd, seen, (z, i), &load);
-                if single {
-                    return merged;
-                }
                 let mut merges = merges_after(i, &octets);
                 if i + 1 == octets.end {
                     merges += merges_after(z, depths);

@@ -18,6 +18,9 @@ const B: usize = 4;
 /// The same, of vectors so long that few tensors have channels for four.
 const FEW: usize = 2;
 
+/// Rows that are reduced for some channels before the next ones.
+const ROWS: usize = 16;
+
 /// Whether vectors are so long, or elements so short that so many would not fit the registers.
 const fn few<T: Element, S: Memory<T>>() -> bool {
     S::N >= 32 || S::APART && size_of::<T>() == 1
@@ -79,49 +82,47 @@ impl<T: Element, const K: usize, const STRIDE: usize> RowWalk<T> for Row<'_, T, 
         mut seen: S::Seen,
     ) -> S::Seen {
         let inner = self.geometry.inner();
-        let mut part = Part { run, shift: 0, at: run.at, channels: 0..0 };
-        for _ in 0..run.rows {
+        // Rows that overlap one after the other, each time for so few channels that the lines that they
+        // share are still in the first-level cache.
+        for first in (0..run.rows).step_by(ROWS) {
+            let mut part = Part { run, rows: first..run.rows.min(first + ROWS), channels: 0..0 };
             let mut c = 0;
             while const { !few::<T, S>() } && c + B * S::N <= inner {
                 part.channels = c..c + S::N;
-                seen = self.along::<R, S, B>(simd, lines, &part, output, seen);
+                seen = self.rows::<R, S, B>(simd, lines, &part, output, seen);
                 c += B * S::N;
             }
             while const { few::<T, S>() } && c + FEW * S::N <= inner {
                 part.channels = c..c + S::N;
-                seen = self.along::<R, S, FEW>(simd, lines, &part, output, seen);
+                seen = self.rows::<R, S, FEW>(simd, lines, &part, output, seen);
                 c += FEW * S::N;
             }
             while c < inner {
                 // The last vector is flush with the last channel, where there is room.
                 let start = c.min(inner.saturating_sub(S::N));
                 part.channels = start..inner.min(start + S::N);
-                seen = self.along::<R, S, 1>(simd, lines, &part, output, seen);
+                seen = self.rows::<R, S, 1>(simd, lines, &part, output, seen);
                 c += S::N;
             }
-            part.shift = part.shift.wrapping_add(run.advance);
-            part.at += self.geometry.row_len();
         }
         seen
     }
 }
 
-/// What of a row is reduced at a time.
+/// What of a run is reduced at a time.
 struct Part<'a> {
     run: &'a Run,
-    /// Elements of the input from the lines of the first row of a run to those of this one.
-    shift: usize,
-    /// Where the row starts in the output.
-    at: usize,
+    /// The rows of the run.
+    rows: Range<usize>,
     /// The channels in the first vector.
     channels: Range<usize>,
 }
 
 impl<T: Element, const K: usize, const STRIDE: usize> Row<'_, T, K, STRIDE> {
-    /// Reduces all windows of a row for the channels of `part`, and for as many in each of `V - 1`
-    /// vectors after them.
+    /// Reduces the windows of some rows for the channels of `part`, and for as many in each of `V - 1` vectors
+    /// after them.
     #[inline(always)]
-    fn along<R: Reduction<T::Acc>, S: Memory<T>, const V: usize>(
+    fn rows<R: Reduction<T::Acc>, S: Memory<T>, const V: usize>(
         &self,
         simd: S,
         lines: &impl Columns<T>,
@@ -129,23 +130,52 @@ impl<T: Element, const K: usize, const STRIDE: usize> Row<'_, T, K, STRIDE> {
         output: &mut [T],
         mut seen: S::Seen,
     ) -> S::Seen {
-        let (width, by) = (&self.geometry.axes()[2], self.geometry.divisor());
-        let inner = self.geometry.inner();
+        for row in part.rows.clone() {
+            let shift = row.wrapping_mul(part.run.advance);
+            let at = part.run.at + row * self.geometry.row_len();
+            seen = self.along::<R, S, V>(simd, lines, part, (shift, at), output, seen);
+        }
+        seen
+    }
+
+    /// Reduces all windows of a row, given how far its lines are from those of the first row of the run, and
+    /// where it starts in the output.
+    #[inline(always)]
+    fn along<R: Reduction<T::Acc>, S: Memory<T>, const V: usize>(
+        &self,
+        simd: S,
+        lines: &impl Columns<T>,
+        part: &Part<'_>,
+        (shift, at): (usize, usize),
+        output: &mut [T],
+        seen_before: S::Seen,
+    ) -> S::Seen {
+        // Copies: what is behind a reference is loaded again after each store.
+        let (width, by) = (self.geometry.axes()[2], self.geometry.divisor());
+        let (inner, pixel) = (self.geometry.inner(), self.geometry.strides().width);
+        let mut seen = simd.unseen();
         // Only one that is alone may have fewer channels than lanes.
         let n = if V > 1 { S::N } else { part.channels.len() };
         let whole = Divide::by::<T::Acc, S>(simd, part.run.divisor(by, K), part.run.rounding);
+        let mut column = Column {
+            index: 0usize.wrapping_sub(width.pad_begin),
+            at: shift
+                .wrapping_add(part.channels.start)
+                .wrapping_sub(width.pad_begin.wrapping_mul(pixel)),
+            pixel,
+            columns: width.input,
+            n,
+        };
         // Columns of a window that the one before it has as well.
         let mut carried = [[simd.splat(R::IDENTITY); V]; 2];
-        for (j, carried) in carried.iter_mut().enumerate().take(K - STRIDE) {
-            let column = j.wrapping_sub(width.pad_begin);
-            *carried = self.column::<R, S, V>(simd, lines, part, column, &mut seen);
+        for carried in carried.iter_mut().take(K - STRIDE) {
+            *carried = self.column::<R, S, V>(simd, lines, &column, &mut seen);
             seen = look_at::<R, T::Acc, S, V>(simd, seen, carried);
+            column = column.on(1);
         }
-        let mut to = part.at + part.channels.start;
-        // The column after those carried; before the input, it wraps.
-        let mut column = (K - STRIDE).wrapping_sub(width.pad_begin);
-        let interior = width.interior();
         let mut x = 0;
+        let mut to = at + part.channels.start;
+        let interior = width.interior();
         while x < width.output {
             let inside = interior.contains(&x);
             let mut divide = whole;
@@ -160,9 +190,9 @@ impl<T: Element, const K: usize, const STRIDE: usize> Row<'_, T, K, STRIDE> {
             let end = if inside { interior.end } else { x + 1 };
             while x < end {
                 let mut new = [[simd.splat(R::IDENTITY); V]; 2];
-                for (j, new) in new.iter_mut().enumerate().take(STRIDE) {
-                    let column = column.wrapping_add(j);
-                    *new = self.column::<R, S, V>(simd, lines, part, column, &mut seen);
+                for new in new.iter_mut().take(STRIDE) {
+                    *new = self.column::<R, S, V>(simd, lines, &column, &mut seen);
+                    column = column.on(1);
                 }
                 let merged = across::<R, T, S, K, STRIDE, V>(simd, &mut carried, new, &mut seen);
                 let mut finished = merged;
@@ -184,11 +214,10 @@ impl<T: Element, const K: usize, const STRIDE: usize> Row<'_, T, K, STRIDE> {
                     }
                 }
                 to += inner;
-                column = column.wrapping_add(STRIDE);
                 x += 1;
             }
         }
-        seen
+        simd.both(seen_before, seen)
     }
 
     /// Merges a column of the input down the lines; if there is no such column, the identity.
@@ -197,33 +226,58 @@ impl<T: Element, const K: usize, const STRIDE: usize> Row<'_, T, K, STRIDE> {
         &self,
         simd: S,
         lines: &impl Columns<T>,
-        part: &Part<'_>,
-        column: usize,
+        column: &Column,
         seen: &mut S::Seen,
     ) -> [S::Vector; V] {
         // Asked of each, since a second loop for those that are there would be as much code again.
-        if column >= self.geometry.axes()[2].input {
+        if column.index >= column.columns {
             return [simd.splat(R::IDENTITY); V];
         }
-        let pixel = column * self.geometry.strides().width;
-        let offset = part.shift.wrapping_add(pixel + part.channels.start);
-        let n = if V > 1 { S::N } else { part.channels.len() };
-        let all = n == S::N || lines.last().wrapping_add(offset) + S::N <= self.input.len();
+        let n = column.n;
+        let all = n == S::N || lines.last().wrapping_add(column.at) + S::N <= self.input.len();
         let n = if all { S::N } else { n };
         lines.merge::<R, S, V>(
             simd,
             seen,
             #[inline(always)]
             |line, i| {
+                let at = line.wrapping_add(column.at);
                 if const { S::APART && V.is_multiple_of(2) } {
                     // SAFETY: channels of a pixel, as many as `V` vectors have.
-                    return unsafe { load_of_two(simd, self.input, line.wrapping_add(offset), i) };
+                    return unsafe { load_of_two(simd, self.input, at, i) };
                 }
-                let at = line.wrapping_add(offset).wrapping_add(i * S::N);
+                let at = at.wrapping_add(i * S::N);
                 // SAFETY: channels of a pixel, or as many elements as the input has after its last line.
                 unsafe { load_first(simd, self.input, at, n) }
             },
         )
+    }
+}
+
+/// A column of pixels.
+#[derive(Clone, Copy)]
+struct Column {
+    /// Which one of the input; before the input, it wraps.
+    index: usize,
+    /// Elements from the start of a line to the channels that are reduced; it wraps, too.
+    at: usize,
+    /// Elements from a column to the next.
+    pixel: usize,
+    /// Columns of the input.
+    columns: usize,
+    /// The channels in a vector.
+    n: usize,
+}
+
+impl Column {
+    /// The column that is `n` after this one.
+    #[inline(always)]
+    fn on(self, n: usize) -> Self {
+        Self {
+            index: self.index.wrapping_add(n),
+            at: self.at.wrapping_add(n.wrapping_mul(self.pixel)),
+            ..self
+        }
     }
 }
 

@@ -94,7 +94,7 @@ impl<T: Element, const K: usize, const STRIDE: usize> RowWalk<T> for Row<'_, T, 
         lines: &impl Columns<T>,
         run: &Run,
         output: &mut [T],
-        mut seen: S::Seen,
+        mut seen_before: S::Seen,
     ) -> S::Seen {
         let width = self.width;
         let [divide_first, divide, divide_last] = self.divides::<R, S>(simd, run);
@@ -121,7 +121,34 @@ impl<T: Element, const K: usize, const STRIDE: usize> RowWalk<T> for Row<'_, T, 
             }
         }
         let (mut shift, mut at) = (0usize, run.at);
-        for row in 0..run.rows {
+        let mut rows = 0..run.rows;
+        // Rows of one vector each, with nothing around them that takes as long as they do.
+        if const { K == 2 } && last == 0 && !absent {
+            rows.start = roomy;
+            let mut seen = simd.unseen();
+            for _ in 0..roomy {
+                let linear = lines.merge::<R, S, STRIDE>(
+                    simd,
+                    &mut seen,
+                    #[inline(always)]
+                    |line, i| {
+                        let at = line.wrapping_add(shift).wrapping_add(i * S::N);
+                        // SAFETY: columns of a line and what comes after it, which was seen to be inside.
+                        unsafe { load(simd, self.input, at) }
+                    },
+                );
+                let columns = split::<T, S, STRIDE>(simd, linear);
+                let merged = self.across::<R, S>(simd, [identity; STRIDE], columns, &mut seen);
+                let v = R::finish(simd, merged, divide_last);
+                // SAFETY: the output goes on for a vector, as was seen.
+                unsafe { store(simd, v, output, at) }
+                shift = shift.wrapping_add(run.advance);
+                at += width.output;
+            }
+            seen_before = simd.both(seen_before, seen);
+        }
+        for row in rows {
+            let mut seen = simd.unseen();
             // Columns before `first`, in the last lanes of what comes before the first vector: the
             // last of `STRIDE` vectors has all that are looked at.
             let mut before = [identity; STRIDE];
@@ -200,10 +227,11 @@ impl<T: Element, const K: usize, const STRIDE: usize> RowWalk<T> for Row<'_, T, 
             let all = row < roomy || at + last + S::N <= output.len();
             // SAFETY: the row has `windows` more elements, or the output has as many as a vector.
             unsafe { store_first(simd, v, output, at + last, if all { S::N } else { windows }) }
+            seen_before = simd.both(seen_before, seen);
             shift = shift.wrapping_add(run.advance);
             at += width.output;
         }
-        seen
+        seen_before
     }
 }
 
@@ -249,7 +277,7 @@ impl<T: Element, const K: usize, const STRIDE: usize> Row<'_, T, K, STRIDE> {
             (2, _) => {
                 let merged = R::merge(simd, column(0), column(1));
                 *seen = R::look(simd, *seen, column(0), merged);
-                merged
+                simd.in_order(merged)
             }
             (4, _) => {
                 let left = R::merge(simd, column(0), column(1));
@@ -266,10 +294,10 @@ impl<T: Element, const K: usize, const STRIDE: usize> Row<'_, T, K, STRIDE> {
                 merged
             }
             (_, 2) => {
-                let left = simd.slide::<1>(before[STRIDE - 1], column(1));
+                let left = simd.slide_unzipped(before[STRIDE - 1], column(1));
                 let merged = R::merge(simd, R::merge(simd, left, column(0)), column(1));
                 *seen = R::look(simd, *seen, column(0), merged);
-                merged
+                simd.in_order(merged)
             }
             _ => {
                 let left = R::merge(simd, column(0), column(1));
@@ -311,7 +339,7 @@ impl<T: Element, const K: usize, const STRIDE: usize> Row<'_, T, K, STRIDE> {
     }
 }
 
-/// Splits consecutive columns into those that are `STRIDE` apart.
+/// Splits consecutive columns into those that are `STRIDE` apart; of two, as `unzip` does.
 #[inline(always)]
 fn split<T: Element, S: Memory<T>, const STRIDE: usize>(
     simd: S,
@@ -321,7 +349,7 @@ fn split<T: Element, S: Memory<T>, const STRIDE: usize>(
     let split = match STRIDE {
         1 => [v(0); 4],
         2 => {
-            let (even, odd) = simd.deinterleave(v(0), v(1));
+            let (even, odd) = simd.unzip(v(0), v(1));
             [even, odd, even, odd]
         }
         3 => {

@@ -166,6 +166,10 @@ pub(crate) trait Lanes<A: Number>: Isa {
     /// Looks for NaNs in two vectors, which costs as much as looking into one.
     fn look(self, seen: Self::Seen, a: Self::Vector, b: Self::Vector) -> Self::Seen;
 
+    /// What has been seen in two places. Of a loop that makes much of other things, it is best seen apart:
+    /// what is carried through a long one is not always kept in a register.
+    fn both(self, a: Self::Seen, b: Self::Seen) -> Self::Seen;
+
     /// Whether there was a NaN.
     fn has_seen(self, seen: Self::Seen) -> bool;
 
@@ -180,6 +184,26 @@ pub(crate) trait Lanes<A: Number>: Isa {
             odd.as_mut()[i] = at(2 * i + 1);
         }
         (must_cast(even), must_cast(odd))
+    }
+
+    /// Splits `2 * N` consecutive elements as [`deinterleave`](Self::deinterleave) does, but with the lanes of
+    /// both in the order that takes the least, of which the last one is the last:
+    /// [`in_order`](Self::in_order) puts them right.
+    #[inline(always)]
+    fn unzip(self, lo: Self::Vector, hi: Self::Vector) -> (Self::Vector, Self::Vector) {
+        self.deinterleave(lo, hi)
+    }
+
+    /// Puts the lanes of what was merged of [`unzip`](Self::unzip) in order.
+    #[inline(always)]
+    fn in_order(self, unzipped: Self::Vector) -> Self::Vector {
+        unzipped
+    }
+
+    /// Shifts the last lane of `before` into `v`, both as [`unzip`](Self::unzip) leaves them.
+    #[inline(always)]
+    fn slide_unzipped(self, before: Self::Vector, v: Self::Vector) -> Self::Vector {
+        self.slide::<1>(before, v)
     }
 
     /// Splits `4 * N` consecutive elements into those at every fourth position, from 0 to 3 on.
@@ -467,6 +491,9 @@ macro_rules! no_nan {
 
         #[inline(always)]
         fn look(self, (): (), _: $vector, _: $vector) {}
+
+        #[inline(always)]
+        fn both(self, (): (), (): ()) {}
 
         #[inline(always)]
         fn has_seen(self, (): ()) -> bool {

@@ -116,6 +116,16 @@ impl Walk {
         }
     }
 
+    /// Whether vectors of more than so many lanes would mostly be outside the windows or rows that are walked.
+    pub(crate) fn is_narrow(geometry: &Geometry, lanes: usize) -> bool {
+        let Axis { kernel, output, .. } = geometry.axes()[2];
+        match Self::of(geometry) {
+            Self::Rows | Self::Strips => output <= lanes,
+            Self::Whole => kernel <= lanes,
+            _ => false,
+        }
+    }
+
     /// The walk that [`plain`] takes.
     pub(crate) fn of_plain<T: Element, S: Memory<T>>(geometry: &Geometry) -> Self {
         if S::BY_HAND {

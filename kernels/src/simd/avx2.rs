@@ -128,6 +128,12 @@ impl Lanes<f32> for Avx2 {
     }
 
     #[inline(always)]
+    fn both(self, a: __m256, b: __m256) -> __m256 {
+        // SAFETY: the token proves that the CPU has AVX2.
+        unsafe { _mm256_or_ps(a, b) }
+    }
+
+    #[inline(always)]
     fn has_seen(self, seen: __m256) -> bool {
         // SAFETY: the token proves that the CPU has AVX2.
         unsafe { _mm256_movemask_ps(seen) != 0 }
@@ -189,6 +195,36 @@ impl Lanes<f32> for Avx2 {
         }
         // SAFETY: the token proves that the CPU has AVX2.
         unsafe { deinterleave(lo, hi) }
+    }
+
+    #[inline(always)]
+    fn unzip(self, lo: __m256, hi: __m256) -> (__m256, __m256) {
+        #[target_feature(enable = "avx2")]
+        #[inline]
+        fn unzip(lo: __m256, hi: __m256) -> (__m256, __m256) {
+            // Within 128-bit halves, two of each: lanes are of positions 0 1 4 5 2 3 6 7.
+            (_mm256_shuffle_ps::<0x88>(lo, hi), _mm256_shuffle_ps::<0xdd>(lo, hi))
+        }
+        // SAFETY: the token proves that the CPU has AVX2.
+        unsafe { unzip(lo, hi) }
+    }
+
+    #[inline(always)]
+    fn in_order(self, unzipped: __m256) -> __m256 {
+        // SAFETY: the token proves that the CPU has AVX2.
+        must_cast(unsafe { _mm256_permute4x64_pd::<0xd8>(must_cast(unzipped)) })
+    }
+
+    #[inline(always)]
+    fn slide_unzipped(self, before: __m256, v: __m256) -> __m256 {
+        #[target_feature(enable = "avx2")]
+        #[inline]
+        fn slide(before: __m256, v: __m256) -> __m256 {
+            let slid = _mm256_blend_ps::<0x80>(v, before);
+            _mm256_permutevar8x32_ps(slid, _mm256_setr_epi32(7, 0, 5, 2, 1, 4, 3, 6))
+        }
+        // SAFETY: the token proves that the CPU has AVX2.
+        unsafe { slide(before, v) }
     }
 
     #[inline(always)]
@@ -336,6 +372,12 @@ impl Lanes<f64> for Avx2 {
         }
         // SAFETY: the token proves that the CPU has AVX2.
         unsafe { look(seen, a, b) }
+    }
+
+    #[inline(always)]
+    fn both(self, a: __m256d, b: __m256d) -> __m256d {
+        // SAFETY: the token proves that the CPU has AVX2.
+        unsafe { _mm256_or_pd(a, b) }
     }
 
     #[inline(always)]
@@ -904,4 +946,6 @@ impl Memory<SummedLong<i16>> for Avx2 {}
 impl Memory<SummedLong<u16>> for Avx2 {}
 impl Memory<SummedLong<i32>> for Avx2 {}
 
-impl AllLanes for Avx2 {}
+impl AllLanes for Avx2 {
+    type Narrow = Self;
+}

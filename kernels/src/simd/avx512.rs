@@ -129,6 +129,11 @@ impl Lanes<f32> for Avx512 {
     }
 
     #[inline(always)]
+    fn both(self, a: __mmask16, b: __mmask16) -> __mmask16 {
+        a | b
+    }
+
+    #[inline(always)]
     fn has_seen(self, seen: __mmask16) -> bool {
         seen != 0
     }
@@ -315,6 +320,11 @@ impl Lanes<f64> for Avx512 {
     fn look(self, seen: __mmask8, a: __m512d, b: __m512d) -> __mmask8 {
         // SAFETY: the token proves that the CPU has AVX-512.
         seen | unsafe { _mm512_cmp_pd_mask::<_CMP_UNORD_Q>(a, b) }
+    }
+
+    #[inline(always)]
+    fn both(self, a: __mmask8, b: __mmask8) -> __mmask8 {
+        a | b
     }
 
     #[inline(always)]
@@ -825,4 +835,6 @@ impl Memory<SummedLong<i16>> for Avx512 {}
 impl Memory<SummedLong<u16>> for Avx512 {}
 impl Memory<SummedLong<i32>> for Avx512 {}
 
-impl AllLanes for Avx512 {}
+impl AllLanes for Avx512 {
+    type Narrow = super::avx2::Avx2;
+}

@@ -120,6 +120,12 @@ impl Lanes<f32> for Neon {
     }
 
     #[inline(always)]
+    fn both(self, a: uint32x4_t, b: uint32x4_t) -> uint32x4_t {
+        // SAFETY: the token proves that the CPU has NEON.
+        unsafe { vorrq_u32(a, b) }
+    }
+
+    #[inline(always)]
     fn has_seen(self, seen: uint32x4_t) -> bool {
         // SAFETY: the token proves that the CPU has NEON.
         unsafe { vmaxvq_u32(seen) != 0 }
@@ -245,6 +251,12 @@ impl Lanes<f64> for Neon {
         }
         // SAFETY: the token proves that the CPU has NEON.
         unsafe { look(seen, a, b) }
+    }
+
+    #[inline(always)]
+    fn both(self, a: uint64x2_t, b: uint64x2_t) -> uint64x2_t {
+        // SAFETY: the token proves that the CPU has NEON.
+        unsafe { vorrq_u64(a, b) }
     }
 
     #[inline(always)]
@@ -609,4 +621,6 @@ impl Memory<SummedLong<i16>> for Neon {}
 impl Memory<SummedLong<u16>> for Neon {}
 impl Memory<SummedLong<i32>> for Neon {}
 
-impl AllLanes for Neon {}
+impl AllLanes for Neon {
+    type Narrow = Self;
+}

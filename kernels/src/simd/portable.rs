@@ -87,6 +87,11 @@ macro_rules! floats {
             }
 
             #[inline(always)]
+            fn both(self, a: $vector, b: $vector) -> $vector {
+                a | b
+            }
+
+            #[inline(always)]
             fn has_seen(self, seen: $vector) -> bool {
                 seen.any()
             }
@@ -129,4 +134,6 @@ integers!(
 
 impl<A: Number, T: Element<Acc = A>> Memory<T> for Portable where Self: Lanes<A> {}
 
-impl AllLanes for Portable {}
+impl AllLanes for Portable {
+    type Narrow = Self;
+}

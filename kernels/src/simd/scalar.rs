@@ -76,6 +76,11 @@ macro_rules! floats {
             }
 
             #[inline(always)]
+            fn both(self, a: bool, b: bool) -> bool {
+                a | b
+            }
+
+            #[inline(always)]
             fn has_seen(self, seen: bool) -> bool {
                 seen
             }
@@ -115,4 +120,6 @@ integers!(i8, u8, i16, u16, i32, u32, i64);
 
 impl<A: Number, T: Element<Acc = A>> Memory<T> for Scalar where Self: Lanes<A> {}
 
-impl AllLanes for Scalar {}
+impl AllLanes for Scalar {
+    type Narrow = Self;
+}
