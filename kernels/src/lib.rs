@@ -49,6 +49,7 @@ mod rows;
 mod shared;
 mod simd;
 mod strips;
+mod turned;
 mod walk;
 mod whole;
 

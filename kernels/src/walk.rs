@@ -10,6 +10,7 @@ use crate::rows::{self, Rows};
 use crate::shared::{self, Shared};
 use crate::simd::{Memory, scalar::Scalar};
 use crate::strips::{self, Strips};
+use crate::turned::{self, Turned};
 use crate::whole::{self, Whole};
 use crate::{Axis, Geometry};
 use core::ops::Range;
@@ -43,6 +44,8 @@ pub enum Walk {
     Shared,
     /// Windows far apart over single elements, several at a time.
     Whole,
+    /// Uneven windows over single elements, or small ones far apart, a row in each lane.
+    Turned,
     /// One window after the other.
     Each,
 }
@@ -62,6 +65,8 @@ impl Walk {
         let taps = geometry.axes().iter().map(|axis| axis.kernel).product::<usize>();
         if geometry.axes().iter().any(|axis| axis.spread) {
             Self::general(geometry)
+        } else if turned::suits(geometry) && !rows::fits(geometry.axes()) && taps <= EXACT {
+            Self::Turned
         } else if shared::fits(geometry) && taps <= EXACT {
             Self::Shared
         } else if !geometry.is_single() && pixels::fits(geometry.axes()) {
@@ -85,7 +90,7 @@ impl Walk {
             Self::Strips => Self::Rows,
             Self::Rows if matches!((kernel, stride), (2, 2) | (3, 1 | 2)) => Self::Rows,
             Self::Pixels if kernel == 3 => Self::Pixels,
-            Self::Rows | Self::Pixels | Self::Shared => Self::general(geometry),
+            Self::Rows | Self::Pixels | Self::Shared | Self::Turned => Self::general(geometry),
             Self::Down if takes_apart::<T>() && pixels::fits_apart(geometry.axes()) => Self::Pixels,
             general => general,
         }
@@ -103,6 +108,7 @@ impl Walk {
             Self::Across => "windows one or two apart: columns merged first, then across them",
             Self::Shared => "large windows that overlap: what they share is merged once",
             Self::Whole => "windows far apart, or few in a row: several of them at a time",
+            Self::Turned => "uneven windows, or small ones far apart: a row in each lane of a vector",
             Self::Each => "no other walk of this kernel takes these windows: one after the other",
         }
     }
@@ -111,7 +117,7 @@ impl Walk {
     pub(crate) fn of_pool<T: Element, S: Memory<T>>(geometry: &Geometry) -> Self {
         match Self::of_type::<T>(geometry) {
             _ if !S::BY_HAND => Self::of_plainest::<T, S>(geometry),
-            Self::Whole => Self::of_general::<T, S>(geometry),
+            Self::Whole | Self::Turned => Self::of_general::<T, S>(geometry),
             special => special,
         }
     }
@@ -138,7 +144,7 @@ impl Walk {
     /// The walk that [`general`] takes.
     fn of_general<T: Element, S: Memory<T>>(geometry: &Geometry) -> Self {
         match Self::general(geometry) {
-            Self::Whole if !takes_whole::<T, S>() => Self::Each,
+            Self::Whole | Self::Turned if !takes_whole::<T, S>() => Self::Each,
             walk => walk,
         }
     }
@@ -149,12 +155,14 @@ impl Walk {
         let width = &geometry.axes()[2];
         if !geometry.is_single() {
             Self::Down
-        } else if width.spread {
-            Self::Each
+        } else if turned::suits(geometry) && taps <= EXACT {
+            Self::Turned
         } else if whole::fits(width) {
             Self::Whole
         } else if across::fits(width) && taps <= EXACT {
             Self::Across
+        } else if turned::fits(width) && taps <= EXACT {
+            Self::Turned
         } else {
             Self::Each
         }
@@ -225,6 +233,7 @@ pub(crate) fn pool<R: Reduction<T::Acc>, T: Element, S: Memory<T>>(
         (Walk::Across, _, _) => return job.run::<R, Across>(output),
         (Walk::Shared, _, _) => return job.run::<R, Shared>(output),
         (Walk::Whole, _, _) => return job.run::<R, Whole>(output),
+        (Walk::Turned, _, _) => return job.run::<R, Turned>(output),
         (Walk::Down | Walk::Each, _, _) => {}
     }
     general::<R::Exact, T, S>(simd, geometry, rows, input, output);
@@ -324,7 +333,7 @@ where
     }
 }
 
-/// Whether windows far apart are taken several at a time. Of short elements a vector has more than the
+/// Whether windows far apart are taken several at a time, or rows of them. Of short elements a vector has more than the
 /// window has columns, and what widens them costs more than is gained.
 const fn takes_whole<T: Element, S: Memory<T>>() -> bool {
     size_of::<T>() >= 4 && whole::FEWEST <= S::N && S::N <= whole::MOST
@@ -355,6 +364,12 @@ fn general<R: Reduction<T::Acc>, T: Element, S: Memory<T>>(
             simd.vectorize(
                 #[inline(always)]
                 || Across::reduce::<R, T, S>(simd, geometry, rows, input, output),
+            );
+        }
+        Walk::Turned if const { takes_whole::<T, S>() } => {
+            simd.vectorize(
+                #[inline(always)]
+                || Turned::reduce::<R, T, S>(simd, geometry, rows, input, output),
             );
         }
         Walk::Whole if const { takes_whole::<T, S>() } => {

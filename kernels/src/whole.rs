@@ -28,7 +28,7 @@ pub(crate) const MOST: usize = 16;
 
 /// Whether this walk takes windows along `width`.
 pub(crate) fn fits(width: &Axis) -> bool {
-    width.dilation == 1 && (width.stride > 2 || width.output <= 2)
+    width.dilation == 1 && !width.spread && (width.stride > 2 || width.output <= 2)
 }
 
 /// Windows each by itself.
