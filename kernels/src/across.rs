@@ -194,19 +194,43 @@ impl Piece {
         (scratch, to): (&mut [T::Acc; SCRATCH], usize),
         seen: &mut S::Seen,
     ) {
-        let start = self.first.wrapping_add(shift);
         let Range { start: mut i, end } = self.inside.clone();
         while i < end {
-            let (at, len) = (start.wrapping_add(i), end - i);
-            let mut merged = merge_columns::<R, T, S, 2>(simd, lines, input, at, len, seen);
-            // What has no column is the identity, as it was.
-            if len < 2 * S::N {
-                keep_first::<R, T, S, 2>(simd, &mut merged, len);
-            }
-            let (places, vectors) = if self.stride == 1 {
-                ([i, i + S::N], merged)
+            if const { T::ALL_WALKS } && end - i > 2 * S::N {
+                self.merge_from::<R, T, S, 4>(simd, lines, shift, i, input, (scratch, to), seen);
+                i += 4 * S::N;
             } else {
-                let (even, odd) = simd.deinterleave(merged[0], merged[1]);
+                self.merge_from::<R, T, S, 2>(simd, lines, shift, i, input, (scratch, to), seen);
+                i += 2 * S::N;
+            }
+        }
+    }
+
+    /// Merges `B` vectors of columns from the `i`-th one on.
+    #[inline(always)]
+    #[allow(clippy::too_many_arguments, reason = "a part of a loop")]
+    fn merge_from<R: Reduction<T::Acc>, T: Element, S: Memory<T>, const B: usize>(
+        &self,
+        simd: S,
+        lines: &impl Columns<T>,
+        shift: usize,
+        i: usize,
+        input: &[T],
+        (scratch, to): (&mut [T::Acc; SCRATCH], usize),
+        seen: &mut S::Seen,
+    ) {
+        let (at, len) = (self.first.wrapping_add(shift).wrapping_add(i), self.inside.end - i);
+        let mut merged = merge_columns::<R, T, S, B>(simd, lines, input, at, len, seen);
+        // What has no column is the identity, as it was.
+        if len < B * S::N {
+            keep_first::<R, T, S, B>(simd, &mut merged, len);
+        }
+        for b in (0..B).step_by(2) {
+            let (i, vectors) = (i + b * S::N, [merged[b], merged[b + 1]]);
+            let (places, vectors) = if self.stride == 1 {
+                ([i, i + S::N], vectors)
+            } else {
+                let (even, odd) = simd.deinterleave(vectors[0], vectors[1]);
                 let (j, k) = (i % 2 * self.phase + i / 2, (i + 1) % 2 * self.phase + i.div_ceil(2));
                 ([j, k], [even, odd])
             };
@@ -214,7 +238,6 @@ impl Piece {
                 // SAFETY: a phase has room for two vectors behind its last column.
                 unsafe { store_lanes(simd, v, scratch, to + place) }
             }
-            i += 2 * S::N;
         }
     }
 }
@@ -243,35 +266,60 @@ impl<A: Number, V: Copy> Row<'_, A, V> {
         scratch: &[A; SCRATCH],
         output: &mut [T],
     ) {
-        for x in (0..self.windows).step_by(2 * S::N) {
-            let merged = fold::<Again<R>, T::Acc, S, 2>(simd, places.clone(), |offset, b| {
-                // SAFETY: a phase has room for two vectors from the last window on.
-                unsafe { load_lanes(simd, scratch, self.from + offset + x + b * S::N) }
-            });
-            for (b, v) in merged.into_iter().enumerate() {
-                let x = x + b * S::N;
-                if x >= self.windows {
-                    break;
-                }
-                let divide = match (self.divide, self.counts) {
-                    (Divide::By(rows, rounding), Some(counts)) if R::DIVIDES => {
-                        // SAFETY: a piece has no more windows than counts, and those have a multiple
-                        // of the widest vector.
-                        let columns = unsafe { load_lanes(simd, counts, x) };
-                        Divide::By(simd.mul(rows, columns), rounding)
-                    }
-                    (divide, _) => divide,
-                };
-                let v = R::finish(simd, v, divide);
-                let at = self.at + x;
-                let room = if self.alone && at + S::N <= output.len() {
-                    S::N
-                } else {
-                    S::N.min(self.windows - x)
-                };
-                // SAFETY: no more elements than the row or the output has left.
-                unsafe { store_first(simd, v, output, at, room) }
+        let mut x = 0;
+        while x < self.windows {
+            if const { T::ALL_WALKS } && self.windows - x > 2 * S::N {
+                self.reduce_from::<R, T, S, 4>(simd, places, scratch, output, x);
+                x += 4 * S::N;
+            } else {
+                self.reduce_from::<R, T, S, 2>(simd, places, scratch, output, x);
+                x += 2 * S::N;
             }
+        }
+    }
+
+    /// Reduces `B` vectors of windows from `x` on.
+    #[inline(always)]
+    fn reduce_from<
+        R: Reduction<A>,
+        T: Element<Acc = A>,
+        S: Memory<T, Vector = V>,
+        const B: usize,
+    >(
+        &self,
+        simd: S,
+        places: &Places<'_>,
+        scratch: &[A; SCRATCH],
+        output: &mut [T],
+        x: usize,
+    ) {
+        let merged = fold::<Again<R>, T::Acc, S, B>(simd, places.clone(), |offset, b| {
+            // SAFETY: a phase has room for two vectors from the last window on.
+            unsafe { load_lanes(simd, scratch, self.from + offset + x + b * S::N) }
+        });
+        for (b, v) in merged.into_iter().enumerate() {
+            let x = x + b * S::N;
+            if x >= self.windows {
+                break;
+            }
+            let divide = match (self.divide, self.counts) {
+                (Divide::By(rows, rounding), Some(counts)) if R::DIVIDES => {
+                    // SAFETY: a piece has no more windows than counts, and those have a multiple of
+                    // the widest vector.
+                    let columns = unsafe { load_lanes(simd, counts, x) };
+                    Divide::By(simd.mul(rows, columns), rounding)
+                }
+                (divide, _) => divide,
+            };
+            let v = R::finish(simd, v, divide);
+            let at = self.at + x;
+            let room = if self.alone && at + S::N <= output.len() {
+                S::N
+            } else {
+                S::N.min(self.windows - x)
+            };
+            // SAFETY: no more elements than the row or the output has left.
+            unsafe { store_first(simd, v, output, at, room) }
         }
     }
 }

@@ -37,6 +37,7 @@ mod feature;
 mod floor;
 mod fold;
 mod geometry;
+mod global;
 mod half_bits;
 mod lines;
 mod number;

@@ -430,7 +430,7 @@ impl<T: Element> Columns<T> for ManyLines<'_> {
 }
 
 /// Lines of a depth that are merged without a stack: a subtree of the order.
-const OCTET: usize = 8;
+pub(crate) const OCTET: usize = 8;
 
 /// Any number of lines, eight at a time.
 #[derive(Clone)]

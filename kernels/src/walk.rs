@@ -3,6 +3,7 @@
 use crate::across::{self, Across};
 use crate::down::{WIDE, down};
 use crate::each::each;
+use crate::global::{self, Global};
 use crate::number::Element;
 use crate::pixels::{self, Pixels};
 use crate::reduction::Reduction;
@@ -44,6 +45,8 @@ pub enum Walk {
     Shared,
     /// Windows far apart over single elements, several at a time.
     Whole,
+    /// A single window over all of a plane of single elements.
+    Global,
     /// Uneven windows over single elements, or small ones far apart, a row in each lane.
     Turned,
     /// One window after the other.
@@ -90,7 +93,7 @@ impl Walk {
             Self::Strips => Self::Rows,
             Self::Rows if matches!((kernel, stride), (2, 2) | (3, 1 | 2)) => Self::Rows,
             Self::Pixels if kernel == 3 => Self::Pixels,
-            Self::Rows | Self::Pixels | Self::Shared | Self::Turned => Self::general(geometry),
+            Self::Rows | Self::Pixels | Self::Shared => Self::general(geometry),
             Self::Down if takes_apart::<T>() && pixels::fits_apart(geometry.axes()) => Self::Pixels,
             general => general,
         }
@@ -108,6 +111,7 @@ impl Walk {
             Self::Across => "windows one or two apart: columns merged first, then across them",
             Self::Shared => "large windows that overlap: what they share is merged once",
             Self::Whole => "windows far apart, or few in a row: several of them at a time",
+            Self::Global => "a window is all of a plane, which is read as it lies in memory",
             Self::Turned => "uneven windows, or small ones far apart: a row in each lane of a vector",
             Self::Each => "no other walk of this kernel takes these windows: one after the other",
         }
@@ -117,7 +121,7 @@ impl Walk {
     pub(crate) fn of_pool<T: Element, S: Memory<T>>(geometry: &Geometry) -> Self {
         match Self::of_type::<T>(geometry) {
             _ if !S::BY_HAND => Self::of_plainest::<T, S>(geometry),
-            Self::Whole | Self::Turned => Self::of_general::<T, S>(geometry),
+            Self::Whole | Self::Turned | Self::Global => Self::of_general::<T, S>(geometry),
             special => special,
         }
     }
@@ -144,7 +148,7 @@ impl Walk {
     /// The walk that [`general`] takes.
     fn of_general<T: Element, S: Memory<T>>(geometry: &Geometry) -> Self {
         match Self::general(geometry) {
-            Self::Whole | Self::Turned if !takes_whole::<T, S>() => Self::Each,
+            Self::Whole | Self::Turned | Self::Global if !takes_whole::<T, S>() => Self::Each,
             walk => walk,
         }
     }
@@ -155,6 +159,8 @@ impl Walk {
         let width = &geometry.axes()[2];
         if !geometry.is_single() {
             Self::Down
+        } else if global::fits(geometry) {
+            Self::Global
         } else if turned::suits(geometry) && taps <= EXACT {
             Self::Turned
         } else if whole::fits(width) {
@@ -226,6 +232,9 @@ pub(crate) fn pool<R: Reduction<T::Acc>, T: Element, S: Memory<T>>(
         (Walk::Rows, 3, 1) => return job.run::<R, Rows<3, 1>>(output),
         (Walk::Rows, 3, 2) => return job.run::<R, Rows<3, 2>>(output),
         _ if const { !T::ALL_WALKS } => {}
+        // The same code as that of the general ones.
+        (Walk::Across | Walk::Whole | Walk::Global | Walk::Turned, _, _)
+            if const { !R::LOSES } => {}
         (Walk::Pixels, _, _) => return job.run::<R, Pixels<2, 1>>(output),
         (Walk::Strips, _, _) => return job.run::<R, Strips>(output),
         (Walk::Rows, 4, _) => return job.run::<R, Rows<4, 4>>(output),
@@ -233,6 +242,7 @@ pub(crate) fn pool<R: Reduction<T::Acc>, T: Element, S: Memory<T>>(
         (Walk::Across, _, _) => return job.run::<R, Across>(output),
         (Walk::Shared, _, _) => return job.run::<R, Shared>(output),
         (Walk::Whole, _, _) => return job.run::<R, Whole>(output),
+        (Walk::Global, _, _) => return job.run::<R, Global>(output),
         (Walk::Turned, _, _) => return job.run::<R, Turned>(output),
         (Walk::Down | Walk::Each, _, _) => {}
     }
@@ -364,6 +374,12 @@ fn general<R: Reduction<T::Acc>, T: Element, S: Memory<T>>(
             simd.vectorize(
                 #[inline(always)]
                 || Across::reduce::<R, T, S>(simd, geometry, rows, input, output),
+            );
+        }
+        Walk::Global if const { takes_whole::<T, S>() } => {
+            simd.vectorize(
+                #[inline(always)]
+                || Global::reduce::<R, T, S>(simd, geometry, rows, input, output),
             );
         }
         Walk::Turned if const { takes_whole::<T, S>() } => {
