@@ -72,6 +72,7 @@ fn a_nan_in_any_channel_is_seen() {
 #[test]
 fn large_planes_agree_with_the_reference() {
     let global = [(1, [1, 1]), (3, [9, 17]), (9, [50, 47]), (1, [9, 1100]), (2, [70, 513])];
+    let global = global.into_iter().chain([(48, [25, 30]), (67, [23, 31]), (520, [27, 19])]);
     let adaptive = [(3, [100, 40], [70, 7]), (5, [13, 13], [7, 7]), (1, [40, 300], [9, 7])];
     let ops = [Op::Max, Op::Min, Op::Average];
     let policies = [NanPolicy::Propagate, NanPolicy::Ignore];
@@ -79,14 +80,16 @@ fn large_planes_agree_with_the_reference() {
         if (op, policy) == (Op::Average, NanPolicy::Ignore) {
             continue;
         }
-        let globals = global.map(|(planes, sides)| (Pool2d::global(op), planes, sides));
+        let globals = global.clone().map(|(planes, sides)| (Pool2d::global(op), planes, sides));
         let adaptives =
             adaptive.map(|(planes, sides, to)| (Pool2d::adaptive(op, to), planes, sides));
-        for (pool, planes, sides) in globals.into_iter().chain(adaptives) {
+        let poolings = globals.chain(adaptives).flat_map(|pooling| {
+            [Layout::ChannelsFirst, Layout::ChannelsLast].map(|layout| (pooling, layout))
+        });
+        for ((pool, planes, sides), layout) in poolings {
             let pool = pool.nan_policy(policy);
             let plan = |backend| -> Plan<f32> {
-                let shape = Shape::new(1, planes, sides);
-                pool.plan_on(backend, Layout::ChannelsFirst, shape).unwrap()
+                pool.plan_on(backend, layout, Shape::new(1, planes, sides)).unwrap()
             };
             let reference = plan(&REFERENCE);
             let len = reference.input_len();
@@ -102,7 +105,8 @@ fn large_planes_agree_with_the_reference() {
                 };
                 let want = run(&reference);
                 for backend in supported() {
-                    assert_eq!(run(&plan(backend)), want, "{pool:?} on {backend:?}, {nan:?}");
+                    let got = run(&plan(backend));
+                    assert_eq!(got, want, "{pool:?} on {backend:?}, {layout:?}, {nan:?}");
                 }
             }
         }

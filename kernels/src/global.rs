@@ -1,10 +1,13 @@
-//! A single window over all of a plane of single elements, however large.
+//! A single window over all of a plane, however large.
 //!
 //! A plane is read as it lies in memory, eight lines at a time, which are merged down. What they give is
 //! a row that waits until its sibling in the tree of lines is there, and is merged with it on the way.
 //! The row of columns that is left is halved until it is a vector; as many of those as they have lanes
 //! are turned, merged, and give a vector of results. Merging the identity changes nothing, so that rows
 //! are filled up to a power of two.
+//!
+//! Of channels, some pixels side by side are such a row, which is halved until it is one pixel; that waits
+//! for its sibling, too.
 
 use crate::Geometry;
 use crate::lines::{OCTET, octet};
@@ -31,21 +34,25 @@ const B: usize = 4;
 const WORTH: usize = 2048;
 const FEW: usize = 4;
 
+/// Pixels that are worth it, of at least so many channels: a multiple of the lanes of all vectors.
+const PIXELS: usize = 512;
+const CHANNELS: usize = TURNED;
+
 /// Whether each plane is a single window, and large, unless there are few.
 pub(crate) fn fits(geometry: &Geometry) -> bool {
-    let [depth, height, width] = geometry.axes();
-    let whole = geometry.axes().iter().all(|axis| {
+    let axes = geometry.axes();
+    let whole = axes.iter().all(|axis| {
         (axis.output, axis.kernel, axis.pad_begin, axis.dilation) == (1, axis.input, 0, 1)
     });
-    let levels = depth.input.ilog2() + height.input.ilog2();
+    let elements = axes.iter().map(|axis| axis.input).product::<usize>();
     // Of each piece of a line, a vector is left.
-    let pieces = COLUMNS / TURNED;
-    let elements = depth.input * height.input * width.input;
-    geometry.is_single()
-        && whole
-        && (elements >= WORTH || geometry.planes() < FEW)
-        && levels + 2 < WAITING as u32
-        && width.input <= COLUMNS * pieces
+    let longest = COLUMNS * (COLUMNS / TURNED);
+    let pays = if geometry.is_single() {
+        (elements >= WORTH || geometry.planes() < FEW) && axes[2].input <= longest
+    } else {
+        elements >= PIXELS && geometry.inner() >= CHANNELS
+    };
+    whole && pays && waiting_rows(geometry) <= WAITING
 }
 
 /// One window a plane.
@@ -65,11 +72,18 @@ impl FastWalk for Global {
         let mut scratch = [const { MaybeUninit::uninit() }; COLUMNS * WAITING];
         let waiting = zeroed::<T::Acc>(&mut scratch, COLUMNS * waiting_rows(geometry));
         let mut ends = [R::IDENTITY; COLUMNS];
-        let divide = Divide::by::<T::Acc, S>(
-            simd,
-            geometry.divide_by([0; 3]),
-            geometry.rounding(),
-        );
+        let divisor = geometry.divide_by([0; 3]);
+        let divide = Divide::by::<T::Acc, S>(simd, divisor, geometry.rounding());
+        if !geometry.is_single() {
+            for (plane, output) in rows.zip(output.chunks_exact_mut(geometry.inner())) {
+                let start = geometry.plane_start(plane);
+                for (i, output) in output.chunks_mut(COLUMNS).enumerate() {
+                    let lines = Lines { geometry, input, start: start + i * COLUMNS };
+                    seen = lines.pixels::<R, S>(simd, divide, waiting, output, seen);
+                }
+            }
+            return seen;
+        }
         for first in (0..rows.len()).step_by(S::N) {
             let count = S::N.min(rows.len() - first);
             let mut square = [simd.splat(R::IDENTITY); TURNED];
@@ -79,7 +93,7 @@ impl FastWalk for Global {
                 for x in (0..width).step_by(COLUMNS) {
                     let lines = Lines { geometry, input, start: start + x };
                     let len = COLUMNS.min(width - x);
-                    seen = lines.merge::<R, S>(simd, len, waiting, seen);
+                    seen = lines.merge::<R, S>(simd, len, waiting, 0, seen);
                     if width <= COLUMNS {
                         *v = halved::<R, T, S>(simd, waiting, len);
                         continue;
@@ -111,10 +125,11 @@ impl FastWalk for Global {
     }
 }
 
-/// How many rows wait at a time.
+/// How many rows wait at a time, at most.
 fn waiting_rows(geometry: &Geometry) -> usize {
-    let [depth, height, _] = geometry.axes();
-    (height.input.div_ceil(OCTET).ilog2() + depth.input.ilog2() + 2) as usize
+    let [depth, height, width] = geometry.axes();
+    let pixels = if geometry.is_single() { 0 } else { width.input.ilog2() + 1 };
+    (pixels + height.input.div_ceil(OCTET).ilog2() + depth.input.ilog2() + 2) as usize
 }
 
 /// The first `len` elements, all zeros.
@@ -176,19 +191,76 @@ struct Lines<'a, T> {
 }
 
 impl<T: Element> Lines<'_, T> {
-    /// Merges all lines into the first row.
+    /// Reduces some channels.
+    #[inline(always)]
+    fn pixels<R: Reduction<T::Acc>, S: Memory<T>>(
+        &self,
+        simd: S,
+        divide: Divide<S::Vector>,
+        waiting: &mut [T::Acc],
+        output: &mut [T],
+        mut seen: S::Seen,
+    ) -> S::Seen {
+        let (width, pixel) = (self.geometry.axes()[2].input, self.geometry.strides().width);
+        let channels = output.len();
+        // Pixels of a row, if they have no gaps.
+        let most = if channels == pixel && channels % CHANNELS == 0 { COLUMNS / channels } else { 1 };
+        let most = 1 << most.ilog2();
+        let (mut row, rows) = (0, 0..width.div_ceil(most));
+        for i in rows.clone() {
+            let count = most.min(width - i * most);
+            let lines = Self { start: self.start + i * most * pixel, ..*self };
+            seen = lines.merge::<R, S>(simd, count * channels, waiting, row, seen);
+            let first = row * COLUMNS;
+            let mut left = most;
+            if count < most {
+                fill::<R, T, S>(simd, waiting, first + count * channels, first + most * channels);
+            }
+            while left > 1 {
+                left /= 2;
+                for pair in 0..left {
+                    let (to, from) = (first + pair * channels, first + 2 * pair * channels);
+                    for c in (0..channels).step_by(S::N) {
+                        // SAFETY: a row has so many columns.
+                        let even = unsafe { load_lanes(simd, waiting, from + c) };
+                        // SAFETY: the same.
+                        let odd = unsafe { load_lanes(simd, waiting, from + channels + c) };
+                        // SAFETY: the same.
+                        unsafe { store_lanes(simd, R::merge(simd, even, odd), waiting, to + c) }
+                    }
+                }
+            }
+            let merges = merges_after(i, &rows) as usize;
+            row -= merges;
+            for c in (0..channels).step_by(S::N) {
+                // SAFETY: the same.
+                let v = unsafe { load_lanes(simd, waiting, first + c) };
+                join::<R, T, S, 1>(simd, [v], waiting, &(row..row + merges), c);
+            }
+            row += 1;
+        }
+        for c in (0..channels).step_by(S::N) {
+            // SAFETY: the same.
+            let v = R::finish(simd, unsafe { load_lanes(simd, waiting, c) }, divide);
+            // SAFETY: no more elements than there are channels.
+            unsafe { store_first(simd, v, output, c, S::N.min(channels - c)) }
+        }
+        seen
+    }
+
+    /// Merges all lines into a row.
     #[inline(always)]
     fn merge<R: Reduction<T::Acc>, S: Memory<T>>(
         &self,
         simd: S,
         len: usize,
         waiting: &mut [T::Acc],
+        mut row: usize,
         mut seen: S::Seen,
     ) -> S::Seen {
         let [depth, height, _] = self.geometry.axes();
         let [_, deep, high] = self.geometry.tap_strides();
         let (depths, octets) = (0..depth.input, 0..height.input.div_ceil(OCTET));
-        let mut row = 0;
         for z in depths.clone() {
             for i in octets.clone() {
                 let mut merges = merges_after(i, &octets) as usize;

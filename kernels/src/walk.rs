@@ -45,7 +45,7 @@ pub enum Walk {
     Shared,
     /// Windows far apart over single elements, several at a time.
     Whole,
-    /// A single window over all of a plane of single elements.
+    /// A single window over all of a plane.
     Global,
     /// Uneven windows over single elements, or small ones far apart, a row in each lane.
     Turned,
@@ -66,7 +66,7 @@ impl Walk {
     /// What [`of`](Self::of) is, found anew.
     pub(crate) fn suited_to(geometry: &Geometry) -> Self {
         let taps = geometry.axes().iter().map(|axis| axis.kernel).product::<usize>();
-        if geometry.axes().iter().any(|axis| axis.spread) {
+        if geometry.axes().iter().any(|axis| axis.spread) || global::fits(geometry) {
             Self::general(geometry)
         } else if turned::suits(geometry) && !rows::fits(geometry.axes()) && taps <= EXACT {
             Self::Turned
@@ -148,6 +148,7 @@ impl Walk {
     /// The walk that [`general`] takes.
     fn of_general<T: Element, S: Memory<T>>(geometry: &Geometry) -> Self {
         match Self::general(geometry) {
+            Self::Global if !takes_whole::<T, S>() && !geometry.is_single() => Self::Down,
             Self::Whole | Self::Turned | Self::Global if !takes_whole::<T, S>() => Self::Each,
             walk => walk,
         }
@@ -157,10 +158,10 @@ impl Walk {
     fn general(geometry: &Geometry) -> Self {
         let taps = geometry.axes().iter().map(|axis| axis.kernel).product::<usize>();
         let width = &geometry.axes()[2];
-        if !geometry.is_single() {
-            Self::Down
-        } else if global::fits(geometry) {
+        if global::fits(geometry) {
             Self::Global
+        } else if !geometry.is_single() {
+            Self::Down
         } else if turned::suits(geometry) && taps <= EXACT {
             Self::Turned
         } else if whole::fits(width) {
