@@ -4,7 +4,9 @@ mod common;
 
 use common::{LAYOUTS, assert_nan_is_seen, cases, one_of, supported};
 use lanepool::check::{Case, ElementType, Pooling, Values};
-use lanepool::{BACKENDS, Backend, Layout, Op, Padding, Plan, Pool2d, REFERENCE, Shape, Walk};
+use lanepool::{
+    BACKENDS, Backend, Layout, NanPolicy, Op, Padding, Plan, Pool2d, REFERENCE, Shape, Walk,
+};
 use std::collections::BTreeMap;
 
 #[test]
@@ -97,6 +99,52 @@ fn small_windows_agree() {
                     let got = case.run(backend).unwrap_or_else(|mismatch| panic!("{mismatch}"));
                     case.compare(backend, &got, &want)
                         .unwrap_or_else(|mismatch| panic!("{mismatch}"));
+                }
+            }
+        }
+    }
+}
+
+/// Larger planes than random cases have: more lines than are merged at a time, more columns than a row of
+/// scratch memory has, more rows of windows than are listed.
+#[test]
+fn large_planes_agree_with_the_reference() {
+    let global = [(1, [1, 1]), (3, [9, 17]), (9, [50, 47]), (1, [9, 1100]), (2, [70, 513])];
+    let global = global.into_iter().chain([(48, [25, 30]), (67, [23, 31]), (520, [27, 19])]);
+    let adaptive = [(3, [100, 40], [70, 7]), (5, [13, 13], [7, 7]), (1, [40, 300], [9, 7])];
+    let ops = [Op::Max, Op::Min, Op::Average];
+    let policies = [NanPolicy::Propagate, NanPolicy::Ignore];
+    for (op, policy) in ops.into_iter().flat_map(|op| policies.map(|policy| (op, policy))) {
+        if (op, policy) == (Op::Average, NanPolicy::Ignore) {
+            continue;
+        }
+        let globals = global.clone().map(|(planes, sides)| (Pool2d::global(op), planes, sides));
+        let adaptives =
+            adaptive.map(|(planes, sides, to)| (Pool2d::adaptive(op, to), planes, sides));
+        let poolings = globals.chain(adaptives).flat_map(|pooling| {
+            [Layout::ChannelsFirst, Layout::ChannelsLast].map(|layout| (pooling, layout))
+        });
+        for ((pool, planes, sides), layout) in poolings {
+            let pool = pool.nan_policy(policy);
+            let plan = |backend| -> Plan<f32> {
+                pool.plan_on(backend, layout, Shape::new(1, planes, sides)).unwrap()
+            };
+            let reference = plan(&REFERENCE);
+            let len = reference.input_len();
+            let mut input: Vec<f32> = (0..len).map(|i| (i * i % 1009) as f32 / 7.0).collect();
+            for nan in [None, Some(len / 3), Some(len - 1)] {
+                if let Some(at) = nan {
+                    input[at] = f32::NAN;
+                }
+                let run = |plan: &Plan<f32>| {
+                    let mut output = vec![1.0; plan.output_len()];
+                    plan.run(&input, &mut output).unwrap();
+                    output.into_iter().map(f32::to_bits).collect::<Vec<_>>()
+                };
+                let want = run(&reference);
+                for backend in supported() {
+                    let got = run(&plan(backend));
+                    assert_eq!(got, want, "{pool:?} on {backend:?}, {layout:?}, {nan:?}");
                 }
             }
         }

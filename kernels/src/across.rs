@@ -1,10 +1,11 @@
 //! Windows over single elements of a row: `out[x] = reduce(row[x * stride + j * dilation])`, one or two
 //! elements apart.
 //!
-//! A piece of a row is first merged down its columns, whole vectors at a time, into a scratch buffer
+//! Pieces of some rows are first merged down their columns, whole vectors at a time, into a scratch buffer
 //! that holds every `stride`-th column together (a *phase*). There a tap of neighbouring windows is
 //! a run of neighbours, as in [`down`](crate::down). Columns outside the input are the identity, so
-//! that windows at the edges are like all others.
+//! that windows at the edges are like all others. Of a single row, a vector that starts between two
+//! that have just been stored would have to wait for them.
 
 use crate::fold::fold;
 use crate::lines::{Columns, Runs, keep_first, merge_columns};
@@ -22,13 +23,18 @@ const SCRATCH: usize = 4096;
 /// Windows that a piece of a row has at most.
 const PIECE: usize = 512;
 
+/// Rows that are merged down before any is merged across, at most.
+const ROWS: usize = 32;
+
 /// Taps whose places are computed once and not at every use.
 const LISTED: usize = 64;
 
 /// Whether this walk takes windows along `width`.
 pub(crate) fn fits(width: &Axis) -> bool {
     let phase = (width.span() / width.stride).saturating_add(3 * WIDEST);
-    width.stride <= 2 && phase.checked_mul(width.stride).is_some_and(|len| len <= SCRATCH)
+    width.stride <= 2
+        && !width.spread
+        && phase.checked_mul(width.stride).is_some_and(|len| len <= SCRATCH)
 }
 
 /// Windows one or two elements apart.
@@ -52,39 +58,57 @@ impl FastWalk for Across {
         // A last pair of vectors may begin at the last window.
         let piece = PIECE.min(phase - width.span() / width.stride - 2 * WIDEST);
         let mut list = [Step::default(); LISTED];
-        for (j, step) in list.iter_mut().enumerate().take(width.kernel) {
-            *step = place(width, phase, j);
-        }
-        let places = Places { width, phase, list: &list, next: 0 };
         for x in (0..width.output).step_by(piece) {
             let windows = piece.min(width.output - x);
-            let columns = Piece::of(width, x, windows, phase);
-            columns.clear::<R, T, S>(simd, &mut scratch);
+            let columns = Piece::of(width, x, windows, S::N);
+            for (j, step) in list.iter_mut().enumerate().take(width.kernel) {
+                *step = place(width, columns.phase, j);
+            }
+            let places = Places { width, phase: columns.phase, list: &list, next: 0 };
+            let pitch = columns.phase * width.stride;
+            let most = (SCRATCH / pitch).clamp(1, ROWS);
+            columns.clear::<R, T, S>(simd, most.min(rows.len()) * pitch, &mut scratch);
             if R::DIVIDES {
                 for (i, count) in counts[..windows].iter_mut().enumerate() {
                     *count = T::Acc::nearest(width.count(x + i, by).max(1) as i64);
                 }
             }
+            let counts = (!matches!(by, Divisor::Constant(_))).then_some(&counts);
+            // Rows merged down, by their divisors and where they go.
+            let mut made = [(simd.splat(T::Acc::ZERO), 0); ROWS];
+            let mut waiting = 0;
+            let alone = windows == width.output;
             let mut runs = Runs::new(geometry, rows.clone(), false);
+            let mut left = rows.len();
             while let Some(run) = runs.next() {
                 let lines = run.octets(geometry);
-                let divide = match by {
-                    Divisor::Constant(n) => Divide::by::<T::Acc, S>(simd, n, rounding),
-                    _ => Divide::By(simd.splat(T::Acc::nearest(run.divisor(by, 1))), rounding),
-                };
-                let mut row = Row {
-                    divide,
-                    counts: (!matches!(by, Divisor::Constant(_))).then_some(&counts),
-                    at: run.at + x,
-                    windows,
-                    alone: windows == width.output,
-                };
+                let divisor = simd.splat(T::Acc::nearest(run.divisor(by, 1)));
                 let mut shift = 0usize;
-                for _ in 0..run.rows {
-                    columns.merge::<R, T, S>(simd, &lines, shift, input, &mut scratch, &mut seen);
-                    row.reduce::<R, T, S>(simd, &places, &scratch, output);
-                    row.at += width.output;
+                for i in 0..run.rows {
+                    let to = waiting * pitch;
+                    columns.merge::<R, T, S>(
+                        simd,
+                        &lines,
+                        shift,
+                        input,
+                        (&mut scratch, to),
+                        &mut seen,
+                    );
+                    made[waiting] = (divisor, run.at + x + i * width.output);
                     shift = shift.wrapping_add(run.advance);
+                    (waiting, left) = (waiting + 1, left - 1);
+                    if waiting < most && left > 0 {
+                        continue;
+                    }
+                    for (row, &(divisor, at)) in made[..waiting].iter().enumerate() {
+                        let divide = match by {
+                            Divisor::Constant(n) => Divide::by::<T::Acc, S>(simd, n, rounding),
+                            _ => Divide::By(divisor, rounding),
+                        };
+                        let row = Row { divide, counts, from: row * pitch, at, windows, alone };
+                        row.reduce::<R, T, S>(simd, &places, &scratch, output);
+                    }
+                    waiting = 0;
                 }
             }
         }
@@ -134,37 +158,36 @@ struct Piece {
     first: usize,
     /// Of those from the first on, the ones inside the input.
     inside: Range<usize>,
-    len: usize,
     stride: usize,
-    /// Elements of the scratch buffer from one phase to the next.
+    /// Elements of the scratch buffer from one phase of a row to the next.
     phase: usize,
 }
 
 impl Piece {
     /// The columns of so many windows from `x` on.
     #[inline(always)]
-    fn of(width: &Axis, x: usize, windows: usize, phase: usize) -> Self {
+    fn of(width: &Axis, x: usize, windows: usize, lanes: usize) -> Self {
         let first = width.start(x);
         let len = (windows - 1) * width.stride + width.span();
         let before = if first > width.input { first.wrapping_neg().min(len) } else { 0 };
         let inside = width.input.saturating_sub(first.wrapping_add(before));
         let end = if before == len { before } else { (before + inside).min(len) };
-        Self { first, inside: before..end, len, stride: width.stride, phase }
+        let phase = len.div_ceil(width.stride) + 2 * lanes + 2;
+        let phase = phase.next_multiple_of(lanes).min(SCRATCH / width.stride);
+        Self { first, inside: before..end, stride: width.stride, phase }
     }
 
-    /// Makes all columns the identity, and what a pair of vectors has after them.
+    /// Makes the first `len` elements of the scratch buffer the identity.
     #[inline(always)]
     fn clear<R: Reduction<T::Acc>, T: Element, S: Memory<T>>(
         &self,
         simd: S,
+        len: usize,
         scratch: &mut [T::Acc; SCRATCH],
     ) {
-        let len = (self.len.div_ceil(self.stride) + WIDEST).min(self.phase);
-        for start in (0..self.stride).map(|residue| residue * self.phase) {
-            for i in (0..len).step_by(S::N) {
-                // SAFETY: a phase is a multiple of the widest vector.
-                unsafe { store_lanes(simd, simd.splat(R::IDENTITY), scratch, start + i) }
-            }
+        for i in (0..len).step_by(S::N) {
+            // SAFETY: phases are multiples of a vector, and so is the buffer.
+            unsafe { store_lanes(simd, simd.splat(R::IDENTITY), scratch, i) }
         }
     }
 
@@ -177,30 +200,53 @@ impl Piece {
         lines: &impl Columns<T>,
         shift: usize,
         input: &[T],
-        scratch: &mut [T::Acc; SCRATCH],
+        (scratch, to): (&mut [T::Acc; SCRATCH], usize),
         seen: &mut S::Seen,
     ) {
-        let start = self.first.wrapping_add(shift);
         let Range { start: mut i, end } = self.inside.clone();
         while i < end {
-            let (at, len) = (start.wrapping_add(i), end - i);
-            let mut merged = merge_columns::<R, T, S, 2>(simd, lines, input, at, len, seen);
-            // What has no column is the identity, as it was.
-            if len < 2 * S::N {
-                keep_first::<R, T, S, 2>(simd, &mut merged, len);
-            }
-            let (places, vectors) = if self.stride == 1 {
-                ([i, i + S::N], merged)
+            if const { T::ALL_WALKS } && end - i > 2 * S::N {
+                self.merge_from::<R, T, S, 4>(simd, lines, shift, i, input, (scratch, to), seen);
+                i += 4 * S::N;
             } else {
-                let (even, odd) = simd.deinterleave(merged[0], merged[1]);
+                self.merge_from::<R, T, S, 2>(simd, lines, shift, i, input, (scratch, to), seen);
+                i += 2 * S::N;
+            }
+        }
+    }
+
+    /// Merges `B` vectors of columns from the `i`-th one on.
+    #[inline(always)]
+    #[allow(clippy::too_many_arguments, reason = "a part of a loop")]
+    fn merge_from<R: Reduction<T::Acc>, T: Element, S: Memory<T>, const B: usize>(
+        &self,
+        simd: S,
+        lines: &impl Columns<T>,
+        shift: usize,
+        i: usize,
+        input: &[T],
+        (scratch, to): (&mut [T::Acc; SCRATCH], usize),
+        seen: &mut S::Seen,
+    ) {
+        let (at, len) = (self.first.wrapping_add(shift).wrapping_add(i), self.inside.end - i);
+        let mut merged = merge_columns::<R, T, S, B>(simd, lines, input, at, len, seen);
+        // What has no column is the identity, as it was.
+        if len < B * S::N {
+            keep_first::<R, T, S, B>(simd, &mut merged, len);
+        }
+        for b in (0..B).step_by(2) {
+            let (i, vectors) = (i + b * S::N, [merged[b], merged[b + 1]]);
+            let (places, vectors) = if self.stride == 1 {
+                ([i, i + S::N], vectors)
+            } else {
+                let (even, odd) = simd.deinterleave(vectors[0], vectors[1]);
                 let (j, k) = (i % 2 * self.phase + i / 2, (i + 1) % 2 * self.phase + i.div_ceil(2));
                 ([j, k], [even, odd])
             };
             for (place, v) in places.into_iter().zip(vectors) {
                 // SAFETY: a phase has room for two vectors behind its last column.
-                unsafe { store_lanes(simd, v, scratch, place) }
+                unsafe { store_lanes(simd, v, scratch, to + place) }
             }
-            i += 2 * S::N;
         }
     }
 }
@@ -210,6 +256,8 @@ struct Row<'a, A, V> {
     divide: Divide<V>,
     /// The counts of each column, by which the divisor is to be multiplied.
     counts: Option<&'a [A; PIECE]>,
+    /// Where it starts in the scratch buffer.
+    from: usize,
     /// Where it starts in the output.
     at: usize,
     windows: usize,
@@ -227,35 +275,60 @@ impl<A: Number, V: Copy> Row<'_, A, V> {
         scratch: &[A; SCRATCH],
         output: &mut [T],
     ) {
-        for x in (0..self.windows).step_by(2 * S::N) {
-            let merged = fold::<Again<R>, T::Acc, S, 2>(simd, places.clone(), |offset, b| {
-                // SAFETY: a phase has room for two vectors from the last window on.
-                unsafe { load_lanes(simd, scratch, offset + x + b * S::N) }
-            });
-            for (b, v) in merged.into_iter().enumerate() {
-                let x = x + b * S::N;
-                if x >= self.windows {
-                    break;
-                }
-                let divide = match (self.divide, self.counts) {
-                    (Divide::By(rows, rounding), Some(counts)) if R::DIVIDES => {
-                        // SAFETY: a piece has no more windows than counts, and those have a multiple
-                        // of the widest vector.
-                        let columns = unsafe { load_lanes(simd, counts, x) };
-                        Divide::By(simd.mul(rows, columns), rounding)
-                    }
-                    (divide, _) => divide,
-                };
-                let v = R::finish(simd, v, divide);
-                let at = self.at + x;
-                let room = if self.alone && at + S::N <= output.len() {
-                    S::N
-                } else {
-                    S::N.min(self.windows - x)
-                };
-                // SAFETY: no more elements than the row or the output has left.
-                unsafe { store_first(simd, v, output, at, room) }
+        let mut x = 0;
+        while x < self.windows {
+            if const { T::ALL_WALKS } && self.windows - x > 2 * S::N {
+                self.reduce_from::<R, T, S, 4>(simd, places, scratch, output, x);
+                x += 4 * S::N;
+            } else {
+                self.reduce_from::<R, T, S, 2>(simd, places, scratch, output, x);
+                x += 2 * S::N;
             }
+        }
+    }
+
+    /// Reduces `B` vectors of windows from `x` on.
+    #[inline(always)]
+    fn reduce_from<
+        R: Reduction<A>,
+        T: Element<Acc = A>,
+        S: Memory<T, Vector = V>,
+        const B: usize,
+    >(
+        &self,
+        simd: S,
+        places: &Places<'_>,
+        scratch: &[A; SCRATCH],
+        output: &mut [T],
+        x: usize,
+    ) {
+        let merged = fold::<Again<R>, T::Acc, S, B>(simd, places.clone(), |offset, b| {
+            // SAFETY: a phase has room for two vectors from the last window on.
+            unsafe { load_lanes(simd, scratch, self.from + offset + x + b * S::N) }
+        });
+        for (b, v) in merged.into_iter().enumerate() {
+            let x = x + b * S::N;
+            if x >= self.windows {
+                break;
+            }
+            let divide = match (self.divide, self.counts) {
+                (Divide::By(rows, rounding), Some(counts)) if R::DIVIDES => {
+                    // SAFETY: a piece has no more windows than counts, and those have a multiple of
+                    // the widest vector.
+                    let columns = unsafe { load_lanes(simd, counts, x) };
+                    Divide::By(simd.mul(rows, columns), rounding)
+                }
+                (divide, _) => divide,
+            };
+            let v = R::finish(simd, v, divide);
+            let at = self.at + x;
+            let room = if self.alone && at + S::N <= output.len() {
+                S::N
+            } else {
+                S::N.min(self.windows - x)
+            };
+            // SAFETY: no more elements than the row or the output has left.
+            unsafe { store_first(simd, v, output, at, room) }
         }
     }
 }

@@ -38,7 +38,13 @@ pub(crate) fn down<R: Reduction<T::Acc>, T: Element, S: Memory<T>, const B: usiz
         while x < width.output {
             // All windows of the interior have the same taps, so they are one run.
             let count = if interior.contains(&x) { interior.end - x } else { 1 };
-            let taps = Taps::new([width.taps(x), ds.clone(), hs.clone()], strides);
+            let ([wide, deep, high], ws) = (strides, width.taps(x));
+            let taps = if R::ORDERED {
+                Taps::new([ws, ds.clone(), hs.clone()], strides)
+            } else {
+                // As they lie in memory.
+                Taps::new([ds.clone(), hs.clone(), ws], [deep, high, wide])
+            };
             let divisor = geometry.divide_by([z, y, x]);
             let stride = width.stride.wrapping_mul(pixel);
             let seamless = stride == inner;

@@ -70,8 +70,12 @@ impl Axis {
     #[inline(always)]
     fn taps_within(&self, len: usize) -> usize {
         // Divisions take longer than some rows.
-        let taps = if self.dilation == 1 { len } else { len.div_ceil(self.dilation) };
-        taps.min(self.kernel)
+        match self.dilation {
+            1 => len.min(self.kernel),
+            _ if len == 0 => 0,
+            _ if len > (self.kernel - 1) * self.dilation => self.kernel,
+            dilation => len.div_ceil(dilation),
+        }
     }
 
     /// Where window `o` starts in the input; before it, the value wraps.

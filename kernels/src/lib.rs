@@ -38,6 +38,7 @@ mod feature;
 mod floor;
 mod fold;
 mod geometry;
+mod global;
 mod half_bits;
 mod lines;
 mod number;
@@ -50,6 +51,7 @@ mod rows;
 mod shared;
 mod simd;
 mod strips;
+mod turned;
 mod walk;
 mod whole;
 

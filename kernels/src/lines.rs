@@ -60,17 +60,7 @@ impl Run {
     #[inline(always)]
     pub(crate) fn octets(&self, geometry: &Geometry) -> Octets {
         let [_, deep, high] = geometry.tap_strides();
-        let (ds, hs) = (&self.depths, &self.heights);
-        let start = self.origin.wrapping_add(ds.start.wrapping_mul(deep));
-        // All of the first octet, or the first ones of it.
-        let single = (ds.len() == 1 && hs.start == 0 && (1..=OCTET).contains(&hs.end))
-            .then_some((start, hs.end));
-        Octets {
-            single,
-            origin: self.origin,
-            taps: [self.depths.clone(), self.heights.clone()],
-            strides: [deep, high],
-        }
+        Octets::new(self.origin, [self.depths.clone(), self.heights.clone()], [deep, high])
     }
 
     /// By what the sums of windows with so many counted columns are divided.
@@ -440,21 +430,39 @@ impl<T: Element> Columns<T> for ManyLines<'_> {
 }
 
 /// Lines of a depth that are merged without a stack: a subtree of the order.
-const OCTET: usize = 8;
+pub(crate) const OCTET: usize = 8;
 
 /// Any number of lines, eight at a time.
+#[derive(Clone)]
 pub(crate) struct Octets {
-    /// Where the lines start and how many there are, if they are the first ones of one depth.
-    single: Option<(usize, usize)>,
     /// Where the windows start.
     origin: usize,
     /// The taps along depth and height that are inside the input.
     taps: [Range<usize>; 2],
     /// Elements from one to the next.
     strides: [usize; 2],
+    /// Where the first line starts, and the last.
+    pub(crate) ends: [usize; 2],
+    /// How many there are if they are merged like the first ones of an octet, or else 0.
+    pub(crate) few: usize,
 }
 
 impl Octets {
+    /// The lines of some taps along depth and height, so many elements apart.
+    #[inline(always)]
+    pub(crate) fn new(origin: usize, taps: [Range<usize>; 2], strides: [usize; 2]) -> Self {
+        let ([depths, heights], [deep, high]) = (&taps, strides);
+        if depths.is_empty() || heights.is_empty() {
+            return Self { origin, taps: [0..0, 0..0], strides, ends: [0; 2], few: 0 };
+        }
+        let line = |z: usize, y: usize| {
+            origin.wrapping_add(z.wrapping_mul(deep)).wrapping_add(y.wrapping_mul(high))
+        };
+        let ends = [line(depths.start, heights.start), line(depths.end - 1, heights.end - 1)];
+        let few = if depths.len() == 1 { few(heights) } else { 0 };
+        Self { origin, taps, strides, ends, few }
+    }
+
     /// Merges eight lines of a depth, or those of them that are present.
     #[inline(always)]
     fn octet<R: Reduction<T::Acc>, T: Element, S: Memory<T>, const B: usize>(
@@ -498,12 +506,12 @@ impl<T: Element> Columns<T> for Octets {
         load: impl Fn(usize, usize) -> S::Vector,
     ) -> [S::Vector; B] {
         let [depths, heights] = &self.taps;
+        if self.few > 0 {
+            let at = [self.ends[0], self.strides[1], self.few];
+            return octet::<R, T::Acc, S, B>(simd, seen, at, load);
+        }
         if depths.is_empty() || heights.is_empty() {
             return [simd.splat(R::IDENTITY); B];
-        }
-        if let Some((start, len)) = self.single {
-            let octet = Octet { simd, seen, start, high: self.strides[1], len, load: &load };
-            return { octet }.merge::<R, B>();
         }
         let octets = heights.start / OCTET..heights.end.div_ceil(OCTET);
         let mut waiting = Stack::new();
@@ -529,14 +537,30 @@ impl<T: Element> Columns<T> for Octets {
 
     #[inline(always)]
     fn last(&self) -> usize {
-        let ([depths, heights], [deep, high]) = (&self.taps, self.strides);
-        if depths.is_empty() || heights.is_empty() {
-            return 0;
-        }
-        self.origin
-            .wrapping_add((depths.end - 1).wrapping_mul(deep))
-            .wrapping_add((heights.end - 1).wrapping_mul(high))
+        self.ends[1]
     }
+}
+
+/// How many taps there are if their tree is that of the first taps of an octet, or else 0.
+#[inline(always)]
+pub(crate) fn few(taps: &Range<usize>) -> usize {
+    let fits = match taps.len() {
+        2 => true,
+        3 | 4 => taps.start % 2 == 0,
+        len => len <= OCTET && taps.start % OCTET == 0,
+    };
+    if fits { taps.len() } else { 0 }
+}
+
+/// Merges up to eight lines: where the first one starts, how far it is to the next, and how many there are.
+#[inline(always)]
+pub(crate) fn octet<R: Reduction<A>, A: Number, S: Lanes<A>, const B: usize>(
+    simd: S,
+    seen: &mut S::Seen,
+    [start, high, len]: [usize; 3],
+    load: impl Fn(usize, usize) -> S::Vector,
+) -> [S::Vector; B] {
+    Octet { simd, seen, start, high, len, load: &load }.merge::<R, B>()
 }
 
 /// Up to eight lines, the first of which is that of an even tap if the order matters.

@@ -296,8 +296,12 @@ impl<T: Element> Piece<'_, T> {
             }
             let mut t = start.max(complete.min(0));
             for i in 0..count {
-                let counted = height.count(y + i, geometry.divisor()).max(1);
-                let counted = T::Acc::nearest(counted as i64);
+                let counted = if R::DIVIDES {
+                    height.count(y + i, geometry.divisor()).max(1) as i64
+                } else {
+                    1
+                };
+                let counted = T::Acc::nearest(counted);
                 if batch.down.is_some() {
                     batch.push(first + i * height.stride, counted);
                     continue;

@@ -24,6 +24,9 @@ use core::ops::Range;
 /// Lanes of the widest vector there is: 64 bytes of bytes.
 pub(crate) const WIDEST: usize = 64;
 
+/// Lanes of the widest vectors that are turned.
+pub(crate) const TURNED: usize = 16;
+
 /// An instruction set, as a token that only exists where the CPU supports it.
 pub(crate) trait Isa: Copy {
     /// The name users see and select by.
@@ -242,6 +245,19 @@ pub(crate) trait Lanes<A: Number>: Isa {
             }
         }
         [must_cast(split[0]), must_cast(split[1]), must_cast(split[2])]
+    }
+
+    /// Turns the first `N` vectors: lane `j` of the `i`-th one becomes lane `i` of the `j`-th one.
+    #[inline(always)]
+    fn turn(self, square: &mut [Self::Vector; TURNED]) {
+        // Each step takes the last bit of a lane's number for the first one of its vector's.
+        for _ in 0..Self::N.ilog2() {
+            let before = *square;
+            for i in 0..Self::N / 2 {
+                let (even, odd) = self.deinterleave(before[2 * i], before[2 * i + 1]);
+                (square[i], square[i + Self::N / 2]) = (even, odd);
+            }
+        }
     }
 
     /// Shifts `J` lanes of `before` into `v`: `[before[N-J..], v[..N-J]]`; `J` is at most 4, and `N`.

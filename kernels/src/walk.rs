@@ -3,13 +3,15 @@
 use crate::across::{self, Across};
 use crate::down::{WIDE, down};
 use crate::each::each;
+use crate::global::{self, Global};
 use crate::number::Element;
 use crate::pixels::{self, Pixels};
 use crate::reduction::Reduction;
 use crate::rows::{self, Rows};
 use crate::shared::{self, Shared};
-use crate::simd::{Memory, scalar::Scalar};
+use crate::simd::{Memory, TURNED, scalar::Scalar};
 use crate::strips::{self, Strips};
+use crate::turned::{self, Turned};
 use crate::whole::{self, Whole};
 use crate::{Axis, Geometry};
 use core::ops::Range;
@@ -43,6 +45,10 @@ pub enum Walk {
     Shared,
     /// Windows far apart over single elements, several at a time.
     Whole,
+    /// A single window over all of a plane.
+    Global,
+    /// Uneven windows over single elements, or small ones far apart, a row in each lane.
+    Turned,
     /// One window after the other.
     Each,
 }
@@ -60,8 +66,10 @@ impl Walk {
     /// What [`of`](Self::of) is, found anew.
     pub(crate) fn suited_to(geometry: &Geometry) -> Self {
         let taps = geometry.axes().iter().map(|axis| axis.kernel).product::<usize>();
-        if geometry.axes().iter().any(|axis| axis.spread) {
+        if geometry.axes().iter().any(|axis| axis.spread) || global::fits(geometry) {
             Self::general(geometry)
+        } else if turned::suits(geometry) && !rows::fits(geometry.axes()) && taps <= EXACT {
+            Self::Turned
         } else if shared::fits(geometry) && taps <= EXACT {
             Self::Shared
         } else if !geometry.is_single() && pixels::fits(geometry.axes()) {
@@ -103,6 +111,10 @@ impl Walk {
             Self::Across => "windows one or two apart: columns merged first, then across them",
             Self::Shared => "large windows that overlap: what they share is merged once",
             Self::Whole => "windows far apart, or few in a row: several of them at a time",
+            Self::Global => "a window is all of a plane, which is read as it lies in memory",
+            Self::Turned => {
+                "uneven windows, or small ones far apart: a row in each lane of a vector"
+            }
             Self::Each => "no other walk of this kernel takes these windows: one after the other",
         }
     }
@@ -111,7 +123,7 @@ impl Walk {
     pub(crate) fn of_pool<T: Element, S: Memory<T>>(geometry: &Geometry) -> Self {
         match Self::of_type::<T>(geometry) {
             _ if !S::BY_HAND => Self::of_plainest::<T, S>(geometry),
-            Self::Whole => Self::of_general::<T, S>(geometry),
+            Self::Whole | Self::Turned | Self::Global => Self::of_general::<T, S>(geometry),
             special => special,
         }
     }
@@ -148,6 +160,15 @@ impl Walk {
     /// The walk that [`general`] takes.
     fn of_general<T: Element, S: Memory<T>>(geometry: &Geometry) -> Self {
         match Self::general(geometry) {
+            Self::Global | Self::Turned if !takes_turned::<T, S>() => {
+                if !geometry.is_single() {
+                    Self::Down
+                } else if takes_whole::<T, S>() && whole::fits(&geometry.axes()[2]) {
+                    Self::Whole
+                } else {
+                    Self::Each
+                }
+            }
             Self::Whole if !takes_whole::<T, S>() => Self::Each,
             walk => walk,
         }
@@ -157,14 +178,18 @@ impl Walk {
     fn general(geometry: &Geometry) -> Self {
         let taps = geometry.axes().iter().map(|axis| axis.kernel).product::<usize>();
         let width = &geometry.axes()[2];
-        if !geometry.is_single() {
+        if global::fits(geometry) {
+            Self::Global
+        } else if !geometry.is_single() {
             Self::Down
-        } else if width.spread {
-            Self::Each
+        } else if turned::suits(geometry) && taps <= EXACT {
+            Self::Turned
         } else if whole::fits(width) {
             Self::Whole
         } else if across::fits(width) && taps <= EXACT {
             Self::Across
+        } else if turned::fits(width) && taps <= EXACT {
+            Self::Turned
         } else {
             Self::Each
         }
@@ -229,12 +254,17 @@ pub(crate) fn pool<R: Reduction<T::Acc>, T: Element, S: Memory<T>>(
         (Walk::Rows, 3, 2) => return job.run::<R, Rows<3, 2>>(output),
         (Walk::Strips, _, _) => return job.run::<R, Strips>(output),
         _ if const { !T::ALL_WALKS } => {}
+        // The same code as that of the general ones.
+        (Walk::Across | Walk::Whole | Walk::Global | Walk::Turned, _, _) if const { !R::LOSES } => {
+        }
         (Walk::Pixels, _, _) => return job.run::<R, Pixels<2, 1>>(output),
         (Walk::Rows, 4, _) => return job.run::<R, Rows<4, 4>>(output),
         (Walk::Rows, _, _) => return job.run::<R, Rows<3, 3>>(output),
         (Walk::Across, _, _) => return job.run::<R, Across>(output),
         (Walk::Shared, _, _) => return job.run::<R, Shared>(output),
         (Walk::Whole, _, _) => return job.run::<R, Whole>(output),
+        (Walk::Global, _, _) => return job.run::<R, Global>(output),
+        (Walk::Turned, _, _) => return job.run::<R, Turned>(output),
         (Walk::Down | Walk::Each, _, _) => {}
     }
     general::<R::Exact, T, S>(simd, geometry, rows, input, output);
@@ -334,6 +364,12 @@ where
     }
 }
 
+/// Whether rows are turned to lanes, and global windows taken as they lie in memory. Of short elements a vector
+/// has more than such windows have columns, and what widens them costs more than is gained.
+const fn takes_turned<T: Element, S: Memory<T>>() -> bool {
+    size_of::<T>() >= 4 && takes_whole::<T, S>() && S::N <= TURNED
+}
+
 /// Whether windows far apart are taken several at a time: not by vectors that are too short.
 const fn takes_whole<T: Element, S: Memory<T>>() -> bool {
     whole::FEWEST <= S::N
@@ -364,6 +400,18 @@ fn general<R: Reduction<T::Acc>, T: Element, S: Memory<T>>(
             simd.vectorize(
                 #[inline(always)]
                 || Across::reduce::<R, T, S>(simd, geometry, rows, input, output),
+            );
+        }
+        Walk::Global if const { takes_turned::<T, S>() } => {
+            simd.vectorize(
+                #[inline(always)]
+                || Global::reduce::<R, T, S>(simd, geometry, rows, input, output),
+            );
+        }
+        Walk::Turned if const { takes_turned::<T, S>() } => {
+            simd.vectorize(
+                #[inline(always)]
+                || Turned::reduce::<R, T, S>(simd, geometry, rows, input, output),
             );
         }
         Walk::Whole if const { takes_whole::<T, S>() } => {

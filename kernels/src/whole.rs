@@ -24,7 +24,7 @@ pub(crate) const FEWEST: usize = B;
 
 /// Whether this walk takes windows along `width`.
 pub(crate) fn fits(width: &Axis) -> bool {
-    width.dilation == 1 && (width.stride > 2 || width.output <= 2)
+    width.dilation == 1 && !width.spread && (width.stride > 2 || width.output <= 2)
 }
 
 /// Windows each by itself.

@@ -1,6 +1,8 @@
 //! 256-bit vectors, for x86-64 since Haswell and Zen.
 
-use super::{Feature, Isa, Lanes, Memory, as_it_is, div_lanes, has, intrinsics, mul_lanes, no_nan};
+use super::{
+    Feature, Isa, Lanes, Memory, TURNED, as_it_is, div_lanes, has, intrinsics, mul_lanes, no_nan,
+};
 use crate::Rounding;
 use crate::backend::AllLanes;
 use crate::number::{Element, Half, Ordered, Summed, SummedLong, SummedShort};
@@ -248,6 +250,17 @@ impl Lanes<f32> for Avx2 {
         }
         // SAFETY: the token proves that the CPU has AVX2.
         unsafe { quads(windows) }
+    }
+
+    #[inline(always)]
+    fn turn(self, square: &mut [__m256; TURNED]) {
+        let [a, b, c, d, e, f, g, h, ..] = *square;
+        // Each half by itself, and then the halves.
+        let left = Lanes::<f32>::quads(self, [a, b, c, d]);
+        let right = Lanes::<f32>::quads(self, [e, f, g, h]);
+        for i in 0..4 {
+            (square[i], square[i + 4]) = Lanes::<f32>::groups(self, left[i], right[i]);
+        }
     }
 
     #[inline(always)]
