@@ -187,10 +187,8 @@ pub(crate) fn clamp<T: Activated, S: Memory<T>>(geometry: &Geometry, output: &mu
         #[inline(always)]
         || {
             // No bound is −0.
-            let [min, max] = [min, max].map(
-                #[inline(always)]
-                |bound| simd.canonical(simd.splat(bound.widen())),
-            );
+            let min = simd.canonical(simd.splat(min.widen()));
+            let max = simd.canonical(simd.splat(max.widen()));
             // The second operand is kept where it is NaN.
             let whole = output.len() / S::N * S::N;
             for i in (0..whole).step_by(S::N) {
