@@ -7,7 +7,7 @@ mod common;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use lanepool::Layout::{ChannelsFirst, ChannelsLast};
 use lanepool::check::{Case, ElementType, Pooling, Value, Values};
-use lanepool::{Backend, Pool2d, Shape, bf16, f16};
+use lanepool::{Backend, Pool2d, Quantization, Shape, bf16, f16};
 
 fn types(c: &mut Criterion) {
     let stem = |pool: Pool2d| pool.stride([2, 2]).padding([1, 1]);
@@ -19,10 +19,36 @@ fn types(c: &mut Criterion) {
         ("mean vgg1", Pool2d::average([2, 2]).stride([2, 2]), square(64, 224)),
         ("mean 3x3 s1", Pool2d::average([3, 3]).padding([1, 1]), square(768, 17)),
         ("mean 7x7 global", Pool2d::average([7, 7]), square(1024, 7)),
+        (
+            "mean 3x3 s1 relu6",
+            Pool2d::average([3, 3]).padding([1, 1]).clamp(0.0, 6.0),
+            square(768, 17),
+        ),
     ];
+    let (fine, coarse) = (Quantization::new(0.1, 7), Quantization::new(0.3, 9));
+    let quantised = [
+        ("max vgg1 quantised", Pool2d::max([2, 2]).stride([2, 2]), square(64, 224)),
+        ("mean 3x3 s1 quantised", Pool2d::average([3, 3]).padding([1, 1]), square(768, 17)),
+        ("mean 7x7 global quantised", Pool2d::average([7, 7]), square(1024, 7)),
+    ];
+    let quantised =
+        quantised.map(|(name, pool, shape)| (name, pool.quantized(fine, coarse), shape));
+    let orders = [("channels first", ChannelsFirst), ("channels last", ChannelsLast)];
+    for ((name, pool, shape), (order, layout)) in
+        quantised.into_iter().flat_map(|case| orders.map(|order| (case, order)))
+    {
+        let case = Case {
+            pooling: Pooling::Two(pool, shape),
+            layout,
+            strides: None,
+            element: ElementType::U8,
+            seed: 0,
+            values: Values::Numbers,
+        };
+        one::<u8>(c, &format!("{name}, {order}"), case);
+    }
     for (name, pool, shape) in cases {
-        for (order, layout) in [("channels first", ChannelsFirst), ("channels last", ChannelsLast)]
-        {
+        for (order, layout) in orders {
             let case = |element| Case {
                 pooling: Pooling::Two(pool, shape),
                 layout,

@@ -116,7 +116,7 @@ pub(crate) fn activated<T: Element, const D: usize>(
         let (least, greatest) = T::QUANTIZED.ok_or(Error::NotQuantized { element: T::NAME })?;
         for (tensor, quantization) in [("input", input), ("output", output)] {
             let scale = quantization.scale();
-            if !(scale > 0.0 && scale.is_finite()) {
+            if scale.is_nan() || scale <= 0.0 || scale.is_infinite() {
                 return Err(Error::Scale { tensor, quantization });
             }
             let zero_point = quantization.zero_point;
@@ -132,8 +132,7 @@ pub(crate) fn activated<T: Element, const D: usize>(
     }
     if let Some(clamp) = pool.clamp {
         let (min, max) = (clamp.min(), clamp.max());
-        // A NaN is not less than anything.
-        if !(min <= max) {
+        if min.is_nan() || max.is_nan() || min > max {
             return Err(Error::Clamp(clamp));
         }
         let [min, max] = match pool.quantization {

@@ -47,7 +47,8 @@ pub struct Explanation {
     pub backend: &'static Backend,
     /// Why it is this one.
     pub choice: Choice,
-    /// The way over the windows; none in `autovec` and `reference`, which are plain loops.
+    /// The way over the windows; none where there are plain loops: in `autovec` and `reference`, and for averages
+    /// of integers whose quantisation is not that of the output.
     pub walk: Option<Walk>,
     /// What makes these windows suit that walk.
     pub walk_reason: &'static str,

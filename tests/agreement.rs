@@ -165,6 +165,8 @@ struct Aspects {
     padding: String,
     ceil_mode: String,
     values: String,
+    /// What is done to results.
+    activation: String,
     /// Whether there are windows, and whether all of them have elements.
     windows: String,
 }
@@ -195,6 +197,12 @@ impl Aspects {
             padding: if padding.contains(" and ") { "explicit" } else { padding }.into(),
             ceil_mode: if parts.contains(&"ceil mode") { "ceil" } else { "floor" }.into(),
             values: format!("{:?}", case.values),
+            activation: match (text.contains(", quantised "), text.contains(", clamp ")) {
+                (true, _) => "quantised",
+                (false, true) => "clamped",
+                (false, false) => "as they are",
+            }
+            .into(),
             windows: windows(case).into(),
         }
     }
@@ -270,6 +278,8 @@ fn random_cases_get_everywhere() {
     expect(|a| vec![&a.walk, &a.stride], &[&["Each"], strides]);
     expect(|a| vec![&a.walk, &a.op, &a.windows], &[&["Rows", "Each"], ops, windows]);
     expect(|a| vec![&a.walk, &a.op, &a.values], &[walks, ops, values]);
+    let activations = &["quantised", "clamped", "as they are"];
+    expect(|a| vec![&a.walk, &a.op, &a.activation], &[walks, ops, activations]);
     expect(
         |a| vec![&a.walk, &a.op, &a.layout],
         &[&["Rows", "Across", "Whole", "Each"], ops, &layouts[..2]],

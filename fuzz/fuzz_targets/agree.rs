@@ -9,7 +9,8 @@
 use arbitrary::Arbitrary;
 use lanepool::check::{Value, Values};
 use lanepool_kernels::{
-    Axis, BACKENDS, Backend, Divisor, Geometry, Kernel, REFERENCE, Rounding, Strides, bf16, f16,
+    Axis, BACKENDS, Backend, Divisor, Geometry, Kernel, REFERENCE, Requantization, Rounding,
+    Strides, bf16, f16,
 };
 use libfuzzer_sys::{Corpus, fuzz_target};
 use std::array::from_fn;
@@ -105,6 +106,7 @@ enum Op {
     Max,
     MaxNumber,
     Mean,
+    QuantizedMean,
     Min,
     MinNumber,
     Norm1,
@@ -136,6 +138,7 @@ impl Op {
             Self::Max => kernels.max,
             Self::MaxNumber => kernels.max_number,
             Self::Mean => kernels.mean?,
+            Self::QuantizedMean => kernels.quantized_mean?,
             Self::Min => kernels.min,
             Self::MinNumber => kernels.min_number,
             Self::Norm1 => kernels.norms?.norm_1,
@@ -210,7 +213,11 @@ impl<T: Element> Case<T> {
             2 => Divisor::Constant(input.number),
             _ => Divisor::Constant(input.number % 64),
         };
-        let op = Op::new(input.op);
+        let mut op = Op::new(input.op);
+        let (clamp, requantization) = activation(input.rounding / 4);
+        if matches!(op, Op::Mean) && requantization.is_some() {
+            op = Op::QuantizedMean;
+        }
         op.kernel::<T>(&REFERENCE)?;
         let rounding =
             [Rounding::HalfAwayFromZero, Rounding::HalfEven, Rounding::HalfUp, Rounding::Truncate]
@@ -221,7 +228,13 @@ impl<T: Element> Case<T> {
             [0, ..] => geometry,
             gaps => strided(geometry, gaps)?,
         };
-        let geometry = geometry.rounded(rounding).raised(exponent);
+        let mut geometry = geometry.rounded(rounding).raised(exponent);
+        if let Some([min, max]) = clamp {
+            geometry = geometry.clamped(min, max);
+        }
+        if let Some(requantization) = requantization {
+            geometry = geometry.requantized(requantization);
+        }
         let window = axes.iter().map(|axis| axis.kernel).product::<usize>();
         let is_small = geometry.input_len() <= ELEMENTS
             && geometry.output_len() <= ELEMENTS
@@ -240,7 +253,7 @@ impl<T: Element> Case<T> {
         let kernel = self.op.kernel::<T>(backend).expect("all backends have the same");
         let len = rows.len() * self.geometry.row_len();
         between_canaries(len, |output| {
-            (kernel.run)(&self.geometry, rows, input, output);
+            kernel.pool(&self.geometry, rows, input, output);
         })
         .unwrap_or_else(|at| {
             panic!("{backend:?} wrote to element {at}, outside its output: {self:?}")
@@ -277,6 +290,22 @@ impl<T: Element> Case<T> {
             assert!(written.is_ok(), "{backend:?}, floor: {written:?}, {self:?}");
         }
     }
+}
+
+/// What is done to results: a clamp, and new integers for the same numbers. Zero points are of all types.
+fn activation(byte: u8) -> (Option<[f64; 2]>, Option<Requantization>) {
+    let clamp = [None, None, Some([0.0, 6.0]), Some([-1.4, f64::INFINITY])][usize::from(byte % 4)];
+    let by = Requantization::new;
+    let requantization = match byte / 4 {
+        8 | 9 => Some(by(1.0, [100, 100])),
+        10 => Some(by(1.0, [1, 127])),
+        11 | 12 => Some(by(0.5, [3, 0])),
+        13 => Some(by(2.0, [127, 1])),
+        14 => Some(by(0.3, [0, 100])),
+        15 => Some(by(1e9, [100, 3])),
+        _ => None,
+    };
+    (clamp, requantization)
 }
 
 /// The same pooling of an input with these gaps; some of them make elements overlap.

@@ -180,17 +180,22 @@ struct Description<const D: usize> {
     ceil_mode: bool,
     divisor: Divisor,
     nan_policy: NanPolicy,
+    clamp: Option<[f64; 2]>,
 }
 
 impl<const D: usize> Description<D> {
     fn pool(&self) -> Pool<D> {
-        Pool::new(self.op, self.kernel)
+        let pool = Pool::new(self.op, self.kernel)
             .stride(self.stride)
             .dilation(self.dilation)
             .pad(self.padding)
             .ceil_mode(self.ceil_mode)
             .divisor(self.divisor)
-            .nan_policy(self.nan_policy)
+            .nan_policy(self.nan_policy);
+        match self.clamp {
+            Some([min, max]) => pool.clamp(min, max),
+            None => pool,
+        }
     }
 }
 
@@ -249,6 +254,13 @@ impl<const D: usize> Case<D> {
             },
             nan_policy: [NanPolicy::Propagate, NanPolicy::Ignore]
                 [usize::from(input.flags >> 2 & 1)],
+            clamp: match input.padding / 8 {
+                28 => Some([0.0, 6.0]),
+                29 => Some([-2.0, f64::INFINITY]),
+                30 => Some([-0.0, 0.0]),
+                31 => Some([1.0, -1.0]),
+                _ => None,
+            },
         };
         let layout =
             [Layout::ChannelsFirst, Layout::ChannelsLast][usize::from(input.flags >> 3 & 1)];
@@ -273,12 +285,17 @@ impl<const D: usize> Case<D> {
         self.description.divisor == Divisor::Fixed(0) && self.description.op != Op::Sum
     }
 
+    fn clamps_to_nothing(&self) -> bool {
+        self.description.clamp.is_some_and(|[min, max]| min > max)
+    }
+
     /// Whether a plan is impossible.
     fn is_hopeless(&self) -> bool {
         let zero = |line: &Line| [line.input, line.kernel, line.stride, line.dilation].contains(&0);
         self.lines.iter().any(|line| zero(line) || line.windows == 0)
             || self.lens().iter().any(|&len| len > isize::MAX as u128)
             || self.divides_by_zero()
+            || self.clamps_to_nothing()
     }
 
     /// Whether no size is large, even of a tensor with a batch and channels.
@@ -332,6 +349,9 @@ impl<const D: usize> Case<D> {
                 sizes == expected && product(sizes.iter().map(|&n| n.max(1))) > most as u128
             }
             Error::ZeroDivisor => self.divides_by_zero(),
+            Error::Clamp(clamp) => {
+                d.clamp == Some([clamp.min(), clamp.max()]) && self.clamps_to_nothing()
+            }
             _ => false,
         }
     }
@@ -397,6 +417,11 @@ impl<const D: usize> Case<D> {
                     Divisor::Fixed(n) => n as f32,
                 }
             }
+        };
+        let result = match self.description.clamp {
+            Some([min, _]) if result < min as f32 => min as f32,
+            Some([_, max]) if result > max as f32 => max as f32,
+            _ => result,
         };
         match result {
             _ if result.is_nan() => f32::NAN,

@@ -4,7 +4,7 @@
 //! [`Kernel::pool`](crate::Kernel::pool).
 
 use crate::number::{Element, Number};
-use crate::simd::{Memory, load_first, store_first};
+use crate::simd::{Memory, load, load_first, store, store_first};
 use crate::{Geometry, Requantization, Rounding};
 use half::{bf16, f16};
 
@@ -34,7 +34,7 @@ macro_rules! floats {
 floats!(f32: |x| x as f32, f64: |x| x, f16: f16::from_f64, bf16: bf16::from_f64);
 
 macro_rules! integers {
-    ($($integer:ident),*) => { $(
+    ($($integer:ident $(in $wide:ident)?),*) => { $(
         impl Activated for $integer {
             #[inline(always)]
             fn nearest_to(bound: f64) -> Self {
@@ -42,17 +42,18 @@ macro_rules! integers {
             }
 
             #[inline(always)]
-            fn requantize(some: &mut [Self], scaling: &Scaling) {
-                for q in some {
-                    let distance = *q as f64 - scaling.zero_points[0];
-                    *q = scaling.scaled(distance, 1.0) as Self;
-                }
+            fn requantize(_some: &mut [Self], _scaling: &Scaling) {
+                $(for q in _some {
+                    let distance = f64::from(*q) - _scaling.zero_points[0];
+                    let scaled = $wide::from(_scaling.scaled(distance, 1.0));
+                    *q = scaled.clamp(Self::MIN.into(), Self::MAX.into()) as Self;
+                })?
             }
         }
     )* };
 }
 
-integers!(i8, u8, i16, u16, i32, u32, i64);
+integers!(i8 in i32, u8 in i32, i16 in i32, u16 in i32, i32 in i32, u32, i64);
 
 /// What sums of distances from the zero point are in.
 pub(crate) trait Requantized: Number {
@@ -63,7 +64,7 @@ pub(crate) trait Requantized: Number {
 impl Requantized for i32 {
     #[inline(always)]
     fn requantized(self, divisor: Self, scaling: &Scaling) -> Self {
-        scaling.scaled(self.into(), divisor.into()) as Self
+        scaling.scaled(self.into(), divisor.into())
     }
 }
 
@@ -73,7 +74,7 @@ impl Requantized for i64 {
         if scaling.alike {
             scaling.exact(self, divisor)
         } else {
-            scaling.scaled(self as f64, divisor as f64) as Self
+            scaling.scaled(self as f64, divisor as f64).into()
         }
     }
 }
@@ -85,23 +86,46 @@ pub(crate) struct Scaling {
     zero_points: [f64; 2],
     rounding: Rounding,
     alike: bool,
+    positive: Correction,
+    negative: Correction,
 }
 
-/// Further from zero than any integer of 32 bits; that far, halves are exact.
-const FAR: f64 = (1u64 << 40) as f64;
+/// What makes of the nearest integer, halves to even, that of another rounding: one more if the rest is at
+/// least so much, one less if it is at most so much. Compared with numbers, since a branch for each rounding
+/// would keep the compiler from making vectors of the loops.
+#[derive(Clone, Copy)]
+struct Correction {
+    more: f64,
+    less: f64,
+}
 
-/// Added to a number and subtracted again, it rounds to an integer, halves to even.
+/// Added to a number and subtracted again, it rounds to an integer, halves to even; the lower half of the
+/// bits of the sum are that integer.
 const ROUNDS: f64 = (3u64 << 51) as f64;
 
 impl Scaling {
     pub(crate) fn of(geometry: &Geometry) -> Self {
         let same = Requantization::new(1.0, [0, 0]);
         let requantization = geometry.requantization().unwrap_or(&same);
+        let none = Correction { more: f64::INFINITY, less: f64::NEG_INFINITY };
+        let (more, less) = (Correction { more: 0.5, ..none }, Correction { less: -0.5, ..none });
+        let smallest = f64::from_bits(1);
+        let rounding = geometry.rounding();
+        let (positive, negative) = match rounding {
+            Rounding::HalfAwayFromZero => (more, less),
+            Rounding::HalfEven => (none, none),
+            Rounding::HalfUp => (more, more),
+            Rounding::Truncate => {
+                (Correction { less: -smallest, ..none }, Correction { more: smallest, ..none })
+            }
+        };
         Self {
             ratio: requantization.ratio(),
             zero_points: requantization.zero_points().map(f64::from),
-            rounding: geometry.rounding(),
+            rounding,
             alike: requantization.is_identity(),
+            positive,
+            negative,
         }
     }
 
@@ -110,12 +134,19 @@ impl Scaling {
         self.zero_points[0] as i64
     }
 
-    /// A distance from the input's zero point over a divisor, in the output's integers. That is exact for
-    /// alike quantisations if both are of 32 bits: a quotient that is not a half is further from one than
-    /// it is rounded by.
+    /// A distance from the input's zero point over a divisor, in the output's integers, of which there are
+    /// 32 bits. That is exact for alike quantisations if distance and divisor are of 32 bits: a quotient that
+    /// is not a half is further from one than it is rounded by.
     #[inline(always)]
-    fn scaled(&self, distance: f64, divisor: f64) -> f64 {
-        rounded(distance * self.ratio / divisor + self.zero_points[1], self.rounding)
+    fn scaled(&self, distance: f64, divisor: f64) -> i32 {
+        let number = distance * self.ratio / divisor + self.zero_points[1];
+        let number = number.clamp(i32::MIN.into(), i32::MAX.into());
+        let nearest = number + ROUNDS - ROUNDS;
+        let rest = number - nearest;
+        let Correction { more, less } = if number < 0.0 { self.negative } else { self.positive };
+        let more = if rest >= more { 1.0 } else { 0.0 };
+        let less = if rest <= less { 1.0 } else { 0.0 };
+        (nearest + more - less + ROUNDS).to_bits() as i32
     }
 
     /// The same where the quantisations are alike.
@@ -131,22 +162,6 @@ impl Scaling {
             Rounding::Truncate => n < 0 && rest > 0,
         };
         (below + i128::from(up)) as i64
-    }
-}
-
-/// The integer that a number is rounded to.
-#[inline(always)]
-fn rounded(x: f64, rounding: Rounding) -> f64 {
-    let x = x.clamp(-FAR, FAR);
-    let nearest = x + ROUNDS - ROUNDS;
-    let rest = x - nearest;
-    match rounding {
-        Rounding::HalfAwayFromZero if rest == 0.5 && x > 0.0 => nearest + 1.0,
-        Rounding::HalfAwayFromZero if rest == -0.5 && x < 0.0 => nearest - 1.0,
-        Rounding::HalfUp if rest == 0.5 => nearest + 1.0,
-        Rounding::Truncate if rest < 0.0 && x > 0.0 => nearest - 1.0,
-        Rounding::Truncate if rest > 0.0 && x < 0.0 => nearest + 1.0,
-        _ => nearest,
     }
 }
 
@@ -172,19 +187,21 @@ pub(crate) fn clamp<T: Activated, S: Memory<T>>(geometry: &Geometry, output: &mu
         #[inline(always)]
         || {
             // No bound is −0.
-            let [min, max] = [min, max].map(
-                #[inline(always)]
-                |bound| simd.canonical(simd.splat(bound.widen())),
-            );
-            for i in (0..output.len()).step_by(S::N) {
-                let n = S::N.min(output.len() - i);
-                // SAFETY: no more elements than the output has left.
-                let v = unsafe { load_first::<T, S>(simd, output, i, n) };
-                // The second operand is kept where it is NaN.
-                let v = simd.min(max, simd.max(min, v));
+            let min = simd.canonical(simd.splat(min.widen()));
+            let max = simd.canonical(simd.splat(max.widen()));
+            // The second operand is kept where it is NaN.
+            let whole = output.len() / S::N * S::N;
+            for i in (0..whole).step_by(S::N) {
+                // SAFETY: a whole vector inside the output.
+                let v = unsafe { load::<T, S>(simd, output, i) };
                 // SAFETY: the same.
-                unsafe { store_first(simd, v, output, i, n) }
+                unsafe { store::<T, S>(simd, simd.min(max, simd.max(min, v)), output, i) }
             }
+            let rest = output.len() - whole;
+            // SAFETY: no more elements than the output has left.
+            let v = unsafe { load_first::<T, S>(simd, output, whole, rest) };
+            // SAFETY: the same.
+            unsafe { store_first(simd, simd.min(max, simd.max(min, v)), output, whole, rest) }
         },
     );
 }

@@ -63,8 +63,7 @@ pub struct Kernel<T> {
     /// If a length does not match the geometry, or if the CPU does not support the backend.
     pub run: fn(&Geometry, Range<usize>, &[T], &mut [T]),
     /// Makes of the results of [`run`](Self::run) what the geometry's
-    /// [requantisation](Geometry::requantization) and
-    /// [clamp](Geometry::clamp) say.
+    /// [requantisation](Geometry::requantization) and [clamp](Geometry::clamp) say.
     pub activate: fn(&Geometry, &mut [T]),
     /// The walk that is taken over a geometry; plain loops have none.
     pub walk: Option<fn(&Geometry) -> Walk>,
@@ -170,9 +169,8 @@ pub struct Kernels<T> {
     /// is rounded as the geometry says and ends at the ends of the type. Not for `u32` and `i64`.
     pub mean: Option<Kernel<T>>,
     /// The mean of the real numbers that integers stand for, by the geometry's
-    /// [`requantization`](Geometry::requantization): the sum of
-    /// distances from the zero point, times the ratio, over the divisor, rounded once. Of `i8`, `u8`, `i16`,
-    /// `u16` and `i32`.
+    /// [requantisation](Geometry::requantization): the sum of distances from the zero point, times the ratio,
+    /// over the divisor, rounded once. Of `i8`, `u8`, `i16`, `u16` and `i32`.
     pub quantized_mean: Option<Kernel<T>>,
     /// Of floating-point numbers only.
     pub norms: Option<Norms<T>>,

@@ -442,7 +442,8 @@ impl Geometry {
         self.requantization.as_ref()
     }
 
-    /// The same pooling, with an output of other scale or zero point than the input.
+    /// The same pooling, with an output of other scale or zero point than the input: of `i8`, `u8`, `i16`, `u16`
+    /// and `i32`, others stay what they are.
     #[must_use]
     pub fn requantized(self, requantization: Requantization) -> Self {
         Self { requantization: Some(requantization), ..self }

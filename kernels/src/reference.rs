@@ -11,6 +11,8 @@ use half::{bf16, f16};
 pub(crate) trait Ordered: Copy + PartialOrd {
     const LEAST: Self;
     const GREATEST: Self;
+    /// Whether it may stand for a real number.
+    const QUANTIZED: bool = false;
     /// The same value, of which there is one NaN and one zero.
     fn canonical(self) -> Self;
     /// The nearest value to a bound, of integers halves away from zero.
@@ -112,8 +114,9 @@ floats! {
 }
 
 macro_rules! integers {
-    ($($integer:ident),*) => { $(
+    ($($integer:ident: $quantized:literal),*) => { $(
         impl Ordered for $integer {
+            const QUANTIZED: bool = $quantized;
             const LEAST: Self = Self::MIN;
             const GREATEST: Self = Self::MAX;
             fn canonical(self) -> Self {
@@ -133,7 +136,7 @@ macro_rules! integers {
     )* };
 }
 
-integers!(i8, u8, i16, u16, i32, u32, i64);
+integers!(i8: true, u8: true, i16: true, u16: true, i32: true, u32: false, i64: false);
 
 /// A value that is not equal to itself.
 fn is_nan<T: PartialOrd>(value: T) -> bool {
@@ -275,7 +278,7 @@ fn requantized(distance: i128, divisor: i128, by: &Requantization, rounding: Rou
 
 /// Requantises and clamps results.
 pub(crate) fn activate<T: Ordered>(geometry: &Geometry, output: &mut [T]) {
-    if let Some(by) = geometry.requantization() {
+    if let Some(by) = geometry.requantization().filter(|_| T::QUANTIZED) {
         for out in &mut *output {
             *out = out.requantized(by, geometry.rounding());
         }
