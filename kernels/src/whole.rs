@@ -26,9 +26,14 @@ pub(crate) const FEWEST: usize = B;
 /// have to be in registers.
 pub(crate) const MOST: usize = 16;
 
+/// So few windows in a row take longer together, where some lack columns, than one after the other.
+const FEW: usize = 3;
+
 /// Whether this walk takes windows along `width`.
 pub(crate) fn fits(width: &Axis) -> bool {
-    width.dilation == 1 && (width.stride > 2 || width.output <= 2)
+    // Rows of few windows at an edge of a plane are alike in no other row, and leave most lanes idle.
+    let few = (2..=FEW).contains(&width.output) && width.interior() != (0..width.output);
+    width.dilation == 1 && (width.stride > 2 || width.output == 1) && !few
 }
 
 /// Windows each by itself.
