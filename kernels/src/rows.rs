@@ -92,7 +92,7 @@ impl<T: Element, const K: usize, const STRIDE: usize> RowWalk<T> for Row<'_, T, 
         lines: &impl Columns<T>,
         run: &Run,
         output: &mut [T],
-        mut seen_before: S::Seen,
+        seen_before: S::Seen,
     ) -> S::Seen {
         let width = self.width;
         let [divide_first, divide, divide_last] = self.divides::<R, S>(simd, run);
@@ -120,10 +120,10 @@ impl<T: Element, const K: usize, const STRIDE: usize> RowWalk<T> for Row<'_, T, 
         }
         let (mut shift, mut at) = (0usize, run.at);
         let mut rows = 0..run.rows;
+        let mut seen = simd.unseen();
         // Rows of one vector each, with nothing around them that takes as long as they do.
         if const { K == 2 } && last == 0 && !absent {
             rows.start = roomy;
-            let mut seen = simd.unseen();
             for _ in 0..roomy {
                 let linear = lines.merge::<R, S, STRIDE>(
                     simd,
@@ -143,10 +143,8 @@ impl<T: Element, const K: usize, const STRIDE: usize> RowWalk<T> for Row<'_, T, 
                 shift = shift.wrapping_add(run.advance);
                 at += width.output;
             }
-            seen_before = simd.both(seen_before, seen);
         }
         for row in rows {
-            let mut seen = simd.unseen();
             // Columns before `first`, in the last lanes of what comes before the first vector: the
             // last of `STRIDE` vectors has all that are looked at.
             let mut before = [identity; STRIDE];
@@ -210,11 +208,10 @@ impl<T: Element, const K: usize, const STRIDE: usize> RowWalk<T> for Row<'_, T, 
             let all = row < roomy || at + last + S::N <= output.len();
             // SAFETY: the row has `windows` more elements, or the output has as many as a vector.
             unsafe { store_first(simd, v, output, at + last, if all { S::N } else { windows }) }
-            seen_before = simd.both(seen_before, seen);
             shift = shift.wrapping_add(run.advance);
             at += width.output;
         }
-        seen_before
+        simd.both(seen_before, seen)
     }
 }
 
