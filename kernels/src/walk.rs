@@ -102,7 +102,7 @@ impl Walk {
             Self::Rows => "few columns a window: a vector of windows is made in registers",
             Self::Across => "windows one or two apart: columns merged first, then across them",
             Self::Shared => "large windows that overlap: what they share is merged once",
-            Self::Whole => "windows far apart, or few in a row: several of them at a time",
+            Self::Whole => "windows far apart, or one in a row: several of them at a time",
             Self::Each => "no other walk of this kernel takes these windows: one after the other",
         }
     }
