@@ -94,7 +94,7 @@ impl<T: Element, const K: usize, const STRIDE: usize> RowWalk<T> for Row<'_, T, 
         lines: &impl Columns<T>,
         run: &Run,
         output: &mut [T],
-        mut seen_before: S::Seen,
+        seen_before: S::Seen,
     ) -> S::Seen {
         let width = self.width;
         let [divide_first, divide, divide_last] = self.divides::<R, S>(simd, run);
@@ -122,10 +122,10 @@ impl<T: Element, const K: usize, const STRIDE: usize> RowWalk<T> for Row<'_, T, 
         }
         let (mut shift, mut at) = (0usize, run.at);
         let mut rows = 0..run.rows;
+        let mut seen = simd.unseen();
         // Rows of one vector each, with nothing around them that takes as long as they do.
         if const { K == 2 } && last == 0 && !absent {
             rows.start = roomy;
-            let mut seen = simd.unseen();
             for _ in 0..roomy {
                 let linear = lines.merge::<R, S, STRIDE>(
                     simd,
@@ -145,10 +145,8 @@ impl<T: Element, const K: usize, const STRIDE: usize> RowWalk<T> for Row<'_, T, 
                 shift = shift.wrapping_add(run.advance);
                 at += width.output;
             }
-            seen_before = simd.both(seen_before, seen);
         }
         for row in rows {
-            let mut seen = simd.unseen();
             // Columns before `first`, in the last lanes of what comes before the first vector: the
             // last of `STRIDE` vectors has all that are looked at.
             let mut before = [identity; STRIDE];
@@ -227,11 +225,10 @@ impl<T: Element, const K: usize, const STRIDE: usize> RowWalk<T> for Row<'_, T, 
             let all = row < roomy || at + last + S::N <= output.len();
             // SAFETY: the row has `windows` more elements, or the output has as many as a vector.
             unsafe { store_first(simd, v, output, at + last, if all { S::N } else { windows }) }
-            seen_before = simd.both(seen_before, seen);
             shift = shift.wrapping_add(run.advance);
             at += width.output;
         }
-        seen_before
+        simd.both(seen_before, seen)
     }
 }
 
@@ -273,11 +270,12 @@ impl<T: Element, const K: usize, const STRIDE: usize> Row<'_, T, K, STRIDE> {
         seen: &mut S::Seen,
     ) -> S::Vector {
         let column = |j: usize| columns[j % STRIDE];
+        let unzipped = const { !apart::<T, S, STRIDE>() };
         match (K, STRIDE) {
             (2, _) => {
                 let merged = R::merge(simd, column(0), column(1));
                 *seen = R::look(simd, *seen, column(0), merged);
-                simd.in_order(merged)
+                if unzipped { simd.in_order(merged) } else { merged }
             }
             (4, _) => {
                 let left = R::merge(simd, column(0), column(1));
@@ -294,10 +292,14 @@ impl<T: Element, const K: usize, const STRIDE: usize> Row<'_, T, K, STRIDE> {
                 merged
             }
             (_, 2) => {
-                let left = simd.slide_unzipped(before[STRIDE - 1], column(1));
+                let left = if unzipped {
+                    simd.slide_unzipped(before[STRIDE - 1], column(1))
+                } else {
+                    simd.slide::<1>(before[STRIDE - 1], column(1))
+                };
                 let merged = R::merge(simd, R::merge(simd, left, column(0)), column(1));
                 *seen = R::look(simd, *seen, column(0), merged);
-                simd.in_order(merged)
+                if unzipped { simd.in_order(merged) } else { merged }
             }
             _ => {
                 let left = R::merge(simd, column(0), column(1));
@@ -339,7 +341,8 @@ impl<T: Element, const K: usize, const STRIDE: usize> Row<'_, T, K, STRIDE> {
     }
 }
 
-/// Splits consecutive columns into those that are `STRIDE` apart; of two, as `unzip` does.
+/// Splits consecutive columns into those that are `STRIDE` apart; of two, as `unzip` does, unless others come
+/// apart as they are loaded.
 #[inline(always)]
 fn split<T: Element, S: Memory<T>, const STRIDE: usize>(
     simd: S,
@@ -349,7 +352,11 @@ fn split<T: Element, S: Memory<T>, const STRIDE: usize>(
     let split = match STRIDE {
         1 => [v(0); 4],
         2 => {
-            let (even, odd) = simd.unzip(v(0), v(1));
+            let (even, odd) = if const { apart::<T, S, STRIDE>() } {
+                simd.deinterleave(v(0), v(1))
+            } else {
+                simd.unzip(v(0), v(1))
+            };
             [even, odd, even, odd]
         }
         3 => {

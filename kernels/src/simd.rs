@@ -176,6 +176,17 @@ pub(crate) trait Lanes<A: Number>: Isa {
     /// Whether there was a NaN.
     fn has_seen(self, seen: Self::Seen) -> bool;
 
+    /// Of two vectors of consecutive elements that start two apart, the one that starts between them.
+    #[inline(always)]
+    fn between(self, left: Self::Vector, right: Self::Vector) -> Self::Vector {
+        let (left, mut between): (Self::Array, Self::Array) = (must_cast(left), must_cast(right));
+        for i in (1..Self::N).rev() {
+            between.as_mut()[i] = between.as_ref()[i - 1];
+        }
+        between.as_mut()[0] = left.as_ref()[1 % Self::N];
+        must_cast(between)
+    }
+
     /// Splits `2 * N` consecutive elements into those at even and odd positions.
     #[inline(always)]
     fn deinterleave(self, lo: Self::Vector, hi: Self::Vector) -> (Self::Vector, Self::Vector) {

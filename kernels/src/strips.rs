@@ -5,7 +5,7 @@
 //!
 //! Maxima merge a line across at once. The centre of a window is merged last: it is what no merge
 //! can lose, and every element is a centre. Sums have their order, down before across, and carry two
-//! lines of each of the three columns.
+//! lines of the left and of the right columns, which have the central ones among them.
 
 use crate::Rounding;
 use crate::number::{Element, Number};
@@ -256,7 +256,8 @@ impl<T: Element> Lines<'_, T> {
             }
         };
         let centre = lanes(at, LEFT && RIGHT, 0..n);
-        let left = lanes(at.wrapping_sub(1), LEFT, usize::from(LEFT)..n);
+        // With the last column of the line among the left ones, which the central ones are made from.
+        let left = lanes(at.wrapping_sub(1), LEFT, usize::from(LEFT)..S::N.min(n + 1));
         let right = lanes(at + 1, RIGHT, 0..n - usize::from(RIGHT));
         // No column is before or after the line.
         let left = if LEFT { simd.keep(left, 1..S::N, identity) } else { left };
@@ -305,7 +306,9 @@ impl<V: Copy> Carried<V> {
         let merged = if R::ORDERED {
             let column =
                 |j: usize| R::merge(simd, R::merge(simd, self.above[j], self.here[j]), below[j]);
-            R::merge(simd, R::merge(simd, column(0), column(1)), column(2))
+            let (left, right) = (column(0), column(2));
+            // The central columns are those of the windows to the left and to the right.
+            R::merge(simd, R::merge(simd, left, simd.between(left, right)), right)
         } else {
             let below_across = across::<R, T, S>(simd, below);
             let sides = R::merge(simd, self.above_across, below_across);

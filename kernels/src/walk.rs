@@ -110,7 +110,7 @@ impl Walk {
             Self::Rows => "few columns a window: a vector of windows is made in registers",
             Self::Across => "windows one or two apart: columns merged first, then across them",
             Self::Shared => "large windows that overlap: what they share is merged once",
-            Self::Whole => "windows far apart, or few in a row: several of them at a time",
+            Self::Whole => "windows far apart, or one in a row: several of them at a time",
             Self::Global => "a window is all of a plane, which is read as it lies in memory",
             Self::Turned => {
                 "uneven windows, or small ones far apart: a row in each lane of a vector"

@@ -22,9 +22,15 @@ const B: usize = 4;
 /// The fewest lanes that a vector has to have.
 pub(crate) const FEWEST: usize = B;
 
+/// So few windows in a row take longer together, where some lack columns, than one after the other.
+const FEW: usize = 3;
+
 /// Whether this walk takes windows along `width`.
 pub(crate) fn fits(width: &Axis) -> bool {
-    width.dilation == 1 && !width.spread && (width.stride > 2 || width.output <= 2)
+    // Rows of few windows at an edge of a plane are alike in no other row, and leave most lanes idle.
+    let few = (2..=FEW).contains(&width.output) && width.interior() != (0..width.output);
+    let apart = width.stride > 2 || width.output == 1;
+    width.dilation == 1 && !width.spread && apart && !few
 }
 
 /// Windows each by itself.

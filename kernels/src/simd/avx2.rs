@@ -163,6 +163,13 @@ impl Lanes<f32> for Avx2 {
     }
 
     #[inline(always)]
+    fn between(self, left: __m256, right: __m256) -> __m256 {
+        // Within 128-bit halves: the second and third of each.
+        // SAFETY: the token proves that the CPU has AVX2.
+        unsafe { _mm256_shuffle_ps::<0x99>(left, right) }
+    }
+
+    #[inline(always)]
     fn deinterleave3(self, a: __m256, b: __m256, c: __m256) -> [__m256; 3] {
         #[target_feature(enable = "avx2")]
         #[inline]

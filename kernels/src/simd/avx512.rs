@@ -139,6 +139,13 @@ impl Lanes<f32> for Avx512 {
     }
 
     #[inline(always)]
+    fn between(self, left: __m512, right: __m512) -> __m512 {
+        // Within 128-bit quarters: the second and third of each.
+        // SAFETY: the token proves that the CPU has AVX-512.
+        unsafe { _mm512_shuffle_ps::<0x99>(left, right) }
+    }
+
+    #[inline(always)]
     fn slide<const J: usize>(self, before: __m512, v: __m512) -> __m512 {
         #[target_feature(enable = "avx512f")]
         #[inline]

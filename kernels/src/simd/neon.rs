@@ -132,6 +132,14 @@ impl Lanes<f32> for Neon {
     }
 
     #[inline(always)]
+    fn between(self, left: float32x4_t, right: float32x4_t) -> float32x4_t {
+        // SAFETY: the token proves that the CPU has NEON.
+        let last = unsafe { vextq_f32::<2>(right, right) };
+        // SAFETY: the token proves that the CPU has NEON.
+        unsafe { vextq_f32::<1>(left, last) }
+    }
+
+    #[inline(always)]
     fn slide<const J: usize>(self, before: float32x4_t, v: float32x4_t) -> float32x4_t {
         #[target_feature(enable = "neon")]
         #[inline]
