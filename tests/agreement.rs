@@ -4,9 +4,7 @@ mod common;
 
 use common::{assert_nan_is_seen, cases, one_of, supported};
 use lanepool::check::Case;
-use lanepool::{
-    BACKENDS, Backend, Layout, NanPolicy, Op, Plan, Pool2d, REFERENCE, Shape, Walk,
-};
+use lanepool::{BACKENDS, Backend, Layout, NanPolicy, Op, Plan, Pool2d, REFERENCE, Shape, Walk};
 use std::collections::BTreeMap;
 
 #[test]

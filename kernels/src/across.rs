@@ -32,7 +32,9 @@ const LISTED: usize = 64;
 /// Whether this walk takes windows along `width`.
 pub(crate) fn fits(width: &Axis) -> bool {
     let phase = (width.span() / width.stride).saturating_add(3 * WIDEST);
-    width.stride <= 2 && !width.spread && phase.checked_mul(width.stride).is_some_and(|len| len <= SCRATCH)
+    width.stride <= 2
+        && !width.spread
+        && phase.checked_mul(width.stride).is_some_and(|len| len <= SCRATCH)
 }
 
 /// Windows one or two elements apart.
@@ -84,7 +86,14 @@ impl FastWalk for Across {
                 let mut shift = 0usize;
                 for i in 0..run.rows {
                     let to = waiting * pitch;
-                    columns.merge::<R, T, S>(simd, &lines, shift, input, (&mut scratch, to), &mut seen);
+                    columns.merge::<R, T, S>(
+                        simd,
+                        &lines,
+                        shift,
+                        input,
+                        (&mut scratch, to),
+                        &mut seen,
+                    );
                     made[waiting] = (divisor, run.at + x + i * width.output);
                     shift = shift.wrapping_add(run.advance);
                     (waiting, left) = (waiting + 1, left - 1);

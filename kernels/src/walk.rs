@@ -112,7 +112,9 @@ impl Walk {
             Self::Shared => "large windows that overlap: what they share is merged once",
             Self::Whole => "windows far apart, or few in a row: several of them at a time",
             Self::Global => "a window is all of a plane, which is read as it lies in memory",
-            Self::Turned => "uneven windows, or small ones far apart: a row in each lane of a vector",
+            Self::Turned => {
+                "uneven windows, or small ones far apart: a row in each lane of a vector"
+            }
             Self::Each => "no other walk of this kernel takes these windows: one after the other",
         }
     }
@@ -234,8 +236,8 @@ pub(crate) fn pool<R: Reduction<T::Acc>, T: Element, S: Memory<T>>(
         (Walk::Rows, 3, 2) => return job.run::<R, Rows<3, 2>>(output),
         _ if const { !T::ALL_WALKS } => {}
         // The same code as that of the general ones.
-        (Walk::Across | Walk::Whole | Walk::Global | Walk::Turned, _, _)
-            if const { !R::LOSES } => {}
+        (Walk::Across | Walk::Whole | Walk::Global | Walk::Turned, _, _) if const { !R::LOSES } => {
+        }
         (Walk::Pixels, _, _) => return job.run::<R, Pixels<2, 1>>(output),
         (Walk::Strips, _, _) => return job.run::<R, Strips>(output),
         (Walk::Rows, 4, _) => return job.run::<R, Rows<4, 4>>(output),
