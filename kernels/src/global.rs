@@ -32,9 +32,8 @@ const B: usize = 4;
 const WORTH: usize = 2048;
 const FEW: usize = 4;
 
-/// Pixels that are worth it, of at least so many channels: a multiple of the lanes of all vectors.
-const PIXELS: usize = 512;
-const CHANNELS: usize = TURNED;
+/// Pixels that are worth it.
+const PIXELS: usize = 32;
 
 /// Whether each plane is a single window, and large, unless there are few.
 pub(crate) fn fits(geometry: &Geometry) -> bool {
@@ -48,7 +47,7 @@ pub(crate) fn fits(geometry: &Geometry) -> bool {
     let pays = if geometry.is_single() {
         (elements >= WORTH || geometry.planes() < FEW) && axes[2].input <= longest
     } else {
-        elements >= PIXELS && geometry.inner() >= CHANNELS
+        elements >= PIXELS && geometry.inner() > 0
     };
     whole && pays && waiting_rows(geometry) <= WAITING
 }
@@ -201,10 +200,9 @@ impl<T: Element> Lines<'_, T> {
     ) -> S::Seen {
         let (width, pixel) = (self.geometry.axes()[2].input, self.geometry.strides().width);
         let channels = output.len();
-        // Pixels of a row, if they have no gaps.
-        let most =
-            if channels == pixel && channels % CHANNELS == 0 { COLUMNS / channels } else { 1 };
-        let most = 1 << most.ilog2();
+        // Pixels of a row, if they have no gaps; a vector may be read after the last.
+        let most = if channels == pixel { (COLUMNS - TURNED) / channels } else { 1 };
+        let most = 1 << most.max(1).ilog2();
         let (mut row, rows) = (0, 0..width.div_ceil(most));
         for i in rows.clone() {
             let count = most.min(width - i * most);
@@ -224,8 +222,14 @@ impl<T: Element> Lines<'_, T> {
                         let even = unsafe { load_lanes(simd, waiting, from + c) };
                         // SAFETY: the same.
                         let odd = unsafe { load_lanes(simd, waiting, from + channels + c) };
-                        // SAFETY: the same.
-                        unsafe { store_lanes(simd, R::merge(simd, even, odd), waiting, to + c) }
+                        let mut merged = R::merge(simd, even, odd);
+                        if channels < S::N {
+                            // SAFETY: the same.
+                            let rest = unsafe { load_lanes(simd, waiting, to) };
+                            merged = simd.keep(merged, 0..channels, rest);
+                        }
+                        // SAFETY: the same. What is after the channels has been read.
+                        unsafe { store_lanes(simd, merged, waiting, to + c) }
                     }
                 }
             }

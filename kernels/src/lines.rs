@@ -546,8 +546,8 @@ impl<T: Element> Columns<T> for Octets {
 pub(crate) fn few(taps: &Range<usize>) -> usize {
     let fits = match taps.len() {
         2 => true,
-        3 | 4 => taps.start % 2 == 0,
-        len => len <= OCTET && taps.start % OCTET == 0,
+        3 | 4 => taps.start.is_multiple_of(2),
+        len => len <= OCTET && taps.start.is_multiple_of(OCTET),
     };
     if fits { taps.len() } else { 0 }
 }

@@ -28,9 +28,8 @@ const ROWS: usize = 64;
 /// Vectors side by side that are merged down at a time, and windows that are merged across.
 const B: usize = 4;
 
-/// Rows that are worth it, and columns, of which longer rows are walked in too many pieces.
+/// Rows that are worth it.
 const WORTH: usize = 8;
-const LONG: usize = 1024;
 
 /// Whether this walk takes windows along `width`.
 pub(crate) fn fits(width: &Axis) -> bool {
@@ -41,7 +40,9 @@ pub(crate) fn fits(width: &Axis) -> bool {
 pub(crate) fn suits(geometry: &Geometry) -> bool {
     let [depth, height, width] = geometry.axes();
     let small = depth.kernel == 1 && height.kernel.max(width.kernel) <= 8;
-    let apart = small && width.stride > 2 && width.output > 2 && width.input <= LONG;
+    // Of a single line there is nothing to merge before it is turned.
+    let fewest = if height.kernel == 1 { 5 } else { 3 };
+    let apart = small && width.stride >= fewest && width.output > 2;
     geometry.is_single() && fits(width) && geometry.rows() >= WORTH && (width.spread || apart)
 }
 
@@ -62,26 +63,26 @@ impl FastWalk for Turned {
         let mut columns = [T::Acc::ZERO; COLUMNS];
         let mut windows = [Window::<T::Acc>::NONE; WINDOWS];
         let by_count = !matches!(geometry.divisor(), Divisor::Constant(_));
-        let mut places = Places::new(geometry);
-        let mut x = 0;
-        while x < width.output {
-            let piece = Piece::of(geometry, x, S::N, &mut windows);
-            places.go_to(rows.start);
-            for first in (0..rows.len()).step_by(S::N) {
-                let count = S::N.min(rows.len() - first);
-                places.follow(S::N, count);
-                piece.merge::<R, T, S>(simd, &places, input, &mut columns, &mut seen);
-                let divide = match geometry.divisor() {
-                    Divisor::Constant(n) => Divide::by::<T::Acc, S>(simd, n, geometry.rounding()),
-                    _ => {
-                        let mut counted = [T::Acc::ZERO; TURNED];
-                        for (counted, &(_, place)) in counted.iter_mut().zip(&places.lanes) {
-                            *counted = T::Acc::nearest(places.list[place].counted);
-                        }
-                        // SAFETY: a vector has no more lanes than there are counts.
-                        Divide::By(unsafe { load_lanes(simd, &counted, 0) }, geometry.rounding())
+        let mut places = Places::new(geometry, rows.start);
+        let mut piece = Piece::of(geometry, 0, S::N, &mut windows);
+        for first in (0..rows.len()).step_by(S::N) {
+            let count = S::N.min(rows.len() - first);
+            places.follow(S::N, count);
+            let divide = match geometry.divisor() {
+                Divisor::Constant(n) => Divide::by::<T::Acc, S>(simd, n, geometry.rounding()),
+                _ => {
+                    let mut counted = [T::Acc::ZERO; TURNED];
+                    for (counted, &(_, place)) in counted.iter_mut().zip(&places.lanes) {
+                        *counted = T::Acc::nearest(places.list[place].counted);
                     }
-                };
+                    // SAFETY: a vector has no more lanes than there are counts.
+                    Divide::By(unsafe { load_lanes(simd, &counted, 0) }, geometry.rounding())
+                }
+            };
+            let mut x = 0;
+            while x < width.output {
+                piece.go_to(geometry, x, S::N, &mut windows);
+                piece.merge::<R, T, S>(simd, &places, input, &mut columns, &mut seen);
                 let made = Made {
                     windows: &windows[..piece.windows],
                     steps: [width.dilation * S::N, width.stride * S::N],
@@ -92,8 +93,8 @@ impl FastWalk for Turned {
                     pitch: width.output,
                 };
                 made.reduce::<R, T, S>(simd, &columns, output);
+                x += piece.windows;
             }
-            x += piece.windows;
         }
         seen
     }
@@ -121,6 +122,8 @@ impl<A: Number> Window<A> {
 
 /// Some windows of each row.
 struct Piece {
+    /// The first one, and how many they are.
+    x: usize,
     windows: usize,
     /// Columns that they have inside the input.
     inside: Range<usize>,
@@ -138,9 +141,22 @@ impl Piece {
         let (width, by) = (&geometry.axes()[2], geometry.divisor());
         let room = COLUMNS / lanes - B * lanes;
         let mut inside = width.input..0;
-        let mut len = 0;
+        let (mut len, interior) = (0, width.interior());
+        let mut before = None;
         for (window, x) in windows.iter_mut().zip(x..width.output) {
-            let (start, taps) = (width.start(x), width.taps(x));
+            let start = width.start(x);
+            // All of the interior are alike, and the calls take longer than some windows.
+            if let (Some(before), true) = (before, interior.contains(&x)) {
+                let end = start + width.span();
+                if end - inside.start > room {
+                    break;
+                }
+                inside.end = end;
+                *window = Window { at: start, ..before };
+                len += 1;
+                continue;
+            }
+            let taps = width.taps(x);
             if !taps.is_empty() {
                 let column = |tap: usize| start.wrapping_add(tap * width.dilation);
                 let end = inside.end.max(column(taps.end - 1) + 1);
@@ -153,6 +169,7 @@ impl Piece {
             let counted = A::nearest(width.count(x, by).max(1) as i64);
             let (few, taps) = (few(&taps), (taps.start, taps.end));
             *window = Window { at: start, taps, first: 0, few, alike: 1, counted };
+            before = interior.contains(&x).then_some(*window);
             len += 1;
         }
         for i in (1..len).rev() {
@@ -166,7 +183,30 @@ impl Piece {
             let first = at.wrapping_add(window.taps.0 * width.dilation);
             (window.at, window.first) = (at.wrapping_mul(lanes), first.wrapping_mul(lanes));
         }
-        Self { windows: len, inside }
+        Self { x, windows: len, inside }
+    }
+
+    /// Goes on to the windows from `x` on, which mostly have the same list.
+    #[inline(always)]
+    fn go_to<A: Number>(
+        &mut self,
+        geometry: &Geometry,
+        x: usize,
+        lanes: usize,
+        windows: &mut [Window<A>; WINDOWS],
+    ) {
+        if x == self.x {
+            return;
+        }
+        let (width, interior) = (&geometry.axes()[2], geometry.axes()[2].interior());
+        let within = |x: usize| interior.start <= x && x + self.windows <= interior.end;
+        if x > self.x && within(self.x) && within(x) {
+            let by = (x - self.x) * width.stride;
+            self.inside = self.inside.start + by..self.inside.end + by;
+            self.x = x;
+        } else {
+            *self = Self::of(geometry, x, lanes, windows);
+        }
     }
 
     /// Merges the columns down the lines of each row, and turns them.
@@ -356,27 +396,21 @@ struct Places<'a> {
 
 impl<'a> Places<'a> {
     #[inline(never)]
-    fn new(geometry: &'a Geometry) -> Self {
+    fn new(geometry: &'a Geometry, row: usize) -> Self {
         let [depth, height, _] = geometry.axes();
         let rows = depth.output * height.output;
         let mut places = Self {
             geometry,
             list: core::array::from_fn(|_| Place::default()),
             first: 0,
-            plane: 0,
-            start: 0,
-            row: 0,
+            plane: row / rows,
+            start: geometry.plane_start(row / rows),
+            row: row % rows,
             rows,
             lanes: [(0, 0); TURNED],
         };
         places.fill();
         places
-    }
-
-    #[inline(never)]
-    fn go_to(&mut self, row: usize) {
-        (self.plane, self.row) = (row / self.rows, row % self.rows);
-        self.start = self.geometry.plane_start(self.plane);
     }
 
     /// Finds the lines of some rows from the next one on.
