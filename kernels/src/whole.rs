@@ -88,12 +88,14 @@ impl FastWalk for Whole {
                         }
                     }
                 }
-                let v = if whole {
-                    group.reduce::<R, S>(simd, &lines, &mut seen)
+                let (merged, divide) = if whole {
+                    (group.merge::<R, S>(simd, &lines, &mut seen), group.divide)
                 } else {
                     let window = |i: usize| (first + i).min(count - 1) % width.output;
-                    group.reduce_clipped::<R, S>(simd, &lines, window, &mut seen)
+                    group.merge_clipped::<R, S>(simd, &lines, window, &mut seen)
                 };
+                // In one place only: where the compiler takes it for seldom run, it would not inline a division.
+                let v = R::finish(simd, merged, divide);
                 let at = run.at + first;
                 let room = if at + S::N <= output.len() { S::N } else { len };
                 // SAFETY: the output has room for the windows there are, or for all lanes: what is
@@ -119,9 +121,9 @@ struct Group<'a, T, V> {
 }
 
 impl<T: Element, V: Copy> Group<'_, T, V> {
-    /// Reduces windows that lack no column.
+    /// Merges windows that lack no column.
     #[inline(always)]
-    fn reduce<R: Reduction<T::Acc>, S: Memory<T, Vector = V>>(
+    fn merge<R: Reduction<T::Acc>, S: Memory<T, Vector = V>>(
         &self,
         simd: S,
         lines: &impl Columns<T>,
@@ -174,18 +176,19 @@ impl<T: Element, V: Copy> Group<'_, T, V> {
                 waiting.push(merged);
             }
         }
-        R::finish(simd, merged, self.divide)
+        merged
     }
 
-    /// Reduces windows of which some lack columns; `window` says which of its row each is.
+    /// Merges windows of which some lack columns, and says how to divide them; `window` says which of its row
+    /// each is.
     #[inline(always)]
-    fn reduce_clipped<R: Reduction<T::Acc>, S: Memory<T, Vector = V>>(
+    fn merge_clipped<R: Reduction<T::Acc>, S: Memory<T, Vector = V>>(
         &self,
         simd: S,
         lines: &impl Columns<T>,
         window: impl Fn(usize) -> usize,
         seen: &mut S::Seen,
-    ) -> V {
+    ) -> (V, Divide<V>) {
         let (width, by) = (&self.geometry.axes()[2], self.geometry.divisor());
         // A window may have many more columns than the input: only those inside it count.
         let (mut start, mut end) = (width.kernel, 0);
@@ -210,7 +213,7 @@ impl<T: Element, V: Copy> Group<'_, T, V> {
         let merged = tree.root().unwrap_or(simd.splat(R::IDENTITY));
         // SAFETY: there are as many divisors as the widest vector has lanes.
         let divisors = unsafe { load_lanes(simd, &divisors, 0) };
-        R::finish(simd, merged, Divide::By(divisors, self.run.rounding))
+        (merged, Divide::by_lanes::<T::Acc, S>(simd, divisors, self.run.rounding))
     }
 
     /// Reduces a vector of columns of all windows, from `first` on, of those that are inside the input:
