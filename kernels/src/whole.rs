@@ -94,7 +94,6 @@ impl FastWalk for Whole {
                     let window = |i: usize| (first + i).min(count - 1) % width.output;
                     group.merge_clipped::<R, S>(simd, &lines, window, &mut seen)
                 };
-                // In one place only: where the compiler takes it for seldom run, it would not inline a division.
                 let v = R::finish(simd, merged, divide);
                 let at = run.at + first;
                 let room = if at + S::N <= output.len() { S::N } else { len };
