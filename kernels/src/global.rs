@@ -123,6 +123,7 @@ impl FastWalk for Global {
 }
 
 /// How many rows wait at a time, at most.
+#[inline(never)]
 fn waiting_rows(geometry: &Geometry) -> usize {
     let [depth, height, width] = geometry.axes();
     let pixels = if geometry.is_single() { 0 } else { width.input.ilog2() + 1 };
@@ -202,7 +203,7 @@ impl<T: Element> Lines<'_, T> {
         let channels = output.len();
         // Pixels of a row, if they have no gaps; a vector may be read after the last.
         let most = if channels == pixel { (COLUMNS - TURNED) / channels } else { 1 };
-        let most = 1 << most.max(1).ilog2();
+        let most = 1 << most.checked_ilog2().unwrap_or(0);
         let (mut row, rows) = (0, 0..width.div_ceil(most));
         for i in rows.clone() {
             let count = most.min(width - i * most);

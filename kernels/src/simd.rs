@@ -261,12 +261,19 @@ pub(crate) trait Lanes<A: Number>: Isa {
     /// Turns the first `N` vectors: lane `j` of the `i`-th one becomes lane `i` of the `j`-th one.
     #[inline(always)]
     fn turn(self, square: &mut [Self::Vector; TURNED]) {
-        // Each step takes the last bit of a lane's number for the first one of its vector's.
-        for _ in 0..Self::N.ilog2() {
-            let before = *square;
+        let mut other = [square[0]; TURNED];
+        for step in 0..Self::N.ilog2() {
+            // Copying all of them back would be a call.
+            let (from, to) =
+                if step % 2 == 0 { (&*square, &mut other) } else { (&other, &mut *square) };
+            // The last bit of a lane's number becomes the first one of its vector's.
             for i in 0..Self::N / 2 {
-                let (even, odd) = self.deinterleave(before[2 * i], before[2 * i + 1]);
-                (square[i], square[i + Self::N / 2]) = (even, odd);
+                (to[i], to[i + Self::N / 2]) = self.deinterleave(from[2 * i], from[2 * i + 1]);
+            }
+        }
+        if Self::N.ilog2() % 2 != 0 {
+            for (v, other) in square.iter_mut().zip(other).take(Self::N) {
+                *v = other;
             }
         }
     }

@@ -238,9 +238,11 @@ impl Piece {
                     }
                 }
             }
-            for square in &mut squares[..vectors] {
-                simd.turn(square);
-                for &v in &square[..S::N] {
+            for square in &squares[..vectors] {
+                // Out of registers: moving them from memory would be a call.
+                let mut turned = *square;
+                simd.turn(&mut turned);
+                for &v in &turned[..S::N] {
                     // SAFETY: a piece leaves room for `B` squares after its columns.
                     unsafe { store_lanes(simd, v, columns, to) }
                     to += S::N;
