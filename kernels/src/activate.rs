@@ -86,15 +86,11 @@ pub(crate) struct Scaling {
     zero_points: [f64; 2],
     rounding: Rounding,
     alike: bool,
-    positive: Correction,
-    negative: Correction,
-}
-
-/// What makes of the nearest integer, halves to even, that of another rounding: one more if the rest is at
-/// least so much, one less if it is at most so much. Compared with numbers, since a branch for each rounding
-/// would keep the compiler from making vectors of the loops.
-#[derive(Clone, Copy)]
-struct Correction {
+    /// The sign bit, where numbers are rounded by their magnitude; no bit where they are not.
+    sign: u64,
+    /// What makes of the nearest integer, halves to even, that of another rounding: one more if the rest is at
+    /// least so much, one less if it is at most so much. Compared with numbers, since a branch for each
+    /// rounding would keep the compiler from making vectors of the loops.
     more: f64,
     less: f64,
 }
@@ -107,25 +103,23 @@ impl Scaling {
     pub(crate) fn of(geometry: &Geometry) -> Self {
         let same = Requantization::new(1.0, [0, 0]);
         let requantization = geometry.requantization().unwrap_or(&same);
-        let none = Correction { more: f64::INFINITY, less: f64::NEG_INFINITY };
-        let (more, less) = (Correction { more: 0.5, ..none }, Correction { less: -0.5, ..none });
-        let smallest = f64::from_bits(1);
         let rounding = geometry.rounding();
-        let (positive, negative) = match rounding {
-            Rounding::HalfAwayFromZero => (more, less),
-            Rounding::HalfEven => (none, none),
-            Rounding::HalfUp => (more, more),
-            Rounding::Truncate => {
-                (Correction { less: -smallest, ..none }, Correction { more: smallest, ..none })
-            }
+        let by_magnitude = 1 << 63;
+        let (sign, more, less) = match rounding {
+            Rounding::HalfAwayFromZero => (by_magnitude, 0.5, f64::NEG_INFINITY),
+            Rounding::HalfEven => (by_magnitude, f64::INFINITY, f64::NEG_INFINITY),
+            Rounding::HalfUp => (0, 0.5, f64::NEG_INFINITY),
+            // Anything below.
+            Rounding::Truncate => (by_magnitude, f64::INFINITY, -f64::from_bits(1)),
         };
         Self {
             ratio: requantization.ratio(),
             zero_points: requantization.zero_points().map(f64::from),
             rounding,
             alike: requantization.is_identity(),
-            positive,
-            negative,
+            sign,
+            more,
+            less,
         }
     }
 
@@ -141,12 +135,14 @@ impl Scaling {
     fn scaled(&self, distance: f64, divisor: f64) -> i32 {
         let number = distance * self.ratio / divisor + self.zero_points[1];
         let number = number.clamp(i32::MIN.into(), i32::MAX.into());
+        let sign = number.to_bits() & self.sign;
+        let number = f64::from_bits(number.to_bits() ^ sign);
         let nearest = number + ROUNDS - ROUNDS;
         let rest = number - nearest;
-        let Correction { more, less } = if number < 0.0 { self.negative } else { self.positive };
-        let more = if rest >= more { 1.0 } else { 0.0 };
-        let less = if rest <= less { 1.0 } else { 0.0 };
-        (nearest + more - less + ROUNDS).to_bits() as i32
+        let more = if rest >= self.more { 1.0 } else { 0.0 };
+        let less = if rest <= self.less { 1.0 } else { 0.0 };
+        let integer = f64::from_bits((nearest + more - less).to_bits() ^ sign);
+        (integer + ROUNDS).to_bits() as i32
     }
 
     /// The same where the quantisations are alike.
