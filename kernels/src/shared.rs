@@ -90,7 +90,9 @@ impl Cut {
     #[inline(never)]
     fn of(geometry: &Geometry) -> Option<Self> {
         let [depth, height, width] = geometry.axes();
-        let flat = (depth.kernel, depth.pad_begin, depth.pad_end) == (1, 0, 0);
+        // Each window has the slice that it starts at.
+        let flat = (depth.kernel, depth.pad_begin, depth.pad_end) == (1, 0, 0)
+            && depth.output.saturating_sub(1).saturating_mul(depth.stride) < depth.input;
         if !flat
             || geometry.inner() == 0
             || [height, width].iter().any(|axis| axis.spread || axis.span() > BUFFERS)
