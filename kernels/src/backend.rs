@@ -8,8 +8,8 @@ use crate::number::{
 };
 use crate::power::norm_p;
 use crate::reduction::{
-    Largest, LargestMagnitude, Magnitudes, Mean, Most, MostNumber, MostOfNumbers, Reduction,
-    RootOfSquares, Smallest,
+    Largest, LargestMagnitude, Magnitudes, Mean, MeanOfNumbers, Most, MostNumber, MostOfNumbers,
+    Reduction, RootOfSquares, Smallest,
 };
 use crate::simd::{Lanes, Memory, portable::Portable, scalar::Scalar};
 use crate::walk::{Walk, plain, plainest, pool};
@@ -241,7 +241,7 @@ impl Backend {
         let f32 = Kernels {
             max: max_of_floats::<f32, S, S::Narrow>(),
             max_number: fast_or_narrow::<MostNumber<Largest>, f32, S, S::Narrow>(),
-            mean: Some(fast_or_narrow::<Mean, f32, S, S::Narrow>()),
+            mean: Some(mean_of_floats::<f32, S, S::Narrow>()),
             min: usual::<Most<Smallest>, f32, S>(),
             ..of_floats::<_, S>()
         };
@@ -454,6 +454,17 @@ where
         fast_or_narrow::<Most<Largest>, T, S, H>()
     } else {
         fast_or_narrow::<MostOfNumbers<Largest>, T, S, H>()
+    }
+}
+
+const fn mean_of_floats<T: Activated, S: Memory<T>, H: Memory<T>>() -> Kernel<T>
+where
+    Scalar: Memory<T, Vector = T::Acc>,
+{
+    if S::INVERTS {
+        fast_or_narrow::<MeanOfNumbers, T, S, H>()
+    } else {
+        fast_or_narrow::<Mean, T, S, H>()
     }
 }
 

@@ -606,6 +606,19 @@ impl Geometry {
         }
     }
 
+    /// Whether all sums are divided by the same odd number, which is not so large that it is rounded.
+    #[inline(never)]
+    pub(crate) fn divides_by_odd(&self) -> bool {
+        let ends = |axis: &Axis| [0, axis.output - 1].map(|o| axis.count(o, self.divisor));
+        let divisor = match self.divisor {
+            Divisor::Constant(n) => n.unsigned_abs() as usize,
+            // Of all windows, the first and the last ones have the fewest taps.
+            _ if self.axes.iter().any(|axis| axis.spread || ends(axis) != [axis.kernel; 2]) => 0,
+            _ => self.axes.iter().map(|axis| axis.kernel).product(),
+        };
+        divisor % 2 != 0 && divisor < 1 << 16
+    }
+
     /// How many taps of a window count, or 1.
     #[inline(never)]
     fn counted(&self, window: [usize; 3]) -> i64 {

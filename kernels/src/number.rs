@@ -73,6 +73,9 @@ pub(crate) trait Number: Element<Acc = Self> + PartialOrd {
     /// the same bits whatever is divided: that of a power of two.
     fn exact_reciprocal(self) -> Option<Self>;
 
+    /// The reciprocal, rounded; of an integer, itself.
+    fn reciprocal(self) -> Self;
+
     /// The canonical NaN; of integers, 0.
     const NAN: Self;
 
@@ -143,6 +146,11 @@ macro_rules! floats {
             }
 
             #[inline(always)]
+            fn reciprocal(self) -> Self {
+                self.recip()
+            }
+
+            #[inline(always)]
             fn is_nan(self) -> bool {
                 self.is_nan()
             }
@@ -206,6 +214,11 @@ macro_rules! integers {
             #[inline(always)]
             fn exact_reciprocal(self) -> Option<Self> {
                 (self == 1).then_some(1)
+            }
+
+            #[inline(always)]
+            fn reciprocal(self) -> Self {
+                self
             }
 
             #[inline(always)]

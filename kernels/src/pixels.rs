@@ -6,7 +6,7 @@
 
 use crate::lines::{self, Columns, RowWalk, Run, reduce};
 use crate::number::Element;
-use crate::reduction::{Divide, Reduction, look_at};
+use crate::reduction::{Reduction, finish_all, look_at};
 use crate::simd::{Memory, load_first, load_of_two, store_first, store_twos};
 use crate::walk::FastWalk;
 use crate::{Axis, Geometry};
@@ -156,7 +156,7 @@ impl<T: Element, const K: usize, const STRIDE: usize> Row<'_, T, K, STRIDE> {
         let mut seen = simd.unseen();
         // Only one that is alone may have fewer channels than lanes.
         let n = if V > 1 { S::N } else { part.channels.len() };
-        let whole = Divide::by::<T::Acc, S>(simd, part.run.divisor(by, K), part.run.rounding);
+        let whole = R::divide(simd, part.run.divisor(by, K), part.run.rounding);
         let mut column = Column {
             index: 0usize.wrapping_sub(width.pad_begin),
             at: shift
@@ -179,12 +179,9 @@ impl<T: Element, const K: usize, const STRIDE: usize> Row<'_, T, K, STRIDE> {
         while x < width.output {
             let inside = interior.contains(&x);
             let mut divide = whole;
-            if R::DIVIDES && !inside {
-                divide = Divide::by::<T::Acc, S>(
-                    simd,
-                    part.run.divisor(by, width.count(x, by)),
-                    part.run.rounding,
-                );
+            if R::DIVIDES && !R::QUICK && !inside {
+                let divisor = part.run.divisor(by, width.count(x, by));
+                divide = R::divide(simd, divisor, part.run.rounding);
             }
             // The others are divided alike.
             let end = if inside { interior.end } else { x + 1 };
@@ -195,10 +192,7 @@ impl<T: Element, const K: usize, const STRIDE: usize> Row<'_, T, K, STRIDE> {
                     column = column.on(1);
                 }
                 let merged = across::<R, T, S, K, STRIDE, V>(simd, &mut carried, new, &mut seen);
-                let mut finished = merged;
-                for v in &mut finished {
-                    *v = R::finish(simd, *v, divide);
-                }
+                let finished = finish_all::<R, T::Acc, S, V>(simd, merged, [divide; V], &mut seen);
                 if const { S::APART && V.is_multiple_of(2) } {
                     // SAFETY: `V` vectors of channels.
                     unsafe { store_twos(simd, &finished, output, to) }

@@ -12,6 +12,8 @@ pub(crate) enum Divide<V> {
     By(V, Rounding),
     /// The same, by what [`Lanes::parts`] makes of this.
     ByParts([V; 4], Rounding),
+    /// Divide by the first, of which the second is the reciprocal, as [`Lanes::quotient`] does.
+    ByInverse(V, V),
     /// Multiply by this, which is exact.
     ByReciprocal(V),
     /// Multiply by this, which is a [`fraction`].
@@ -133,6 +135,21 @@ pub(crate) trait Reduction<A: Number> {
     /// Turns the merged elements of a window into its result.
     fn finish<S: Lanes<A>>(simd: S, merged: S::Vector, divide: Divide<S::Vector>) -> S::Vector;
 
+    /// Whether this is for divisors alone by which [`Lanes::quotient`] divides, and misses NaNs.
+    const QUICK: bool = false;
+
+    /// How sums of windows that are divided alike become averages.
+    #[inline(always)]
+    fn divide<S: Lanes<A>>(simd: S, divisor: i64, rounding: Rounding) -> Divide<S::Vector> {
+        Divide::by::<A, S>(simd, divisor, rounding)
+    }
+
+    /// Does what [`finish`](Self::finish) does, unless it gives NaN.
+    #[inline(always)]
+    fn quick<S: Lanes<A>>(simd: S, merged: S::Vector, divide: Divide<S::Vector>) -> S::Vector {
+        Self::finish(simd, merged, divide)
+    }
+
     /// Looks at operands that merging may lose.
     #[inline(always)]
     fn look<S: Lanes<A>>(_: S, seen: S::Seen, _a: S::Vector, _b: S::Vector) -> S::Seen {
@@ -157,6 +174,26 @@ pub(crate) fn look_at<R: Reduction<A>, A: Number, S: Lanes<A>, const B: usize>(
         seen = R::look(simd, seen, operands[i], operands[(i + 1).min(B - 1)]);
     }
     seen
+}
+
+/// Turns merged elements into results, and looks at those that may be wrong.
+#[inline(always)]
+pub(crate) fn finish_all<R: Reduction<A>, A: Number, S: Lanes<A>, const B: usize>(
+    simd: S,
+    merged: [S::Vector; B],
+    divides: [Divide<S::Vector>; B],
+    seen: &mut S::Seen,
+) -> [S::Vector; B] {
+    let mut results = merged;
+    for (v, divide) in results.iter_mut().zip(divides) {
+        *v = R::quick(simd, *v, divide);
+    }
+    if R::QUICK {
+        for i in (0..B).step_by(2) {
+            *seen = simd.look(*seen, results[i], results[(i + 1).min(B - 1)]);
+        }
+    }
+    results
 }
 
 /// Which of two numbers a reduction keeps.
@@ -313,10 +350,57 @@ impl<A: Number> Reduction<A> for Mean {
             Divide::ByFractionOfMagnitude(factor) if S::PARTS => {
                 simd.mul_fraction_of_magnitude(merged, factor)
             }
-            Divide::ByParts(..) | Divide::ByFraction(_) | Divide::ByFractionOfMagnitude(_) => {
-                merged
-            }
+            Divide::ByParts(..)
+            | Divide::ByFraction(_)
+            | Divide::ByFractionOfMagnitude(_)
+            | Divide::ByInverse(..) => merged,
         })
+    }
+}
+
+/// The sum of numbers divided by a count.
+///
+/// Where a result is NaN, as that of a quick division of an infinity is, [`Mean`] does the work again.
+pub(crate) struct MeanOfNumbers;
+
+impl<A: Number> Reduction<A> for MeanOfNumbers {
+    const IDENTITY: A = A::ZERO;
+    const ORDERED: bool = A::ROUNDS;
+    const DIVIDES: bool = true;
+    const LOSES: bool = true;
+    const QUICK: bool = true;
+    type Exact = Mean;
+
+    #[inline(always)]
+    fn divide<S: Lanes<A>>(simd: S, divisor: i64, _: Rounding) -> Divide<S::Vector> {
+        let by = A::nearest(divisor);
+        Divide::ByInverse(simd.splat(by), simd.splat(by.reciprocal()))
+    }
+
+    #[inline(always)]
+    fn merge<S: Lanes<A>>(simd: S, a: S::Vector, b: S::Vector) -> S::Vector {
+        simd.add(a, b)
+    }
+
+    #[inline(always)]
+    fn finish<S: Lanes<A>>(simd: S, merged: S::Vector, divide: Divide<S::Vector>) -> S::Vector {
+        Mean::finish(simd, merged, divide)
+    }
+
+    #[inline(always)]
+    fn quick<S: Lanes<A>>(simd: S, merged: S::Vector, divide: Divide<S::Vector>) -> S::Vector {
+        match divide {
+            Divide::ByInverse(divisor, reciprocal) => {
+                let quotient = simd.quotient(merged, divisor, reciprocal);
+                simd.add(quotient, simd.splat(A::ZERO))
+            }
+            other => Self::finish(simd, merged, other),
+        }
+    }
+
+    #[inline(always)]
+    fn missed<S: Lanes<A>>(simd: S, seen: S::Seen) -> bool {
+        simd.has_seen(seen)
     }
 }
 

@@ -9,7 +9,7 @@
 
 use crate::lines::{self, Columns, RowWalk, Run, keep_first, merge_columns, reduce};
 use crate::number::{Element, Number};
-use crate::reduction::{Divide, Reduction};
+use crate::reduction::{Divide, Reduction, finish_all};
 use crate::simd::{
     Memory, WIDEST, load, load_between, load_lanes, load_of_two, store, store_first,
 };
@@ -185,7 +185,8 @@ impl<T: Element, const K: usize, const STRIDE: usize> RowWalk<T> for Row<'_, T, 
                 };
                 let merged = self.across::<R, S>(simd, before, columns, &mut seen);
                 before = columns;
-                let v = R::finish(simd, merged, if x > 0 { divide } else { divide_first });
+                let by = if x > 0 { divide } else { divide_first };
+                let [v] = finish_all::<R, T::Acc, S, 1>(simd, [merged], [by], &mut seen);
                 // SAFETY: the row has more windows.
                 unsafe { store(simd, v, output, at + x) }
             }
@@ -221,7 +222,7 @@ impl<T: Element, const K: usize, const STRIDE: usize> RowWalk<T> for Row<'_, T, 
                 columns = split::<T, S, STRIDE>(simd, columns);
             }
             let merged = self.across::<R, S>(simd, before, columns, &mut seen);
-            let v = R::finish(simd, merged, divide_last);
+            let [v] = finish_all::<R, T::Acc, S, 1>(simd, [merged], [divide_last], &mut seen);
             let all = row < roomy || at + last + S::N <= output.len();
             // SAFETY: the row has `windows` more elements, or the output has as many as a vector.
             unsafe { store_first(simd, v, output, at + last, if all { S::N } else { windows }) }
@@ -322,6 +323,9 @@ impl<T: Element, const K: usize, const STRIDE: usize> Row<'_, T, K, STRIDE> {
             return [Divide::by::<T::Acc, S>(simd, 1, run.rounding); 3];
         }
         let counted = run.counted.max(1);
+        if R::QUICK {
+            return [R::divide(simd, run.divisor(self.by, K), run.rounding); 3];
+        }
         if let Divisor::Constant(n) = self.by {
             return [Divide::by::<T::Acc, S>(simd, n, run.rounding); 3];
         }

@@ -104,6 +104,16 @@ pub(crate) trait Lanes<A: Number>: Isa {
         div_lanes::<A, Self>(self, a, b, rounding)
     }
 
+    /// Whether [`quotient`](Self::quotient) is faster than [`div`](Self::div).
+    const INVERTS: bool = false;
+
+    /// Divides finite numbers by an odd integer, given its reciprocal, and rounds as [`div`](Self::div) does; a
+    /// quotient of infinity is NaN.
+    #[inline(always)]
+    fn quotient(self, a: Self::Vector, b: Self::Vector, _reciprocal: Self::Vector) -> Self::Vector {
+        self.div(a, b, Rounding::default())
+    }
+
     /// Whether there is a faster way to divide several vectors by the same divisors, and by a fraction.
     const PARTS: bool = false;
 

@@ -1,7 +1,9 @@
 //! Three by three windows, one apart, over single elements, as many as there are elements.
 //!
 //! A plane is walked in strips, a vector wide, from top to bottom, and what the next window shares
-//! is carried down in registers. Three overlapping loads of a line cost less than shifting lanes.
+//! is carried down in registers. Three overlapping loads of a line cost less than shifting lanes. Two
+//! strips go down side by side, those of two planes if each is a plane: what there is to do around a
+//! strip takes as long as some of its rows.
 //!
 //! Maxima merge a line across at once. The centre of a window is merged last: it is what no merge
 //! can lose, and every element is a centre. Sums have their order, down before across, and carry two
@@ -9,7 +11,7 @@
 
 use crate::Rounding;
 use crate::number::{Element, Number};
-use crate::reduction::{Divide, Reduction};
+use crate::reduction::{Divide, Reduction, finish_all, look_at};
 use crate::simd::{Memory, load, load_between, store_first};
 use crate::walk::FastWalk;
 use crate::{Axis, Divisor, Geometry, Strides};
@@ -48,47 +50,75 @@ impl FastWalk for Strips {
     ) -> S::Seen {
         let [depth, height, width] = geometry.axes();
         let by = geometry.divisor();
-        let counted = |axis: &Axis, o: usize| T::Acc::nearest(axis.count(o, by) as i64);
-        let (top, left) = (counted(height, 0), counted(width, 0));
-        let (bottom, right) =
-            (counted(height, height.output - 1), counted(width, width.output - 1));
+        let counted = |axis: &Axis, o: usize| axis.count(o, by);
+        let [top, left] = [height, width].map(|axis| counted(axis, 0));
+        let [bottom, right] = [height, width].map(|axis| counted(axis, axis.output - 1));
         let Strides { depth: slice, height: line, .. } = geometry.strides();
+        let number = |count: usize| T::Acc::nearest(count as i64);
+        let lines = Lines {
+            input,
+            height: height.input,
+            width: width.input,
+            stride: line,
+            by: if [top, left, bottom, right] == [3; 4] && !matches!(by, Divisor::Constant(_)) {
+                Divisor::Constant(9)
+            } else {
+                by
+            },
+            rounding: geometry.rounding(),
+            lines: [top, 3, bottom].map(number),
+            columns: [left, 3, right].map(number),
+        };
+        let extent = (height.input - 1) * line + width.input;
         let mut seen = simd.unseen();
         let mut row = rows.start;
+        let (mut plane, mut z, mut y) = geometry.position(row);
+        let mut start = geometry.plane_start(plane) + depth.start(z) * slice;
         while row < rows.end {
-            let (plane, z, y) = geometry.position(row);
             let count = (height.output - y).min(rows.end - row);
-            let lines = Lines {
-                input,
-                slice: geometry.plane_start(plane) + depth.start(z) * slice,
-                height: height.input,
-                width: width.input,
-                stride: line,
-                by,
-                rounding: geometry.rounding(),
-                lines: [top, T::Acc::nearest(3), bottom],
-                columns: [left, T::Acc::nearest(3), right],
-            };
-            let output = &mut output[(row - rows.start) * width.output..][..count * width.output];
+            let (mut next_plane, mut next_z) = (plane, z + 1);
+            if next_z == depth.output {
+                (next_plane, next_z) = (plane + 1, 0);
+            }
+            let next = geometry.plane_start(next_plane) + depth.start(next_z) * slice;
             // Where there is something before and after a plane, no load needs a mask.
-            let end = lines.slice + (height.input - 1) * line + width.input;
-            let amid = lines.slice > 0 && end + S::N <= input.len();
-            seen = if amid {
-                lines.reduce::<R, S, true>(simd, y..y + count, output, seen)
+            let amid = |start: usize| start > 0 && start + extent + S::N <= input.len();
+            let to = (row - rows.start) * width.output;
+            let pair = 2 * height.output;
+            // What a row has too much for a vector is not beyond the next row.
+            let even = width.input <= S::N && S::N <= 2 * width.input;
+            if even && y == 0 && rows.end - row >= pair && amid(start) && amid(next) {
+                let to = [to, to + height.output * width.output];
+                seen = lines.strips::<R, S, 2, true, true, true, true>(
+                    simd,
+                    [start, next],
+                    to,
+                    0..height.output,
+                    output,
+                    seen,
+                );
+                (plane, z, y, row) = (next_plane, next_z + 1, 0, row + pair);
+                if z == depth.output {
+                    (plane, z) = (plane + 1, 0);
+                }
+                start = geometry.plane_start(plane) + depth.start(z) * slice;
+                continue;
+            }
+            let rows = y..y + count;
+            seen = if amid(start) {
+                lines.reduce::<R, S, true>(simd, start, rows, to, output, seen)
             } else {
-                lines.reduce::<R, S, false>(simd, y..y + count, output, seen)
+                lines.reduce::<R, S, false>(simd, start, rows, to, output, seen)
             };
-            row += count;
+            (plane, z, y, row, start) = (next_plane, next_z, 0, row + count, next);
         }
         seen
     }
 }
 
-/// The lines of a plane.
+/// The lines of planes.
 struct Lines<'a, T: Element> {
     input: &'a [T],
-    /// Where the plane starts.
-    slice: usize,
     height: usize,
     width: usize,
     /// From a line to the next.
@@ -102,148 +132,214 @@ struct Lines<'a, T: Element> {
 }
 
 impl<T: Element> Lines<'_, T> {
-    /// Reduces output rows `rows`; `AMID` says that there is something before and after the plane.
+    /// Reduces output rows `rows` of the plane that starts at `start` to `output` from `to` on; `AMID` says
+    /// that there is something before and after the plane.
     #[inline(always)]
     fn reduce<R: Reduction<T::Acc>, S: Memory<T>, const AMID: bool>(
         &self,
         simd: S,
+        start: usize,
         rows: Range<usize>,
+        to: usize,
         output: &mut [T],
         mut seen: S::Seen,
     ) -> S::Seen {
         if self.width <= S::N {
-            return self.strip::<R, S, AMID, true, true>(simd, 0, rows, output, seen);
-        }
-        seen = self.strip::<R, S, AMID, true, false>(simd, 0, rows.clone(), output, seen);
-        let mut x = S::N;
-        while x + S::N < self.width {
-            seen = self.strip::<R, S, true, false, false>(simd, x, rows.clone(), output, seen);
-            x += S::N;
+            return self.strips::<R, S, 1, AMID, true, true, true>(
+                simd,
+                [start],
+                [to],
+                rows,
+                output,
+                seen,
+            );
         }
         // The last strip is flush with the right edge.
-        let x = self.width - S::N;
-        self.strip::<R, S, AMID, false, true>(simd, x, rows, output, seen)
+        let last = self.width - S::N;
+        if last <= S::N {
+            let (at, to) = ([start, start + last], [to, to + last]);
+            return self
+                .strips::<R, S, 2, AMID, true, true, false>(simd, at, to, rows, output, seen);
+        }
+        let (at, places) = ([start, start + S::N], [to, to + S::N]);
+        seen = self.strips::<R, S, 2, AMID, true, false, false>(
+            simd,
+            at,
+            places,
+            rows.clone(),
+            output,
+            seen,
+        );
+        let mut x = 2 * S::N;
+        while x < last {
+            let (at, to) = ([start + x], [to + x]);
+            seen = self.strips::<R, S, 1, true, false, false, false>(
+                simd,
+                at,
+                to,
+                rows.clone(),
+                output,
+                seen,
+            );
+            x += S::N;
+        }
+        let (at, to) = ([start + last], [to + last]);
+        self.strips::<R, S, 1, AMID, false, true, false>(simd, at, to, rows, output, seen)
     }
-
-    /// Reduces the windows from `x` on, as many as fit a vector; `LEFT` and `RIGHT` say which edges
-    /// of the plane they are at.
-    #[inline(always)]
-    fn strip<
-        R: Reduction<T::Acc>,
-        S: Memory<T>,
-        const AMID: bool,
-        const LEFT: bool,
-        const RIGHT: bool,
-    >(
-        &self,
-        simd: S,
-        x: usize,
-        rows: Range<usize>,
-        output: &mut [T],
-        mut seen: S::Seen,
-    ) -> S::Seen {
-        let n = S::N.min(self.width - x);
-        let [left, inner, right] = self.columns;
-        let [left, inner, right] = [simd.splat(left), simd.splat(inner), simd.splat(right)];
-        let columns = if LEFT { simd.keep(inner, 1..S::N, left) } else { inner };
-        let columns = if RIGHT { simd.keep(columns, 0..n - 1, right) } else { columns };
-        let [first, inner, last] = self.lines;
-
-        let (start, end) = (rows.start, rows.end);
-        let at = self.slice + start * self.stride + x;
-        let above = match start {
-            0 => [simd.splat(R::IDENTITY); 3],
-            _ => self.line::<R, S, AMID, LEFT, RIGHT>(simd, at - self.stride, n),
-        };
-        let here = self.line::<R, S, AMID, LEFT, RIGHT>(simd, at, n);
-        let mut strip = Strip {
-            carried: Carried::new::<R, T, S>(simd, above, here),
-            below: at + self.stride,
-            n,
-            to: x,
-        };
-        // Neither the line above nor, at the end, the one below is a centre of these rows.
-        let above = strip.carried.above_across;
-        seen = R::look(simd, seen, above, above);
-        let bottom = self.height - 1;
-        // Only divisors tell the first row from those after it.
-        let top = if R::DIVIDES { bottom.min(1) } else { 0 };
-        let rows = start..top.min(end);
-        let by = self.divisor(simd, first, columns);
-        seen = self.down::<R, S, AMID, LEFT, RIGHT, true>(simd, &mut strip, rows, by, output, seen);
-        let rows = start.max(top)..bottom.min(end);
-        let by = self.divisor(simd, inner, columns);
-        seen = self.down::<R, S, AMID, LEFT, RIGHT, true>(simd, &mut strip, rows, by, output, seen);
-        let rows = start.max(bottom)..end;
-        let by = self.divisor(simd, last, columns);
-        seen =
-            self.down::<R, S, AMID, LEFT, RIGHT, false>(simd, &mut strip, rows, by, output, seen);
-        let here = strip.carried.here_across;
-        R::look(simd, seen, here, here)
-    }
-
-    /// Reduces the windows of some rows of a strip; `BELOW` says whether there are lines below.
+    /// Reduces the windows of `V` strips, as many in a row of each as fit a vector. They are those of a plane, of
+    /// which the first is at the left edge if `LEFT`, and the last at the right one if `RIGHT`; or those of
+    /// `EACH` a plane, at both edges.
     #[inline(always)]
     #[allow(clippy::too_many_arguments, reason = "all of them differ from call to call")]
-    fn down<
+    fn strips<
         R: Reduction<T::Acc>,
         S: Memory<T>,
+        const V: usize,
         const AMID: bool,
         const LEFT: bool,
         const RIGHT: bool,
-        const BELOW: bool,
+        const EACH: bool,
     >(
         &self,
         simd: S,
-        strip: &mut Strip<S::Vector>,
+        at: [usize; V],
+        to: [usize; V],
         rows: Range<usize>,
-        divisor: S::Vector,
         output: &mut [T],
         mut seen: S::Seen,
     ) -> S::Seen {
-        let divide = Divide::by_lanes::<T::Acc, S>(simd, divisor, self.rounding);
-        for _ in rows {
-            let below = if BELOW {
-                self.line::<R, S, AMID, LEFT, RIGHT>(simd, strip.below, strip.n)
-            } else {
-                [simd.splat(R::IDENTITY); 3]
-            };
-            let merged = strip.carried.merge::<R, T, S>(simd, below);
-            seen = R::look(simd, seen, merged, merged);
-            let v = R::finish(simd, merged, divide);
-            // What a strip that is the only one writes too much is the next row, which comes after
-            // it.
-            let room = if LEFT && RIGHT && strip.to + S::N > output.len() { strip.n } else { S::N };
-            // SAFETY: the row has `n` elements from there on, and the output has `room`.
-            unsafe { store_first(simd, v, output, strip.to, room) }
-            strip.to += self.width;
-            strip.below += self.stride;
+        let n = S::N.min(self.width);
+        let mut edges = [Edges { left: LEFT && EACH, right: RIGHT && EACH }; V];
+        edges[0].left = LEFT;
+        edges[V - 1].right = RIGHT;
+        let [left, inner, right] = self.columns;
+        let [left, inner, right] = [simd.splat(left), simd.splat(inner), simd.splat(right)];
+        let mut divisors = [inner; V];
+        for (divisors, edges) in divisors.iter_mut().zip(edges) {
+            if edges.left {
+                *divisors = simd.keep(*divisors, 1..S::N, left);
+            }
+            if edges.right {
+                *divisors = simd.keep(*divisors, 0..n - 1, right);
+            }
+        }
+        let (start, end) = (rows.start, rows.end);
+        let identity = simd.splat(R::IDENTITY);
+        let mut strips = Side {
+            carried: [Carried { pair: [identity; 2], here: [identity; 2] }; V],
+            below: at,
+            to,
+            n,
+            edges,
+        };
+        for (v, &at) in at.iter().enumerate() {
+            let at = at + start * self.stride;
+            let mut above = [identity; 3];
+            if start > 0 {
+                above = self.line::<R, S, AMID>(simd, at - self.stride, n, edges[v]);
+            }
+            let here = self.line::<R, S, AMID>(simd, at, n, edges[v]);
+            // Neither the line above nor, at the end, the one below is a centre of these rows.
+            let above_across = across::<R, T, S>(simd, above);
+            seen = R::look(simd, seen, above_across, above_across);
+            strips.carried[v] = Carried::new::<R, T, S>(simd, above, here);
+            strips.below[v] = at + self.stride;
+        }
+        let bottom = self.height - 1;
+        // Only divisors tell the first row from those after it.
+        let counted = R::DIVIDES && !matches!(self.by, Divisor::Constant(_));
+        let top = if counted { bottom.min(1) } else { 0 };
+        let [first, inner, last] = self.lines;
+        let mut y = start;
+        for (before, lines) in [(top, first), (bottom, inner)] {
+            let rows = y..before.min(end).max(y);
+            y = rows.end;
+            let by = self.divides::<R, S, V>(simd, lines, divisors);
+            seen = self.down::<R, S, V, AMID, true>(simd, &mut strips, rows, by, output, seen);
+        }
+        let by = self.divides::<R, S, V>(simd, last, divisors);
+        seen = self.down::<R, S, V, AMID, false>(simd, &mut strips, y..end, by, output, seen);
+        for carried in strips.carried {
+            let here = carried.here[0];
+            seen = R::look(simd, seen, here, here);
         }
         seen
     }
 
-    /// By what the sums of windows with so many counted lines and columns are divided.
+    /// Reduces the windows of some rows of strips; `BELOW` says whether there are lines below.
     #[inline(always)]
-    fn divisor<S: Memory<T>>(&self, simd: S, lines: T::Acc, columns: S::Vector) -> S::Vector {
-        match self.by {
-            Divisor::Constant(n) => simd.splat(T::Acc::nearest(n)),
-            _ => simd.mul(simd.splat(lines), columns),
+    fn down<
+        R: Reduction<T::Acc>,
+        S: Memory<T>,
+        const V: usize,
+        const AMID: bool,
+        const BELOW: bool,
+    >(
+        &self,
+        simd: S,
+        strips: &mut Side<S::Vector, V>,
+        rows: Range<usize>,
+        divides: [Divide<S::Vector>; V],
+        output: &mut [T],
+        mut seen: S::Seen,
+    ) -> S::Seen {
+        for _ in rows {
+            let mut merged = [simd.splat(R::IDENTITY); V];
+            for v in 0..V {
+                let below = if BELOW {
+                    self.line::<R, S, AMID>(simd, strips.below[v], strips.n, strips.edges[v])
+                } else {
+                    [simd.splat(R::IDENTITY); 3]
+                };
+                merged[v] = strips.carried[v].merge::<R, T, S>(simd, below);
+            }
+            seen = look_at::<R, T::Acc, S, V>(simd, seen, &merged);
+            let finished = finish_all::<R, T::Acc, S, V>(simd, merged, divides, &mut seen);
+            for v in 0..V {
+                let Edges { left, right } = strips.edges[v];
+                let to = strips.to[v];
+                // What a strip that is the only one writes too much is the next row, which comes after it, unless
+                // that is the first one of the strip beside it.
+                let others = left && right && (to + S::N > output.len() || !BELOW && v + 1 < V);
+                let room = if others { strips.n } else { S::N };
+                // SAFETY: the row has `n` elements from there on, and the output has `room`.
+                unsafe { store_first(simd, finished[v], output, to, room) }
+                strips.to[v] += self.width;
+                strips.below[v] += self.stride;
+            }
         }
+        seen
+    }
+
+    /// How the sums of windows with so many counted lines and columns become averages.
+    #[inline(always)]
+    fn divides<R: Reduction<T::Acc>, S: Memory<T>, const V: usize>(
+        &self,
+        simd: S,
+        lines: T::Acc,
+        columns: [S::Vector; V],
+    ) -> [Divide<S::Vector>; V] {
+        match self.by {
+            Divisor::Constant(n) => return [R::divide(simd, n, self.rounding); V],
+            _ if R::QUICK => return [R::divide(simd, 9, self.rounding); V],
+            _ => {}
+        }
+        let mut divides = [Divide::By(columns[0], self.rounding); V];
+        for (divide, columns) in divides.iter_mut().zip(columns) {
+            let by = simd.mul(simd.splat(lines), columns);
+            *divide = Divide::by_lanes::<T::Acc, S>(simd, by, self.rounding);
+        }
+        divides
     }
 
     /// The left, central and right columns of the `n` windows of a line whose first is at `at`.
     #[inline(always)]
-    fn line<
-        R: Reduction<T::Acc>,
-        S: Memory<T>,
-        const AMID: bool,
-        const LEFT: bool,
-        const RIGHT: bool,
-    >(
+    fn line<R: Reduction<T::Acc>, S: Memory<T>, const AMID: bool>(
         &self,
         simd: S,
         at: usize,
         n: usize,
+        edges: Edges,
     ) -> [S::Vector; 3] {
         let identity = simd.splat(R::IDENTITY);
         let lanes = |at: usize, masked: bool, lanes: Range<usize>| {
@@ -255,34 +351,44 @@ impl<T: Element> Lines<'_, T> {
                 unsafe { load(simd, self.input, at) }
             }
         };
-        let centre = lanes(at, LEFT && RIGHT, 0..n);
+        let Edges { left: at_left, right: at_right } = edges;
+        let centre = lanes(at, at_left && at_right, 0..n);
         // With the last column of the line among the left ones, which the central ones are made from.
-        let left = lanes(at.wrapping_sub(1), LEFT, usize::from(LEFT)..S::N.min(n + 1));
-        let right = lanes(at + 1, RIGHT, 0..n - usize::from(RIGHT));
+        let left = lanes(at.wrapping_sub(1), at_left, usize::from(at_left)..S::N.min(n + 1));
+        let right = lanes(at + 1, at_right, 0..n - usize::from(at_right));
         // No column is before or after the line.
-        let left = if LEFT { simd.keep(left, 1..S::N, identity) } else { left };
-        let right = if RIGHT { simd.keep(right, 0..n - 1, identity) } else { right };
+        let left = if at_left { simd.keep(left, 1..S::N, identity) } else { left };
+        let right = if at_right { simd.keep(right, 0..n - 1, identity) } else { right };
         [R::lift(simd, left), R::lift(simd, centre), R::lift(simd, right)]
     }
 }
 
-/// How far a strip has come.
-struct Strip<V> {
-    carried: Carried<V>,
-    /// Where the line below is in the input.
-    below: usize,
-    /// Windows of a row.
-    n: usize,
-    /// Where the next row goes in the output.
-    to: usize,
+/// The edges of its plane that a strip is at.
+#[derive(Clone, Copy)]
+struct Edges {
+    left: bool,
+    right: bool,
 }
 
-/// What the windows of the next row share with those above.
+/// How far strips side by side have come.
+struct Side<V, const N: usize> {
+    carried: [Carried<V>; N],
+    /// Where the line below is in the input.
+    below: [usize; N],
+    /// Where the next row goes in the output.
+    to: [usize; N],
+    /// Windows of a row.
+    n: usize,
+    edges: [Edges; N],
+}
+
+/// What the windows of the next row share with those above: of sums those of the left columns and of the right
+/// ones, of maxima those across.
+#[derive(Clone, Copy)]
 struct Carried<V> {
-    above: [V; 3],
-    here: [V; 3],
-    above_across: V,
-    here_across: V,
+    /// The line above and the one here.
+    pair: [V; 2],
+    here: [V; 2],
 }
 
 impl<V: Copy> Carried<V> {
@@ -292,33 +398,47 @@ impl<V: Copy> Carried<V> {
         above: [V; 3],
         here: [V; 3],
     ) -> Self {
-        let above_across = across::<R, T, S>(simd, above);
-        Self { above, here, above_across, here_across: across::<R, T, S>(simd, here) }
+        let (above, here) = (columns::<R, T, S>(simd, above), columns::<R, T, S>(simd, here));
+        Self { pair: both::<R, T, S>(simd, above, here), here }
     }
 
-    /// Merges the windows that end with the line below.
+    /// Merges the windows that end with the line below. Of maxima, the centre is in what is merged last.
     #[inline(always)]
     fn merge<R: Reduction<T::Acc>, T: Element, S: Memory<T, Vector = V>>(
         &mut self,
         simd: S,
         below: [V; 3],
     ) -> V {
-        let merged = if R::ORDERED {
-            let column =
-                |j: usize| R::merge(simd, R::merge(simd, self.above[j], self.here[j]), below[j]);
-            let (left, right) = (column(0), column(2));
-            // The central columns are those of the windows to the left and to the right.
-            R::merge(simd, R::merge(simd, left, simd.between(left, right)), right)
-        } else {
-            let below_across = across::<R, T, S>(simd, below);
-            let sides = R::merge(simd, self.above_across, below_across);
-            let merged = R::merge(simd, sides, self.here_across);
-            (self.above_across, self.here_across) = (self.here_across, below_across);
-            merged
-        };
-        (self.above, self.here) = (self.here, below);
-        merged
+        let below = columns::<R, T, S>(simd, below);
+        let pair = self.pair;
+        self.pair = both::<R, T, S>(simd, self.here, below);
+        self.here = below;
+        if !R::ORDERED {
+            return R::merge(simd, below[0], pair[0]);
+        }
+        let [left, right] = both::<R, T, S>(simd, pair, below);
+        // The central columns are those of the windows to the left and to the right.
+        R::merge(simd, R::merge(simd, left, simd.between(left, right)), right)
     }
+}
+
+/// Of a line what is merged down: the left and right columns, or what these and the central ones give.
+#[inline(always)]
+fn columns<R: Reduction<T::Acc>, T: Element, S: Memory<T>>(
+    simd: S,
+    line: [S::Vector; 3],
+) -> [S::Vector; 2] {
+    if R::ORDERED { [line[0], line[2]] } else { [across::<R, T, S>(simd, line); 2] }
+}
+
+/// Merges two lines, each of one or two vectors.
+#[inline(always)]
+fn both<R: Reduction<T::Acc>, T: Element, S: Memory<T>>(
+    simd: S,
+    [a, b]: [S::Vector; 2],
+    [c, d]: [S::Vector; 2],
+) -> [S::Vector; 2] {
+    [R::merge(simd, a, c), R::merge(simd, b, d)]
 }
 
 /// Merges three columns, the central one last.

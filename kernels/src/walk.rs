@@ -240,9 +240,21 @@ pub(crate) fn pool<R: Reduction<T::Acc>, T: Element, S: Memory<T>>(
     if const { !S::BY_HAND } {
         return plainest::<R::Exact, T, S>(geometry, rows, input, output);
     }
-    let Some(simd) = enter::<T, S>(geometry, &rows, input, output) else { return };
     let width = &geometry.axes()[2];
+    // Where each window is merged anew, more than a division is to be done.
+    if const { R::QUICK } && (width.stride > 1 || !geometry.divides_by_odd()) {
+        return pool::<R::Exact, T, S>(geometry, rows, input, output);
+    }
+    let Some(simd) = enter::<T, S>(geometry, &rows, input, output) else { return };
     let job = Job { simd, geometry, rows: rows.clone(), input };
+    if const { R::QUICK } {
+        return match (Walk::of_type::<T>(geometry), width.kernel) {
+            (Walk::Pixels, 3) => job.run::<R, Pixels<3, 1>>(output),
+            (Walk::Rows, 3) => job.run::<R, Rows<3, 1>>(output),
+            (Walk::Strips, _) => job.run::<R, Strips>(output),
+            _ => pool::<R::Exact, T, S>(geometry, rows, input, output),
+        };
+    }
     match (Walk::of_type::<T>(geometry), width.kernel, width.stride) {
         (Walk::Pixels, 3, 1) => return job.run::<R, Pixels<3, 1>>(output),
         (Walk::Pixels, 3, _) => return job.run::<R, Pixels<3, 2>>(output),

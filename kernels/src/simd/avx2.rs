@@ -11,7 +11,7 @@ use core::arch::x86_64::*;
 use core::ops::Range;
 use half::{bf16, f16};
 
-/// Proof that the CPU has AVX2, and F16C, which came before it.
+/// Proof that the CPU has AVX2, F16C, which came before it, and FMA, which came with it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Avx2(());
 
@@ -19,17 +19,18 @@ impl Isa for Avx2 {
     const NAME: &'static str = "avx2";
     const FEATURES: &'static [Feature] = &[
         Feature { name: "avx2", is_there: || has!("avx2") },
+        Feature { name: "fma", is_there: || has!("fma") },
         Feature { name: "f16c", is_there: || has!("f16c") },
     ];
 
     #[inline(always)]
     fn detect() -> Option<Self> {
-        (has!("avx2") && has!("f16c")).then_some(Self(()))
+        (has!("avx2") && has!("fma") && has!("f16c")).then_some(Self(()))
     }
 
     #[inline(always)]
     fn vectorize<R>(self, f: impl FnOnce() -> R) -> R {
-        #[target_feature(enable = "avx2,f16c")]
+        #[target_feature(enable = "avx2,fma,f16c")]
         fn with_avx2<R>(f: impl FnOnce() -> R) -> R {
             f()
         }
@@ -59,6 +60,23 @@ impl Lanes<f32> for Avx2 {
     fn div(self, a: __m256, b: __m256, _: Rounding) -> __m256 {
         // SAFETY: the token proves that the CPU has AVX2.
         unsafe { _mm256_div_ps(a, b) }
+    }
+
+    const INVERTS: bool = true;
+
+    #[inline(always)]
+    fn quotient(self, a: __m256, b: __m256, reciprocal: __m256) -> __m256 {
+        #[target_feature(enable = "avx2,fma")]
+        #[inline]
+        fn quotient(a: __m256, b: __m256, reciprocal: __m256) -> __m256 {
+            let near = _mm256_mul_ps(a, reciprocal);
+            // Of integers `b`, this is exact, however small `a` is. What it adds is between two halves of
+            // the last place, unless `b` is even and `a` subnormal.
+            let rest = _mm256_fnmadd_ps(near, b, a);
+            _mm256_fmadd_ps(rest, reciprocal, near)
+        }
+        // SAFETY: the token proves that the CPU has AVX2 and FMA.
+        unsafe { quotient(a, b, reciprocal) }
     }
 
     #[inline(always)]

@@ -66,6 +66,23 @@ impl Lanes<f32> for Avx512 {
         unsafe { _mm512_div_ps(a, b) }
     }
 
+    const INVERTS: bool = true;
+
+    #[inline(always)]
+    fn quotient(self, a: __m512, b: __m512, reciprocal: __m512) -> __m512 {
+        #[target_feature(enable = "avx512f")]
+        #[inline]
+        fn quotient(a: __m512, b: __m512, reciprocal: __m512) -> __m512 {
+            let near = _mm512_mul_ps(a, reciprocal);
+            // Of integers `b`, this is exact, however small `a` is. What it adds is between two halves of
+            // the last place, unless `b` is even and `a` subnormal.
+            let rest = _mm512_fnmadd_ps(near, b, a);
+            _mm512_fmadd_ps(rest, reciprocal, near)
+        }
+        // SAFETY: the token proves that the CPU has AVX-512.
+        unsafe { quotient(a, b, reciprocal) }
+    }
+
     #[inline(always)]
     fn sqrt(self, v: __m512) -> __m512 {
         // SAFETY: the token proves that the CPU has AVX-512.
