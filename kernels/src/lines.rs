@@ -4,12 +4,17 @@ use crate::fold::{Stack, fold};
 use crate::number::{Element, Number};
 use crate::order::{Step, Taps, merges_after};
 use crate::reduction::{Reduction, look_at};
-use crate::simd::{Lanes, Memory, load, load_between};
+use crate::simd::{Lanes, Memory, load, load_between, load_first};
 use crate::{Axis, Divisor, Geometry, Rounding};
+use core::marker::PhantomData;
 use core::ops::Range;
 
 /// How output rows are made.
 pub(crate) trait RowWalk<T: Element> {
+    /// Columns of a window, and from one window to the next. Where lines are alike, those that output rows share
+    /// are looked at only once.
+    const COLUMNS: [usize; 2];
+
     /// The numbers of lines for which there are variants of their own, so that there are not too many.
     const LINES: &'static [usize];
 
@@ -86,19 +91,16 @@ pub(crate) struct Runs<'a> {
     seamless: bool,
     /// The rows that have all lines.
     interior: Range<usize>,
-    /// Whether the first of these has to be apart from the others.
-    first_apart: bool,
     /// The last one that was asked for.
     run: Run,
 }
 
 impl<'a> Runs<'a> {
-    /// Runs of output rows `rows`. With `first_apart`, the first one that has all lines is not in a
-    /// run with the others of its plane.
+    /// Runs of output rows `rows`.
     ///
     /// A call, like [`follow`](Self::follow), so that there is one for all kernels: each is for many windows.
     #[inline(never)]
-    pub(crate) fn new(geometry: &'a Geometry, rows: Range<usize>, first_apart: bool) -> Self {
+    pub(crate) fn new(geometry: &'a Geometry, rows: Range<usize>) -> Self {
         let [depth, height, _] = geometry.axes();
         let interior = height.interior();
         let seamless = interior == (0..height.output)
@@ -114,7 +116,6 @@ impl<'a> Runs<'a> {
             single: (depth.output, height.output) == (1, 1),
             seamless,
             interior,
-            first_apart,
             run: Run {
                 at: 0,
                 rows: 0,
@@ -149,7 +150,7 @@ impl<'a> Runs<'a> {
         let follows = self.done > 0 && y > 0;
         let rows = if self.single {
             left.min(self.geometry.planes_alike(plane))
-        } else if !self.interior.contains(&y) || self.first_apart && !follows {
+        } else if !self.interior.contains(&y) {
             1
         } else if self.seamless {
             left
@@ -203,24 +204,18 @@ pub(crate) fn reduce<R: Reduction<T::Acc>, T: Element, S: Memory<T>, W: RowWalk<
     simd: S,
     geometry: &Geometry,
     rows: Range<usize>,
+    input: &[T],
     output: &mut [T],
     walk: &W,
 ) -> S::Seen {
     let height = &geometry.axes()[1];
     let [_, deep, high] = geometry.tap_strides();
-    // On few rows, not looking twice saves less than runs of all rows do.
-    let shares = height.stride < height.kernel && height.dilation == 1 && height.output > 8;
+    let alike = [height.kernel, height.stride] == W::COLUMNS && height.dilation == 1;
     let mut seen = simd.unseen();
     let mut list = [Step::default(); MOST];
-    let mut runs = Runs::new(geometry, rows, shares);
+    let mut runs = Runs::new(geometry, rows);
     while let Some(run) = runs.next() {
         let (ds, hs) = (&run.depths, &run.heights);
-        // A line that the output row before had as its last was looked at there.
-        let unseen = if shares && run.follows && ds.len() == 1 {
-            hs.len().saturating_sub(height.stride)
-        } else {
-            0
-        };
         let start = run
             .origin
             .wrapping_add(hs.start.wrapping_mul(high))
@@ -231,26 +226,32 @@ pub(crate) fn reduce<R: Reduction<T::Acc>, T: Element, S: Memory<T>, W: RowWalk<
         let in_order = !R::ORDERED || hs.start % 2 == 0;
         match (ds.len(), hs.len()) {
             (1, 1) if const { has::<T, W>(1) } => {
-                let lines = Lines { starts: [start], unseen };
+                let lines = Lines::<W, 1>::new([start]);
                 seen = walk.reduce::<R, S>(simd, &lines, run, output, seen);
             }
-            (1, 2) if const { has::<T, W>(2) } => {
-                let lines = Lines { starts: [start, second], unseen };
+            (1, 2) if const { has::<T, W>(2) } && (alike || const { !shares::<T, W>(2) }) => {
+                let lines = Lines::<W, 2>::new([start, second]);
+                seen = lines.first::<R, T, S>(simd, geometry, run, input, seen);
                 seen = walk.reduce::<R, S>(simd, &lines, run, output, seen);
             }
-            (1, 3) if const { has::<T, W>(3) } && in_order => {
-                let lines = Lines { starts: [start, second, third], unseen };
+            (1, 3)
+                if const { has::<T, W>(3) }
+                    && in_order
+                    && (alike || const { !shares::<T, W>(3) }) =>
+            {
+                let lines = Lines::<W, 3>::new([start, second, third]);
+                seen = lines.first::<R, T, S>(simd, geometry, run, input, seen);
                 seen = walk.reduce::<R, S>(simd, &lines, run, output, seen);
             }
             (1, 4) if const { has::<T, W>(4) } && in_order => {
                 let starts = [start, second, third, third.wrapping_add(high)];
-                let lines = Lines { starts, unseen };
+                let lines = Lines::<W, 4>::new(starts);
                 seen = walk.reduce::<R, S>(simd, &lines, run, output, seen);
             }
             (2, 2) if const { has::<T, W>(4) } => {
                 let other = start.wrapping_add(deep);
-                let lines =
-                    Lines { starts: [start, second, other, other.wrapping_add(high)], unseen };
+                let starts = [start, second, other, other.wrapping_add(high)];
+                let lines = Lines::<W, 4>::new(starts);
                 seen = walk.reduce::<R, S>(simd, &lines, run, output, seen);
             }
             _ => {
@@ -334,13 +335,64 @@ fn lanes_within<T: Element, S: Memory<T>>(len: usize, i: usize) -> Range<usize> 
     0..len.saturating_sub(i * S::N).min(S::N)
 }
 
-/// A few lines; those from `unseen` on have not been looked at, but for the last.
-struct Lines<const N: usize> {
-    starts: [usize; N],
-    unseen: usize,
+/// How many of so many lines the window above has as well.
+const fn shared<T: Element, W: RowWalk<T>>(lines: usize) -> usize {
+    let [kernel, stride] = W::COLUMNS;
+    if lines == kernel { kernel.saturating_sub(stride) } else { 0 }
 }
 
-impl<T: Element, const N: usize> Columns<T> for Lines<N> {
+/// Whether the window above has some of so many lines.
+const fn shares<T: Element, W: RowWalk<T>>(lines: usize) -> bool {
+    shared::<T, W>(lines) > 0
+}
+
+/// A few lines. What is in the last one is not lost; those that the window above has have been looked at there.
+struct Lines<W, const N: usize> {
+    starts: [usize; N],
+    walk: PhantomData<W>,
+}
+
+impl<W, const N: usize> Lines<W, N> {
+    #[inline(always)]
+    fn new(starts: [usize; N]) -> Self {
+        Self { starts, walk: PhantomData }
+    }
+
+    /// Looks at lines that have been looked at above, where there was nothing above.
+    #[inline(always)]
+    fn first<R: Reduction<T::Acc>, T: Element, S: Memory<T>>(
+        &self,
+        simd: S,
+        geometry: &Geometry,
+        run: &Run,
+        input: &[T],
+        mut seen: S::Seen,
+    ) -> S::Seen
+    where
+        W: RowWalk<T>,
+    {
+        if const { !R::LOSES || R::QUICK || !shares::<T, W>(N) } || run.follows {
+            return seen;
+        }
+        let columns = geometry.axes()[2].input;
+        let len = (columns - 1) * geometry.strides().width + geometry.inner();
+        // Rows of different planes share nothing.
+        let rows = if geometry.axes()[1].output == 1 { run.rows } else { 1 };
+        for row in 0..rows {
+            for &start in &self.starts[..const { shared::<T, W>(N) }] {
+                let start = start.wrapping_add(row.wrapping_mul(run.advance));
+                for i in (0..len).step_by(S::N) {
+                    // SAFETY: elements of a line, from its first to its last.
+                    let v = unsafe { load_first(simd, input, start + i, S::N.min(len - i)) };
+                    seen = R::look(simd, seen, v, v);
+                }
+            }
+        }
+        seen
+    }
+}
+
+impl<T: Element, W: RowWalk<T>, const N: usize> Columns<T> for Lines<W, N> {
     #[inline(always)]
     fn merge<R: Reduction<T::Acc>, S: Memory<T>, const B: usize>(
         &self,
@@ -354,7 +406,7 @@ impl<T: Element, const N: usize> Columns<T> for Lines<N> {
             for (i, v) in line.iter_mut().enumerate() {
                 *v = load(start, i);
             }
-            if j + 1 < N && j >= self.unseen {
+            if j + 1 < N && j >= const { shared::<T, W>(N) } {
                 *seen = look_at::<R, T::Acc, S, B>(simd, *seen, &line);
             }
             for (i, &v) in line.iter().enumerate() {

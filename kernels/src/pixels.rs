@@ -6,22 +6,24 @@
 
 use crate::lines::{self, Columns, RowWalk, Run, reduce};
 use crate::number::Element;
-use crate::reduction::{Reduction, finish_all, look_at};
+use crate::reduction::{Divide, Reduction, finish_all, look_at};
 use crate::simd::{Memory, load_first, load_of_two, store_first, store_twos};
 use crate::walk::FastWalk;
 use crate::{Axis, Geometry};
 use core::ops::Range;
 
-/// Vectors of channels that are walked along a row together.
-const B: usize = 4;
+/// Groups of vectors of channels that are walked along a row together: what a group needs is loaded and stored
+/// before the next one, so that all of it is in registers.
+const B: usize = 2;
 
-/// The same, of vectors so long that few tensors have channels for four.
-const FEW: usize = 2;
+/// Vectors of a group.
+const GROUP: usize = 2;
 
 /// Rows that are reduced for some channels before the next ones.
 const ROWS: usize = 16;
 
-/// Whether vectors are so long, or elements so short that so many would not fit the registers.
+/// Whether vectors are so long that few tensors have channels for all groups, or elements so short that so many
+/// would not fit the registers.
 const fn few<T: Element, S: Memory<T>>() -> bool {
     S::N >= 32 || S::APART && size_of::<T>() == 1
 }
@@ -59,7 +61,7 @@ impl<const K: usize, const STRIDE: usize> FastWalk for Pixels<K, STRIDE> {
         output: &mut [T],
     ) -> S::Seen {
         let row = Row::<T, K, STRIDE> { geometry, input };
-        reduce::<R, T, S, _>(simd, geometry, rows, output, &row)
+        reduce::<R, T, S, _>(simd, geometry, rows, input, output, &row)
     }
 }
 
@@ -70,6 +72,8 @@ struct Row<'a, T, const K: usize, const STRIDE: usize> {
 }
 
 impl<T: Element, const K: usize, const STRIDE: usize> RowWalk<T> for Row<'_, T, K, STRIDE> {
+    const COLUMNS: [usize; 2] = [K, STRIDE];
+
     const LINES: &'static [usize] = if K == 2 && STRIDE == 1 { &[2, 4] } else { &[K] };
 
     #[inline(always)]
@@ -87,21 +91,21 @@ impl<T: Element, const K: usize, const STRIDE: usize> RowWalk<T> for Row<'_, T, 
         for first in (0..run.rows).step_by(ROWS) {
             let mut part = Part { run, rows: first..run.rows.min(first + ROWS), channels: 0..0 };
             let mut c = 0;
-            while const { !few::<T, S>() } && c + B * S::N <= inner {
+            while const { !few::<T, S>() } && c + B * GROUP * S::N <= inner {
                 part.channels = c..c + S::N;
-                seen = self.rows::<R, S, B>(simd, lines, &part, output, seen);
-                c += B * S::N;
+                seen = self.rows::<R, S, B, GROUP>(simd, lines, &part, output, seen);
+                c += B * GROUP * S::N;
             }
-            while const { few::<T, S>() } && c + FEW * S::N <= inner {
+            while const { few::<T, S>() } && c + GROUP * S::N <= inner {
                 part.channels = c..c + S::N;
-                seen = self.rows::<R, S, FEW>(simd, lines, &part, output, seen);
-                c += FEW * S::N;
+                seen = self.rows::<R, S, 1, GROUP>(simd, lines, &part, output, seen);
+                c += GROUP * S::N;
             }
             while c < inner {
                 // The last vector is flush with the last channel, where there is room.
                 let start = c.min(inner.saturating_sub(S::N));
                 part.channels = start..inner.min(start + S::N);
-                seen = self.rows::<R, S, 1>(simd, lines, &part, output, seen);
+                seen = self.rows::<R, S, 1, 1>(simd, lines, &part, output, seen);
                 c += S::N;
             }
         }
@@ -119,10 +123,10 @@ struct Part<'a> {
 }
 
 impl<T: Element, const K: usize, const STRIDE: usize> Row<'_, T, K, STRIDE> {
-    /// Reduces the windows of some rows for the channels of `part`, and for as many in each of `V - 1` vectors
-    /// after them.
+    /// Reduces the windows of some rows for the channels of `part`, and for as many in each of the other vectors
+    /// of `G` groups of `V`.
     #[inline(always)]
-    fn rows<R: Reduction<T::Acc>, S: Memory<T>, const V: usize>(
+    fn rows<R: Reduction<T::Acc>, S: Memory<T>, const G: usize, const V: usize>(
         &self,
         simd: S,
         lines: &impl Columns<T>,
@@ -133,7 +137,7 @@ impl<T: Element, const K: usize, const STRIDE: usize> Row<'_, T, K, STRIDE> {
         for row in part.rows.clone() {
             let shift = row.wrapping_mul(part.run.advance);
             let at = part.run.at + row * self.geometry.row_len();
-            seen = self.along::<R, S, V>(simd, lines, part, (shift, at), output, seen);
+            seen = self.along::<R, S, G, V>(simd, lines, part, (shift, at), output, seen);
         }
         seen
     }
@@ -141,7 +145,7 @@ impl<T: Element, const K: usize, const STRIDE: usize> Row<'_, T, K, STRIDE> {
     /// Reduces all windows of a row, given how far its lines are from those of the first row of the run, and
     /// where it starts in the output.
     #[inline(always)]
-    fn along<R: Reduction<T::Acc>, S: Memory<T>, const V: usize>(
+    fn along<R: Reduction<T::Acc>, S: Memory<T>, const G: usize, const V: usize>(
         &self,
         simd: S,
         lines: &impl Columns<T>,
@@ -155,7 +159,7 @@ impl<T: Element, const K: usize, const STRIDE: usize> Row<'_, T, K, STRIDE> {
         let (inner, pixel) = (self.geometry.inner(), self.geometry.strides().width);
         let mut seen = simd.unseen();
         // Only one that is alone may have fewer channels than lanes.
-        let n = if V > 1 { S::N } else { part.channels.len() };
+        let n = if G * V > 1 { S::N } else { part.channels.len() };
         let whole = R::divide(simd, part.run.divisor(by, K), part.run.rounding);
         let mut column = Column {
             index: 0usize.wrapping_sub(width.pad_begin),
@@ -167,12 +171,18 @@ impl<T: Element, const K: usize, const STRIDE: usize> Row<'_, T, K, STRIDE> {
             n,
         };
         // Columns of a window that the one before it has as well.
-        let mut carried = [[simd.splat(R::IDENTITY); V]; 2];
-        for carried in carried.iter_mut().take(K - STRIDE) {
-            *carried = self.column::<R, S, V>(simd, lines, &column, &mut seen);
-            seen = look_at::<R, T::Acc, S, V>(simd, seen, carried);
-            column = column.on(1);
+        let mut carried = [[[simd.splat(R::IDENTITY); V]; 2]; G];
+        for (g, carried) in carried.iter_mut().enumerate() {
+            let group = column.group(g * V * S::N);
+            for (j, carried) in carried.iter_mut().take(K - STRIDE).enumerate() {
+                *carried = self.column::<R, S, V>(simd, lines, &group.on(j), &mut seen);
+                seen = look_at::<R, T::Acc, S, V>(simd, seen, carried);
+            }
+            if const { K - STRIDE == 2 } {
+                carried[0] = merge::<R, T, S, V>(simd, carried[0], carried[1]);
+            }
         }
+        column = column.on(K - STRIDE);
         let mut x = 0;
         let mut to = at + part.channels.start;
         let interior = width.interior();
@@ -186,32 +196,64 @@ impl<T: Element, const K: usize, const STRIDE: usize> Row<'_, T, K, STRIDE> {
             // The others are divided alike.
             let end = if inside { interior.end } else { x + 1 };
             while x < end {
-                let mut new = [[simd.splat(R::IDENTITY); V]; 2];
-                for new in new.iter_mut().take(STRIDE) {
-                    *new = self.column::<R, S, V>(simd, lines, &column, &mut seen);
-                    column = column.on(1);
+                // Not a loop, which would keep all that is carried in memory.
+                let place = (column, to, n);
+                self.group::<R, S, V>(
+                    simd,
+                    lines,
+                    place,
+                    divide,
+                    &mut carried[0],
+                    output,
+                    &mut seen,
+                );
+                if const { G == 2 } {
+                    let place = (column.group(V * S::N), to + V * S::N, n);
+                    let carried = &mut carried[G - 1];
+                    self.group::<R, S, V>(simd, lines, place, divide, carried, output, &mut seen);
                 }
-                let merged = across::<R, T, S, K, STRIDE, V>(simd, &mut carried, new, &mut seen);
-                let finished = finish_all::<R, T::Acc, S, V>(simd, merged, [divide; V], &mut seen);
-                if const { S::APART && V.is_multiple_of(2) } {
-                    // SAFETY: `V` vectors of channels.
-                    unsafe { store_twos(simd, &finished, output, to) }
-                } else {
-                    for (i, v) in finished.into_iter().enumerate() {
-                        let at = to + i * S::N;
-                        // What a vector of few channels writes too much is the next pixel, which
-                        // comes after it.
-                        let all = n == S::N || at + S::N <= output.len() && inner == n;
-                        let n = if all { S::N } else { n };
-                        // SAFETY: `n` channels of a pixel, or as many as the output has.
-                        unsafe { store_first(simd, v, output, at, n) }
-                    }
-                }
+                column = column.on(STRIDE);
                 to += inner;
                 x += 1;
             }
         }
         simd.both(seen_before, seen)
+    }
+
+    /// Reduces the windows of a group of vectors of `n` channels each, given its first new column and where its
+    /// results go.
+    #[inline(always)]
+    #[allow(clippy::too_many_arguments, reason = "all of them differ from call to call")]
+    fn group<R: Reduction<T::Acc>, S: Memory<T>, const V: usize>(
+        &self,
+        simd: S,
+        lines: &impl Columns<T>,
+        (column, to, n): (Column, usize, usize),
+        divide: Divide<S::Vector>,
+        carried: &mut [[S::Vector; V]; 2],
+        output: &mut [T],
+        seen: &mut S::Seen,
+    ) {
+        let mut new = [[simd.splat(R::IDENTITY); V]; 2];
+        for (j, new) in new.iter_mut().take(STRIDE).enumerate() {
+            *new = self.column::<R, S, V>(simd, lines, &column.on(j), seen);
+        }
+        let merged = across::<R, T, S, K, STRIDE, V>(simd, carried, new, seen);
+        let finished = finish_all::<R, T::Acc, S, V>(simd, merged, [divide; V], seen);
+        if const { S::APART && V.is_multiple_of(2) } {
+            // SAFETY: `V` vectors of channels.
+            unsafe { store_twos(simd, &finished, output, to) }
+            return;
+        }
+        let inner = self.geometry.inner();
+        for (i, v) in finished.into_iter().enumerate() {
+            let at = to + i * S::N;
+            // What a vector of few channels writes too much is the next pixel, which comes after it.
+            let all = n == S::N || at + S::N <= output.len() && inner == n;
+            let n = if all { S::N } else { n };
+            // SAFETY: `n` channels of a pixel, or as many as the output has.
+            unsafe { store_first(simd, v, output, at, n) }
+        }
     }
 
     /// Merges a column of the input down the lines; if there is no such column, the identity.
@@ -264,6 +306,12 @@ struct Column {
 }
 
 impl Column {
+    /// The same of a group of vectors that starts `n` channels after the first one.
+    #[inline(always)]
+    fn group(self, n: usize) -> Self {
+        Self { at: self.at.wrapping_add(n), ..self }
+    }
+
     /// The column that is `n` after this one.
     #[inline(always)]
     fn on(self, n: usize) -> Self {
@@ -301,9 +349,10 @@ fn across<
             merged
         }
         (_, 1) => {
-            let left = merge::<R, T, S, V>(simd, carried[0], carried[1]);
-            *carried = [carried[1], a];
-            merge::<R, T, S, V>(simd, left, a)
+            // The first two columns are merged already.
+            let merged = merge::<R, T, S, V>(simd, carried[0], a);
+            *carried = [merge::<R, T, S, V>(simd, carried[1], a), a];
+            merged
         }
         _ => {
             *seen = look_at::<R, T::Acc, S, V>(simd, *seen, &a);

@@ -64,7 +64,7 @@ impl<const K: usize, const STRIDE: usize> FastWalk for Rows<K, STRIDE> {
         }
         let spare = 1 + S::N.div_ceil(width.output);
         let row = Row::<T, K, STRIDE> { width, by, input, counts: &counts, spare };
-        reduce::<R, T, S, _>(simd, geometry, rows, output, &row)
+        reduce::<R, T, S, _>(simd, geometry, rows, input, output, &row)
     }
 }
 
@@ -80,6 +80,8 @@ struct Row<'a, T: Element, const K: usize, const STRIDE: usize> {
 }
 
 impl<T: Element, const K: usize, const STRIDE: usize> RowWalk<T> for Row<'_, T, K, STRIDE> {
+    const COLUMNS: [usize; 2] = [K, STRIDE];
+
     const LINES: &'static [usize] = match K {
         _ if !T::ALL_WALKS => &[K],
         2 => &[1, 2, 4],
@@ -150,7 +152,20 @@ impl<T: Element, const K: usize, const STRIDE: usize> RowWalk<T> for Row<'_, T, 
             // Columns before `first`, in the last lanes of what comes before the first vector: the
             // last of `STRIDE` vectors has all that are looked at.
             let mut before = [identity; STRIDE];
-            if K > STRIDE && first > 0 {
+            if const { one_before::<T, K, STRIDE>() } && first > 0 {
+                let [columns] = lines.merge::<R, S, 1>(
+                    simd,
+                    &mut seen,
+                    #[inline(always)]
+                    |line, _| {
+                        let at = line.wrapping_add(shift);
+                        // SAFETY: column 0 of a line.
+                        simd.splat(unsafe { *self.input.get_unchecked(at) }.widen())
+                    },
+                );
+                seen = R::look(simd, seen, columns, columns);
+                before[STRIDE - 1] = columns;
+            } else if K > STRIDE && first > 0 {
                 let [columns] = lines.merge::<R, S, 1>(
                     simd,
                     &mut seen,
@@ -231,6 +246,11 @@ impl<T: Element, const K: usize, const STRIDE: usize> RowWalk<T> for Row<'_, T, 
         }
         simd.both(seen_before, seen)
     }
+}
+
+/// Whether no more than one column is before the first vector, and makes a vector of itself at once.
+const fn one_before<T, const K: usize, const STRIDE: usize>() -> bool {
+    K == STRIDE + 1 && size_of::<T>() >= 4
 }
 
 /// Whether to ask once for many rows whether there is room for whole vectors.
