@@ -78,7 +78,7 @@ impl FastWalk for Across {
             let mut made = [(simd.splat(T::Acc::ZERO), 0); ROWS];
             let mut waiting = 0;
             let alone = windows == width.output;
-            let mut runs = Runs::new(geometry, rows.clone());
+            let mut runs = Runs::new(geometry, rows.clone(), false);
             let mut left = rows.len();
             while let Some(run) = runs.next() {
                 let lines = run.octets(geometry);

@@ -15,6 +15,9 @@ pub(crate) trait RowWalk<T: Element> {
     /// are looked at only once.
     const COLUMNS: [usize; 2];
 
+    /// Whether the rows of a run may be those of several planes, with others in between.
+    const BATCHES: bool;
+
     /// The numbers of lines for which there are variants of their own, so that there are not too many.
     const LINES: &'static [usize];
 
@@ -40,6 +43,12 @@ pub(crate) struct Run {
     pub(crate) origin: usize,
     /// Elements of the input from the lines of one to those of the next.
     pub(crate) advance: usize,
+    /// Elements of the output from one to the next.
+    pub(crate) step: usize,
+    /// Elements of the output after each that are written later, at least.
+    pub(crate) after: usize,
+    /// Whether each is of a plane of its own.
+    apart: bool,
     /// The taps along the depth that are inside the input.
     pub(crate) depths: Range<usize>,
     /// The taps along the height that are inside the input.
@@ -87,6 +96,8 @@ pub(crate) struct Runs<'a> {
     rows: usize,
     /// Whether each plane has one row only.
     single: bool,
+    /// Planes of which the same row is one run; 0 if a run is of neighbouring rows.
+    batch: usize,
     /// Whether the first row of a plane is as far from the row before it as all others.
     seamless: bool,
     /// The rows that have all lines.
@@ -96,24 +107,36 @@ pub(crate) struct Runs<'a> {
 }
 
 impl<'a> Runs<'a> {
-    /// Runs of output rows `rows`.
+    /// Runs of output rows `rows`. If `batched`, the same rows of some small planes may be a run.
     ///
     /// A call, like [`follow`](Self::follow), so that there is one for all kernels: each is for many windows.
     #[inline(never)]
-    pub(crate) fn new(geometry: &'a Geometry, rows: Range<usize>) -> Self {
-        let [depth, height, _] = geometry.axes();
+    pub(crate) fn new(geometry: &'a Geometry, rows: Range<usize>, batched: bool) -> Self {
+        let [depth, height, width] = geometry.axes();
         let interior = height.interior();
         let seamless = interior == (0..height.output)
             && height.pad_begin == 0
             && geometry.follow_after(height.output.wrapping_mul(height.stride))
             && (depth.kernel, depth.stride, depth.pad_begin) == (1, 1, 0)
             && depth.input == depth.output;
+        let single = (depth.output, height.output) == (1, 1);
+        let flat = (depth.input, depth.output, depth.kernel, depth.pad_begin) == (1, 1, 1, 0);
+        let mut batch = 0;
+        if batched && flat && !single && !seamless && geometry.image_planes() == geometry.planes() {
+            let whole = rows.start % height.output == 0 && rows.len() % height.output == 0;
+            let most = BATCH / (height.input * width.input);
+            // As many runs as rows of a plane, instead of a few for each plane.
+            if whole && 2 * most > height.output {
+                batch = most.min(rows.len() / height.output);
+            }
+        }
         Self {
             geometry,
             next: geometry.position(rows.start),
             done: 0,
             rows: rows.len(),
-            single: (depth.output, height.output) == (1, 1),
+            single,
+            batch: if batch < FEW { 0 } else { batch },
             seamless,
             interior,
             run: Run {
@@ -121,6 +144,9 @@ impl<'a> Runs<'a> {
                 rows: 0,
                 origin: 0,
                 advance: 0,
+                step: 0,
+                after: 0,
+                apart: single,
                 depths: 0..0,
                 heights: 0..0,
                 counted: 0,
@@ -147,8 +173,14 @@ impl<'a> Runs<'a> {
         let (plane, z, y) = self.next;
         let [depth, height, _] = self.geometry.axes();
         let (depths, heights) = (depth.taps(z), height.taps(y));
-        let follows = self.done > 0 && y > 0;
-        let rows = if self.single {
+        let mut follows = self.done > 0 && y > 0;
+        let (mut at, mut step, mut after) = (self.done, 1, left);
+        let rows = if self.batch > 0 {
+            let planes = self.batch.min(left / height.output);
+            follows = y > 0;
+            (at, step, after) = (self.done + y, height.output, height.output - 1 - y);
+            planes
+        } else if self.single {
             left.min(self.geometry.planes_alike(plane))
         } else if !self.interior.contains(&y) {
             1
@@ -157,11 +189,15 @@ impl<'a> Runs<'a> {
         } else {
             left.min(self.interior.end - y)
         };
+        let row_len = self.geometry.row_len();
         self.run = Run {
-            at: self.done * self.geometry.row_len(),
+            at: at * row_len,
             rows,
             origin: self.geometry.origin(plane, z, y),
-            advance: if self.single {
+            step: step * row_len,
+            after: after * row_len,
+            apart: self.single || self.batch > 0,
+            advance: if self.single || self.batch > 0 {
                 self.geometry.strides().plane
             } else {
                 height.stride.wrapping_mul(self.geometry.strides().height)
@@ -176,6 +212,14 @@ impl<'a> Runs<'a> {
             rounding: self.geometry.rounding(),
             follows,
         };
+        if self.batch > 0 {
+            self.next.2 += 1;
+            if self.next.2 == height.output {
+                self.done += rows * height.output;
+                self.next = (plane + rows, 0, 0);
+            }
+            return;
+        }
         self.done += rows;
         self.next = if self.single {
             (plane + rows, 0, 0)
@@ -188,6 +232,12 @@ impl<'a> Runs<'a> {
         };
     }
 }
+
+/// Elements of planes that are a batch: as many as half of the smallest first-level cache.
+const BATCH: usize = 4096;
+
+/// So few planes are no batch.
+const FEW: usize = 4;
 
 /// Whether there is a variant for so many lines.
 const fn has<T: Element, W: RowWalk<T>>(lines: usize) -> bool {
@@ -213,7 +263,7 @@ pub(crate) fn reduce<R: Reduction<T::Acc>, T: Element, S: Memory<T>, W: RowWalk<
     let alike = [height.kernel, height.stride] == W::COLUMNS && height.dilation == 1;
     let mut seen = simd.unseen();
     let mut list = [Step::default(); MOST];
-    let mut runs = Runs::new(geometry, rows);
+    let mut runs = Runs::new(geometry, rows, const { W::BATCHES && S::MASKS });
     while let Some(run) = runs.next() {
         let (ds, hs) = (&run.depths, &run.heights);
         let start = run
@@ -377,7 +427,7 @@ impl<W, const N: usize> Lines<W, N> {
         let columns = geometry.axes()[2].input;
         let len = (columns - 1) * geometry.strides().width + geometry.inner();
         // Rows of different planes share nothing.
-        let rows = if geometry.axes()[1].output == 1 { run.rows } else { 1 };
+        let rows = if run.apart { run.rows } else { 1 };
         for row in 0..rows {
             for &start in &self.starts[..const { shared::<T, W>(N) }] {
                 let start = start.wrapping_add(row.wrapping_mul(run.advance));

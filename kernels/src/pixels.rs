@@ -74,6 +74,8 @@ struct Row<'a, T, const K: usize, const STRIDE: usize> {
 impl<T: Element, const K: usize, const STRIDE: usize> RowWalk<T> for Row<'_, T, K, STRIDE> {
     const COLUMNS: [usize; 2] = [K, STRIDE];
 
+    const BATCHES: bool = false;
+
     const LINES: &'static [usize] = if K == 2 && STRIDE == 1 { &[2, 4] } else { &[K] };
 
     #[inline(always)]

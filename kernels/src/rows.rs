@@ -82,6 +82,8 @@ struct Row<'a, T: Element, const K: usize, const STRIDE: usize> {
 impl<T: Element, const K: usize, const STRIDE: usize> RowWalk<T> for Row<'_, T, K, STRIDE> {
     const COLUMNS: [usize; 2] = [K, STRIDE];
 
+    const BATCHES: bool = true;
+
     const LINES: &'static [usize] = match K {
         _ if !T::ALL_WALKS => &[K],
         2 => &[1, 2, 4],
@@ -109,15 +111,17 @@ impl<T: Element, const K: usize, const STRIDE: usize> RowWalk<T> for Row<'_, T, 
         // Rows after which both input and output go on for as long as a vector may be too long: all of
         // them, or all but the last ones of the tensor.
         let column = last * STRIDE + first;
-        // Of few rows, asking each takes no longer; nor does it show where there is more to do to each.
+        // What a row writes too much is written later.
+        let spills = last + S::N - width.output <= run.after;
+        // Of few rows, asking each takes no longer.
         let mut roomy = 0;
         for rows in [run.rows.saturating_sub(self.spare), run.rows] {
-            if !const { asks_at_once::<T, K>() } || rows <= FEW {
+            if rows <= FEW || !spills {
                 continue;
             }
             let from = lines.last().wrapping_add(column).wrapping_add(STRIDE * S::N);
             let from = from.wrapping_add((rows - 1).wrapping_mul(run.advance));
-            let to = run.at + (rows - 1) * width.output + last + S::N;
+            let to = run.at + (rows - 1) * run.step + last + S::N;
             if from <= self.input.len() && to <= output.len() {
                 roomy = rows;
             }
@@ -145,10 +149,13 @@ impl<T: Element, const K: usize, const STRIDE: usize> RowWalk<T> for Row<'_, T, 
                 // SAFETY: the output goes on for a vector, as was seen.
                 unsafe { store(simd, v, output, at) }
                 shift = shift.wrapping_add(run.advance);
-                at += width.output;
+                at += run.step;
             }
         }
+        // Where there is room, the last vector of a row is like the others.
+        let alike = !absent && (!R::DIVIDES || R::QUICK);
         for row in rows {
+            let end = if alike && row < roomy { last + S::N } else { last };
             // Columns before `first`, in the last lanes of what comes before the first vector: the
             // last of `STRIDE` vectors has all that are looked at.
             let mut before = [identity; STRIDE];
@@ -182,7 +189,7 @@ impl<T: Element, const K: usize, const STRIDE: usize> RowWalk<T> for Row<'_, T, 
                 seen = R::look(simd, seen, columns, columns);
                 before[STRIDE - 1] = columns;
             }
-            for x in (0..last).step_by(S::N) {
+            for x in (0..end).step_by(S::N) {
                 let column = x * STRIDE + first;
                 let loaded = lines.merge::<R, S, STRIDE>(
                     simd,
@@ -190,7 +197,7 @@ impl<T: Element, const K: usize, const STRIDE: usize> RowWalk<T> for Row<'_, T, 
                     #[inline(always)]
                     |line, i| {
                         let at = line.wrapping_add(shift).wrapping_add(column);
-                        // SAFETY: columns of a line.
+                        // SAFETY: columns of a line, or what comes after it, which was seen to be inside.
                         unsafe { self.load::<S>(simd, at, i) }
                     },
                 );
@@ -202,11 +209,16 @@ impl<T: Element, const K: usize, const STRIDE: usize> RowWalk<T> for Row<'_, T, 
                 before = columns;
                 let by = if x > 0 { divide } else { divide_first };
                 let [v] = finish_all::<R, T::Acc, S, 1>(simd, [merged], [by], &mut seen);
-                // SAFETY: the row has more windows.
+                // SAFETY: the row has more windows, or the output goes on for a vector.
                 unsafe { store(simd, v, output, at + x) }
             }
+            if end > last {
+                shift = shift.wrapping_add(run.advance);
+                at += run.step;
+                continue;
+            }
             let (at_column, len) = (column.wrapping_add(shift), width.input.saturating_sub(column));
-            let room = const { asks_at_once::<T, K>() } && row < roomy
+            let room = row < roomy
                 || const { apart::<T, S, STRIDE>() }
                     && lines.last().wrapping_add(at_column).wrapping_add(STRIDE * S::N)
                         <= self.input.len();
@@ -238,11 +250,11 @@ impl<T: Element, const K: usize, const STRIDE: usize> RowWalk<T> for Row<'_, T, 
             }
             let merged = self.across::<R, S>(simd, before, columns, &mut seen);
             let [v] = finish_all::<R, T::Acc, S, 1>(simd, [merged], [divide_last], &mut seen);
-            let all = row < roomy || at + last + S::N <= output.len();
+            let all = row < roomy || spills && at + last + S::N <= output.len();
             // SAFETY: the row has `windows` more elements, or the output has as many as a vector.
             unsafe { store_first(simd, v, output, at + last, if all { S::N } else { windows }) }
             shift = shift.wrapping_add(run.advance);
-            at += width.output;
+            at += run.step;
         }
         simd.both(seen_before, seen)
     }
@@ -251,11 +263,6 @@ impl<T: Element, const K: usize, const STRIDE: usize> RowWalk<T> for Row<'_, T, 
 /// Whether no more than one column is before the first vector, and makes a vector of itself at once.
 const fn one_before<T, const K: usize, const STRIDE: usize>() -> bool {
     K == STRIDE + 1 && size_of::<T>() >= 4
-}
-
-/// Whether to ask once for many rows whether there is room for whole vectors.
-const fn asks_at_once<T, const K: usize>() -> bool {
-    K == 2 || size_of::<T>() < 4
 }
 
 /// Whether columns are apart once they are loaded.

@@ -49,7 +49,7 @@ impl FastWalk for Whole {
         let interior = width.interior();
         let alone = width.output == 1 && interior == (0..1);
         let mut seen = simd.unseen();
-        let mut runs = Runs::new(geometry, rows);
+        let mut runs = Runs::new(geometry, rows, false);
         while let Some(run) = runs.next() {
             let lines = run.octets(geometry);
             let divisor = run.divisor(geometry.divisor(), width.kernel);
