@@ -123,25 +123,38 @@ impl<T: Element, const K: usize, const STRIDE: usize> RowWalk<T> for Row<'_, T, 
         let (mut shift, mut at) = (0usize, run.at);
         let mut rows = 0..run.rows;
         let mut seen = simd.unseen();
-        // Rows of one vector each, with nothing around them that takes as long as they do.
-        if const { K == 2 } && last == 0 && !absent {
+        // Rows of one vector each, or of short elements, with nothing around them that takes as long as they do.
+        let several = const { size_of::<T>() < 4 && !R::DIVIDES };
+        if const { asks_at_once::<T, K>() } && first == 0 && !absent && (several || last == 0) {
             rows.start = roomy;
             for _ in 0..roomy {
-                let linear = lines.merge::<R, S, STRIDE>(
-                    simd,
-                    &mut seen,
-                    #[inline(always)]
-                    |line, i| {
-                        let at = line.wrapping_add(shift).wrapping_add(i * S::N);
-                        // SAFETY: columns of a line and what comes after it, which was seen to be inside.
-                        unsafe { load(simd, self.input, at) }
-                    },
-                );
-                let columns = split::<T, S, STRIDE>(simd, linear);
-                let merged = self.across::<R, S>(simd, [identity; STRIDE], columns, &mut seen);
-                let v = R::finish(simd, merged, divide_last);
-                // SAFETY: the output goes on for a vector, as was seen.
-                unsafe { store(simd, v, output, at) }
+                let mut before = [identity; STRIDE];
+                let mut x = 0;
+                loop {
+                    let loaded = lines.merge::<R, S, STRIDE>(
+                        simd,
+                        &mut seen,
+                        #[inline(always)]
+                        |line, i| {
+                            let at = line.wrapping_add(shift).wrapping_add(x * STRIDE);
+                            // SAFETY: columns of a line and what comes after it, which was seen to be inside.
+                            unsafe { self.load::<S>(simd, at, i) }
+                        },
+                    );
+                    let columns = match const { apart::<T, S, STRIDE>() } {
+                        true => loaded,
+                        false => split::<T, S, STRIDE>(simd, loaded),
+                    };
+                    let merged = self.across::<R, S>(simd, before, columns, &mut seen);
+                    before = columns;
+                    let v = R::finish(simd, merged, divide_last);
+                    // SAFETY: the output goes on for a vector after the last one, as was seen.
+                    unsafe { store(simd, v, output, at + x) }
+                    if !several || x == last {
+                        break;
+                    }
+                    x += S::N;
+                }
                 shift = shift.wrapping_add(run.advance);
                 at += width.output;
             }

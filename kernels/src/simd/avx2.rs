@@ -7,7 +7,7 @@ use crate::Rounding;
 use crate::backend::AllLanes;
 use crate::number::{Element, Half, Ordered, Summed, SummedLong, SummedShort};
 use bytemuck::{Pod, must_cast};
-use core::arch::x86_64::*;
+use core::arch::{asm, x86_64::*};
 use core::ops::Range;
 use half::{bf16, f16};
 
@@ -466,7 +466,28 @@ fn deinterleave_64<V: Pod>(_: Avx2, lo: V, hi: V) -> (V, V) {
 #[target_feature(enable = "avx2")]
 #[inline]
 fn halves(lo: __m256i, hi: __m256i) -> (__m256i, __m256i) {
-    let (even, odd) = (_mm256_unpacklo_epi64(lo, hi), _mm256_unpackhi_epi64(lo, hi));
+    let (even, odd): (__m256i, __m256i);
+    // Of two shuffles and two of the intrinsics the compiler would make four shuffles and two blends.
+    // SAFETY: the instruction is one of AVX2, and does nothing else.
+    unsafe {
+        asm!(
+            "vpunpcklqdq {}, {}, {}",
+            lateout(ymm_reg) even,
+            in(ymm_reg) lo,
+            in(ymm_reg) hi,
+            options(pure, nomem, nostack, preserves_flags)
+        );
+    }
+    // SAFETY: the same.
+    unsafe {
+        asm!(
+            "vpunpckhqdq {}, {}, {}",
+            lateout(ymm_reg) odd,
+            in(ymm_reg) lo,
+            in(ymm_reg) hi,
+            options(pure, nomem, nostack, preserves_flags)
+        );
+    }
     (_mm256_permute4x64_epi64::<0xd8>(even), _mm256_permute4x64_epi64::<0xd8>(odd))
 }
 
