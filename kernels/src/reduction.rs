@@ -320,6 +320,30 @@ impl<A: Number> Reduction<A> for Mean {
     }
 }
 
+/// The same, of vectors whose division requantises: always by dividing.
+pub(crate) struct RequantizedMean;
+
+impl<A: Number> Reduction<A> for RequantizedMean {
+    const IDENTITY: A = A::ZERO;
+    const ORDERED: bool = A::ROUNDS;
+    const DIVIDES: bool = true;
+    type Exact = Self;
+
+    #[inline(always)]
+    fn merge<S: Lanes<A>>(simd: S, a: S::Vector, b: S::Vector) -> S::Vector {
+        simd.add(a, b)
+    }
+
+    #[inline(always)]
+    fn finish<S: Lanes<A>>(simd: S, merged: S::Vector, divide: Divide<S::Vector>) -> S::Vector {
+        match divide {
+            Divide::By(divisor, rounding) => simd.div(merged, divisor, rounding),
+            // By 1, which is the only reciprocal of integers.
+            _ => simd.div(merged, simd.splat(A::nearest(1)), Rounding::HalfEven),
+        }
+    }
+}
+
 /// The sum of the magnitudes, `L¹`: its divisor is 1.
 pub(crate) struct Magnitudes;
 

@@ -12,6 +12,7 @@ pub(crate) mod avx512;
 #[cfg(all(target_arch = "aarch64", target_endian = "little"))]
 pub(crate) mod neon;
 pub(crate) mod portable;
+pub(crate) mod quantizing;
 pub(crate) mod scalar;
 
 pub(crate) use crate::feature::Feature;
