@@ -224,6 +224,25 @@ impl<A: Number, E: Extreme<A>> Reduction<A> for Most<E> {
     }
 }
 
+/// The largest of bits: see [`Memory::GUESSES`](crate::simd::Memory::GUESSES).
+pub(crate) struct MostBits;
+
+impl<A: Number> Reduction<A> for MostBits {
+    const IDENTITY: A = A::ZERO;
+    const ORDERED: bool = false;
+    type Exact = Self;
+
+    #[inline(always)]
+    fn merge<S: Lanes<A>>(simd: S, a: S::Vector, b: S::Vector) -> S::Vector {
+        simd.max_signed(a, b)
+    }
+
+    #[inline(always)]
+    fn finish<S: Lanes<A>>(_: S, merged: S::Vector, _: Divide<S::Vector>) -> S::Vector {
+        merged
+    }
+}
+
 /// The largest or smallest element, if all are numbers.
 ///
 /// A NaN that is the second operand of a merge survives it, and one that is the first is lost.

@@ -687,14 +687,14 @@ fn keep_bytes(_: Avx2, v: __m256i, bytes: Range<usize>, rest: __m256i) -> __m256
 }
 
 macro_rules! integers {
-    ($($integer:ident[$n:literal]: $add:ident, $max:ident, $min:ident, $deinterleave:ident, $mul:path, $div:path $(, $parts:ident, $div_parts:ident, $mul_fraction:ident)?);* $(;)?) => { $(
+    ($($integer:ident[$n:literal]: $add:ident, $max:ident $(or $max_signed:ident)?, $min:ident, $deinterleave:ident, $mul:path, $div:path $(, $parts:ident, $div_parts:ident, $mul_fraction:ident)?);* $(;)?) => { $(
         impl Lanes<$integer> for Avx2 {
             type Vector = __m256i;
             type Array = [$integer; $n];
             type Seen = ();
 
             no_nan!($integer, __m256i);
-            intrinsics!(__m256i: add = $add, max = $max, min = $min);
+            intrinsics!(__m256i: add = $add, max = $max, min = $min $(, max_signed = $max_signed)?);
 
             #[inline(always)]
             fn mul(self, a: __m256i, b: __m256i) -> __m256i {
@@ -760,7 +760,7 @@ integers! {
     i8[32]: _mm256_add_epi8, _mm256_max_epi8, _mm256_min_epi8, deinterleave_8, mul_lanes::<i8, _>, div_lanes::<i8, _>;
     u8[32]: _mm256_add_epi8, _mm256_max_epu8, _mm256_min_epu8, deinterleave_8, mul_lanes::<u8, _>, div_lanes::<u8, _>;
     i16[16]: _mm256_add_epi16, _mm256_max_epi16, _mm256_min_epi16, deinterleave_16, mul_16, div_16, parts_16, div_parts_16, _mm256_mulhrs_epi16;
-    u16[16]: _mm256_add_epi16, _mm256_max_epu16, _mm256_min_epu16, deinterleave_16, mul_16, div_lanes::<u16, _>;
+    u16[16]: _mm256_add_epi16, _mm256_max_epu16 or _mm256_max_epi16, _mm256_min_epu16, deinterleave_16, mul_16, div_lanes::<u16, _>;
     i32[8]: _mm256_add_epi32, _mm256_max_epi32, _mm256_min_epi32, deinterleave_32, mul_32, div_32;
     u32[8]: _mm256_add_epi32, _mm256_max_epu32, _mm256_min_epu32, deinterleave_32, mul_32, div_lanes::<u32, _>;
     i64[4]: _mm256_add_epi64, max_i64, min_i64, deinterleave_64, mul_lanes::<i64, _>, div_lanes::<i64, _>;
@@ -899,6 +899,36 @@ where
         let bits = unsafe { bits(v, T::INFINITY, T::NAN) };
         // SAFETY: as the caller promises.
         unsafe { dst.cast::<__m256i>().write_unaligned(bits) }
+    }
+
+    const GUESSES: bool = true;
+
+    #[inline(always)]
+    unsafe fn load_bits(self, src: *const Ordered<T>) -> __m256i {
+        // SAFETY: as the caller promises.
+        unsafe { src.cast::<__m256i>().read_unaligned() }
+    }
+
+    #[inline(always)]
+    unsafe fn store_bits(self, bits: __m256i, dst: *mut Ordered<T>) {
+        // SAFETY: as the caller promises.
+        unsafe { dst.cast::<__m256i>().write_unaligned(bits) }
+    }
+
+    #[inline(always)]
+    fn is_sure(self, all: __m256i, results: __m256i) -> bool {
+        #[target_feature(enable = "avx2")]
+        #[inline]
+        fn is_sure(all: __m256i, results: __m256i, infinity: u16) -> bool {
+            // Of negative NaNs the positive result tells nothing, of positive ones the result is one.
+            let most = _mm256_set1_epi16((infinity | 0x8000).cast_signed());
+            let numbers = _mm256_cmpeq_epi16(_mm256_min_epu16(all, most), all);
+            let most = _mm256_set1_epi16(infinity.cast_signed());
+            let positive = _mm256_cmpeq_epi16(_mm256_min_epu16(results, most), results);
+            _mm256_movemask_epi8(_mm256_and_si256(numbers, positive)) == -1
+        }
+        // SAFETY: the token proves that the CPU has AVX2.
+        unsafe { is_sure(all, results, T::INFINITY) }
     }
 }
 
