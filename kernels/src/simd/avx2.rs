@@ -645,6 +645,58 @@ fn div_32(_: Avx2, a: __m256i, b: __m256i, rounding: Rounding) -> __m256i {
     unsafe { both(a, b, rounding) }
 }
 
+/// Quotients of 64 bits, in the same way if all are of numbers of 51 bits: products of a quotient and its divisor
+/// are exact in `f64`.
+#[inline(always)]
+fn div_64(simd: Avx2, a: __m256i, b: __m256i, rounding: Rounding) -> __m256i {
+    /// The numbers as `f64`, and whether that is what they are.
+    #[target_feature(enable = "avx2")]
+    #[inline]
+    fn number(v: __m256i) -> (__m256d, __m256i) {
+        // 3 · 2⁵¹, of whose bits those of a number of 51 bits and a sign are the last ones.
+        let magic = _mm256_set1_pd(6_755_399_441_055_744.0);
+        let shifted = _mm256_add_epi64(v, _mm256_castpd_si256(magic));
+        let number = _mm256_sub_pd(_mm256_castsi256_pd(shifted), magic);
+        // Bits that are beyond: the sign is all of them, or none.
+        let half = _mm256_set1_epi64x(1 << 50);
+        (number, _mm256_srli_epi64::<51>(_mm256_add_epi64(v, half)))
+    }
+    #[target_feature(enable = "avx2")]
+    #[inline]
+    fn integer(number: __m256d) -> __m256i {
+        let magic = _mm256_set1_pd(6_755_399_441_055_744.0);
+        let shifted = _mm256_castpd_si256(_mm256_add_pd(number, magic));
+        _mm256_sub_epi64(shifted, _mm256_castpd_si256(magic))
+    }
+    #[target_feature(enable = "avx2")]
+    #[inline]
+    fn div(a: __m256i, b: __m256i, rounding: Rounding) -> Option<__m256i> {
+        const TRUNCATED: i32 = _MM_FROUND_TO_ZERO | _MM_FROUND_NO_EXC;
+        let ((a, beyond), (b, also_beyond)) = (number(a), number(b));
+        let beyond = _mm256_or_si256(beyond, also_beyond);
+        if _mm256_testz_si256(beyond, beyond) == 0 {
+            return None;
+        }
+        let quotient = _mm256_div_pd(a, b);
+        let half = _mm256_set1_pd(0.5);
+        Some(integer(match rounding {
+            Rounding::HalfAwayFromZero => {
+                let sign = _mm256_and_pd(quotient, _mm256_set1_pd(-0.0));
+                _mm256_round_pd::<TRUNCATED>(_mm256_add_pd(quotient, _mm256_or_pd(half, sign)))
+            }
+            Rounding::HalfEven => quotient,
+            Rounding::HalfUp => _mm256_floor_pd(_mm256_add_pd(quotient, half)),
+            Rounding::Truncate => _mm256_round_pd::<TRUNCATED>(quotient),
+        }))
+    }
+    // SAFETY: the token proves that the CPU has AVX2.
+    let quotients = unsafe { div(a, b, rounding) };
+    quotients.unwrap_or_else(
+        #[inline(always)]
+        || div_lanes::<i64, _>(simd, a, b, rounding),
+    )
+}
+
 /// Splits 16 elements of 32 bits into those at even and odd positions.
 #[inline(always)]
 fn deinterleave_32(simd: Avx2, lo: __m256i, hi: __m256i) -> (__m256i, __m256i) {
@@ -763,7 +815,7 @@ integers! {
     u16[16]: _mm256_add_epi16, _mm256_max_epu16 or _mm256_max_epi16, _mm256_min_epu16, deinterleave_16, mul_16, div_lanes::<u16, _>;
     i32[8]: _mm256_add_epi32, _mm256_max_epi32, _mm256_min_epi32, deinterleave_32, mul_32, div_32;
     u32[8]: _mm256_add_epi32, _mm256_max_epu32, _mm256_min_epu32, deinterleave_32, mul_32, div_lanes::<u32, _>;
-    i64[4]: _mm256_add_epi64, max_i64, min_i64, deinterleave_64, mul_lanes::<i64, _>, div_lanes::<i64, _>;
+    i64[4]: _mm256_add_epi64, max_i64, min_i64, deinterleave_64, mul_lanes::<i64, _>, div_64;
 }
 
 impl Memory<f16> for Avx2 {
