@@ -4,7 +4,7 @@
 //! [`Kernel::pool`](crate::Kernel::pool).
 
 use crate::number::{Element, Number};
-use crate::simd::{Memory, load, load_first, store, store_first};
+use crate::simd::{Isa, Memory, load, load_first, store, store_first};
 use crate::{Geometry, Requantization, Rounding};
 use half::{bf16, f16};
 
@@ -14,7 +14,7 @@ pub(crate) trait Activated: Element {
     fn nearest_to(bound: f64) -> Self;
 
     /// Requantises some; floating-point numbers are not quantised.
-    fn requantize(some: &mut [Self], scaling: &Scaling);
+    fn requantize<S: Isa>(simd: S, some: &mut [Self], scaling: &Scaling);
 }
 
 macro_rules! floats {
@@ -26,15 +26,38 @@ macro_rules! floats {
             }
 
             #[inline(always)]
-            fn requantize(_: &mut [Self], _: &Scaling) {}
+            fn requantize<S: Isa>(_: S, _: &mut [Self], _: &Scaling) {}
         }
     )* };
 }
 
 floats!(f32: |x| x as f32, f64: |x| x, f16: f16::from_f64, bf16: bf16::from_f64);
 
+/// Bytes that are requantised together.
+const AT_A_TIME: usize = 32;
+
+/// Requantises some bytes, and returns those that are left.
+macro_rules! requantize_short {
+    ($simd:expr, $some:expr, $scaling:expr, $short:ident) => {{
+        let short = if $scaling.is_short { $some.len() } else { 0 };
+        let (some, rest) = $some.split_at_mut(short / AT_A_TIME * AT_A_TIME);
+        for some in some.as_chunks_mut::<AT_A_TIME>().0 {
+            let zero_point = $scaling.zero_points[0] as $short;
+            let mut distances = [0; AT_A_TIME];
+            for (distance, &q) in distances.iter_mut().zip(&*some) {
+                *distance = $short::from(q) - zero_point;
+            }
+            let results = $scaling.requantize($simd, distances, [1; AT_A_TIME]);
+            for (q, result) in some.iter_mut().zip(results) {
+                *q = result.clamp(Self::MIN.into(), Self::MAX.into()) as Self;
+            }
+        }
+        rest
+    }};
+}
+
 macro_rules! integers {
-    ($($integer:ident $(in $wide:ident)?),*) => { $(
+    ($($integer:ident $(in $wide:ident)? $(as $short:ident)?),*) => { $(
         impl Activated for $integer {
             #[inline(always)]
             fn nearest_to(bound: f64) -> Self {
@@ -42,7 +65,8 @@ macro_rules! integers {
             }
 
             #[inline(always)]
-            fn requantize(_some: &mut [Self], _scaling: &Scaling) {
+            fn requantize<S: Isa>(_simd: S, _some: &mut [Self], _scaling: &Scaling) {
+                $(let _some = requantize_short!(_simd, _some, _scaling, $short);)?
                 $(for q in _some {
                     let distance = f64::from(*q) - _scaling.zero_points[0];
                     let scaled = $wide::from(_scaling.scaled(distance, 1.0));
@@ -53,7 +77,7 @@ macro_rules! integers {
     )* };
 }
 
-integers!(i8 in i32, u8 in i32, i16 in i32, u16 in i32, i32 in i32, u32, i64);
+integers!(i8 in i32 as i16, u8 in i32 as i16, i16 in i32, u16 in i32, i32 in i32, u32, i64);
 
 /// What sums of distances from the zero point are in.
 pub(crate) trait Requantized: Number {
@@ -86,6 +110,7 @@ pub(crate) struct Scaling {
     zero_points: [f64; 2],
     rounding: Rounding,
     alike: bool,
+    is_short: bool,
     /// The sign bit, where numbers are rounded by their magnitude; no bit where they are not.
     sign: u64,
     /// What makes of the nearest integer, halves to even, that of another rounding: one more if the rest is at
@@ -117,6 +142,7 @@ impl Scaling {
             zero_points: requantization.zero_points().map(f64::from),
             rounding,
             alike: requantization.is_identity(),
+            is_short: Self::is_short(geometry),
             sign,
             more,
             less,
@@ -145,6 +171,60 @@ impl Scaling {
         (integer + ROUNDS).to_bits() as i32
     }
 
+    /// Whether [`requantize`](Self::requantize) takes these zero points and this rounding: integers are as close to
+    /// what truncating makes another one of as can be, and often.
+    pub(crate) fn is_short(geometry: &Geometry) -> bool {
+        let short = |point: i32| (-128..=255).contains(&point);
+        geometry.requantization().is_some_and(|by| by.zero_points().into_iter().all(short))
+            && geometry.rounding() != Rounding::Truncate
+    }
+
+    /// The same of some sums, each over its own divisor, if the results are to be of 8 bits: one that is far outside
+    /// of those may be another one that is.
+    ///
+    /// In `f32`, a result is off by less than 2⁻¹¹, as far as it matters: ratio, factor and product by 2⁻²⁴ of 1279
+    /// each, and the sum by 2⁻²⁴ of 1024. So it rounds to the same integer unless it is as close to a half. Then all
+    /// are computed as they are defined.
+    #[inline(always)]
+    pub(crate) fn requantize<S: Isa, A: Copy + AsRef<[i16]> + AsMut<[i16]>>(
+        &self,
+        simd: S,
+        sums: A,
+        divisors: A,
+    ) -> A {
+        const FAR: f32 = 1024.0;
+        const ROUNDS: f32 = (3 << 22) as f32;
+        const CLEAR: f32 = 0.5 - 1.0 / 2048.0;
+        let [ratio, zero_point] = [self.ratio as f32, self.zero_points[1] as f32];
+        let mut results = sums;
+        // Negative as long as all are clear.
+        let mut clear = -1;
+        for (result, &divisor) in results.as_mut().iter_mut().zip(divisors.as_ref()) {
+            let number = f32::from(*result) * (ratio / f32::from(divisor)) + zero_point;
+            let number = if number > FAR { FAR } else { number };
+            let number = if number < -FAR { -FAR } else { number };
+            let shifted = number + ROUNDS;
+            // Of what is no number, the bits are great.
+            let rest = (number - (shifted - ROUNDS)).abs().to_bits();
+            clear &= rest.wrapping_sub(CLEAR.to_bits()).cast_signed();
+            *result = shifted.to_bits() as i16;
+        }
+        if clear < 0 {
+            return results;
+        }
+        results = sums;
+        simd.vectorize(
+            #[inline(always)]
+            || {
+                for (sum, &divisor) in results.as_mut().iter_mut().zip(divisors.as_ref()) {
+                    let result = self.scaled(f64::from(*sum), f64::from(divisor));
+                    *sum = result.clamp(i16::MIN.into(), i16::MAX.into()) as i16;
+                }
+            },
+        );
+        results
+    }
+
     /// The same where the quantisations are alike.
     fn exact(&self, distance: i64, divisor: i64) -> i64 {
         let [sign, divisor] = [i128::from(divisor.signum()), i128::from(divisor.unsigned_abs())];
@@ -168,7 +248,7 @@ pub(crate) fn activate<T: Activated, S: Memory<T>>(geometry: &Geometry, output: 
         let scaling = Scaling::of(geometry);
         simd.vectorize(
             #[inline(always)]
-            || T::requantize(output, &scaling),
+            || T::requantize(simd, output, &scaling),
         );
     }
     clamp::<T, S>(geometry, output);

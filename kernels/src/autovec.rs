@@ -98,8 +98,8 @@ pub(crate) fn mean_of_integers<T: Pod>(
     mean(geometry, rows, input, output);
 }
 
-/// See [`Kernels::quantized_mean`](crate::Kernels::quantized_mean). Rounding takes longer than to merge the
-/// few elements that windows have, and the compiler does well by these loops: they serve all backends.
+/// See [`Kernels::quantized_mean`](crate::Kernels::quantized_mean). These serve all backends, but for small windows of
+/// bytes.
 pub(crate) fn quantized_mean<T: Quantized>(
     geometry: &Geometry,
     rows: Range<usize>,

@@ -1,10 +1,11 @@
 //! One table of kernels per instruction set, and the choice among them.
 
-use crate::activate::{Activated, activate, clamp};
+use crate::activate::{Activated, Scaling, activate, clamp};
 use crate::feature::{self, Feature};
 use crate::floor::floor;
 use crate::number::{
-    Byte, Element, FEW_SUMMED, Half, Ordered, Quantized, Small, Summed, SummedLong, SummedShort,
+    Byte, Element, FEW_SUMMED, Half, MOST_DISTANCES, Ordered, Quantized, Small, Summed, SummedLong,
+    SummedShort,
 };
 use crate::power::norm_p;
 use crate::reduction::{
@@ -12,7 +13,7 @@ use crate::reduction::{
     Reduction, RootOfSquares, Smallest,
 };
 use crate::simd::{Lanes, Memory, portable::Portable, scalar::Scalar};
-use crate::walk::{Walk, plain, plainest, pool};
+use crate::walk::{Walk, plain, plainest, pool, requantized};
 use crate::{Divisor, Geometry, autovec, reference};
 use bytemuck::{Pod, TransparentWrapper};
 use core::fmt;
@@ -260,8 +261,14 @@ impl Backend {
                 f64: Kernels { max: max_of_floats::<f64, S, S>(), ..of_floats::<_, S>() },
                 f16: Kernels { max: max_in_order::<f16, S>(), ..of_floats::<_, S>() },
                 bf16: Kernels { max: max_in_order::<bf16, S>(), ..of_floats::<_, S>() },
-                i8: of_quantized::<_, S>(fast::<Most<Largest>, _, S>(), mean_of_bytes::<i8, S>()),
-                u8: of_quantized::<_, S>(fast::<Most<Largest>, _, S>(), mean_of_bytes::<u8, S>()),
+                i8: Kernels {
+                    quantized_mean: Some(quantized_mean_of_bytes::<i8, S>()),
+                    ..of_quantized::<_, S>(fast::<Most<Largest>, _, S>(), mean_of_bytes::<i8, S>())
+                },
+                u8: Kernels {
+                    quantized_mean: Some(quantized_mean_of_bytes::<u8, S>()),
+                    ..of_quantized::<_, S>(fast::<Most<Largest>, _, S>(), mean_of_bytes::<u8, S>())
+                },
                 i16: of_quantized::<_, S>(i16, short::<i16, S>()),
                 u16: of_quantized::<_, S>(u16, short::<u16, S>()),
                 i32: of_quantized::<_, S>(i32, long::<i32, S>()),
@@ -521,6 +528,44 @@ where
     Kernels {
         quantized_mean: Some(loops(autovec::quantized_mean::<T>, clamp::<T, S>)),
         ..of_integers::<T, S>(max, Some(mean))
+    }
+}
+
+/// Means of bytes that stand for real numbers: in vectors if an `i16` holds sums and divisors.
+const fn quantized_mean_of_bytes<T, S>() -> Kernel<T>
+where
+    T: Byte + Activated + Quantized,
+    S: Memory<T> + Memory<SummedShort<T>>,
+    SummedShort<T>: Element<Acc = i16>,
+{
+    if !S::BY_HAND {
+        return loops(autovec::quantized_mean::<T>, clamp::<T, S>);
+    }
+    Kernel {
+        run: |geometry, rows, input, output| {
+            if walk_of_quantized::<T, S>(geometry) == Walk::Each {
+                return autovec::quantized_mean(geometry, rows, input, output);
+            }
+            let (input, output) =
+                (SummedShort::wrap_slice(input), SummedShort::wrap_slice_mut(output));
+            requantized::<T, S>(geometry, rows, input, output);
+        },
+        activate: clamp::<T, S>,
+        walk: Some(walk_of_quantized::<T, S>),
+        lanes: <S as Lanes<i16>>::N,
+    }
+}
+
+/// The walk over quantised bytes; [`Each`](Walk::Each) where there are only plain loops.
+fn walk_of_quantized<T: Byte, S: Memory<SummedShort<T>>>(geometry: &Geometry) -> Walk
+where
+    SummedShort<T>: Element<Acc = i16>,
+{
+    let (taps, divisor) = taps_and_divisor(geometry);
+    if taps <= MOST_DISTANCES && divisor <= i16::MAX as u64 && Scaling::is_short(geometry) {
+        Walk::of_requantized::<T, S>(geometry)
+    } else {
+        Walk::Each
     }
 }
 

@@ -439,6 +439,9 @@ impl Byte for u8 {}
 /// less than 2¹⁴.
 pub(crate) const FEW_SUMMED: u64 = 63;
 
+/// So many distances of bytes from a zero point, which is of their range or of that with a sign, are summed in an `i16`.
+pub(crate) const MOST_DISTANCES: u64 = 85;
+
 /// An integer whose windows are summed in an `i16`: of [`FEW_SUMMED`] taps at most, which are not more than
 /// the divisor unless that is 1.
 #[derive(Clone, Copy, TransparentWrapper)]

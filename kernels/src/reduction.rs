@@ -261,6 +261,25 @@ impl<A: Number, E: Extreme<A>> Reduction<A> for Most<E> {
     }
 }
 
+/// The largest of bits: see [`Memory::GUESSES`](crate::simd::Memory::GUESSES).
+pub(crate) struct MostBits;
+
+impl<A: Number> Reduction<A> for MostBits {
+    const IDENTITY: A = A::ZERO;
+    const ORDERED: bool = false;
+    type Exact = Self;
+
+    #[inline(always)]
+    fn merge<S: Lanes<A>>(simd: S, a: S::Vector, b: S::Vector) -> S::Vector {
+        simd.max_signed(a, b)
+    }
+
+    #[inline(always)]
+    fn finish<S: Lanes<A>>(_: S, merged: S::Vector, _: Divide<S::Vector>) -> S::Vector {
+        merged
+    }
+}
+
 /// The largest or smallest element, if all are numbers.
 ///
 /// A NaN that is the second operand of a merge survives it, and one that is the first is lost.
@@ -401,6 +420,30 @@ impl<A: Number> Reduction<A> for MeanOfNumbers {
     #[inline(always)]
     fn missed<S: Lanes<A>>(simd: S, seen: S::Seen) -> bool {
         simd.has_seen(seen)
+    }
+}
+
+/// The same, of vectors whose division requantises: always by dividing.
+pub(crate) struct RequantizedMean;
+
+impl<A: Number> Reduction<A> for RequantizedMean {
+    const IDENTITY: A = A::ZERO;
+    const ORDERED: bool = A::ROUNDS;
+    const DIVIDES: bool = true;
+    type Exact = Self;
+
+    #[inline(always)]
+    fn merge<S: Lanes<A>>(simd: S, a: S::Vector, b: S::Vector) -> S::Vector {
+        simd.add(a, b)
+    }
+
+    #[inline(always)]
+    fn finish<S: Lanes<A>>(simd: S, merged: S::Vector, divide: Divide<S::Vector>) -> S::Vector {
+        match divide {
+            Divide::By(divisor, rounding) => simd.div(merged, divisor, rounding),
+            // By 1, which is the only reciprocal of integers.
+            _ => simd.div(merged, simd.splat(A::nearest(1)), Rounding::HalfEven),
+        }
     }
 }
 

@@ -9,18 +9,24 @@
 
 use crate::lines::{self, Columns, RowWalk, Run, keep_first, merge_columns, reduce};
 use crate::number::{Element, Number};
-use crate::reduction::{Divide, Reduction, finish_all};
+use crate::reduction::{Divide, MostBits, Reduction, finish_all};
 use crate::simd::{
     Memory, WIDEST, load, load_between, load_lanes, load_of_two, store, store_first,
 };
 use crate::walk::FastWalk;
 use crate::{Axis, Divisor, Geometry};
 use core::array::from_fn;
+use core::cell::Cell;
 use core::ops::Range;
 
 /// So few rows that asking before each whether there is room for a vector takes no longer than asking
 /// at once.
 const FEW: usize = 8;
+
+/// How far wrong guesses may outnumber right ones, if each counts for [`WRONG`] of those, before there are no more:
+/// of numbers of either sign, one window of nine in five hundred is negative, which is one row in eight.
+const DOUBTS: usize = 12;
+const WRONG: usize = 3;
 
 /// Whether this walk takes these windows.
 pub(crate) fn fits([depth, height, width]: &[Axis; 3]) -> bool {
@@ -129,25 +135,49 @@ impl<T: Element, const K: usize, const STRIDE: usize> RowWalk<T> for Row<'_, T, 
         let (mut shift, mut at) = (0usize, run.at);
         let mut rows = 0..run.rows;
         let mut seen = simd.unseen();
-        // Rows of one vector each, with nothing around them that takes as long as they do.
-        if const { K == 2 } && last == 0 && !absent {
+        // Rows of one vector each, or of short elements, with nothing around them that takes as long as they do.
+        let several = const { size_of::<T>() < 4 && !R::DIVIDES };
+        if const { asks_at_once::<T, K>() } && first == 0 && !absent && (several || last == 0) {
             rows.start = roomy;
+            let mut doubts = 0;
             for _ in 0..roomy {
-                let linear = lines.merge::<R, S, STRIDE>(
-                    simd,
-                    &mut seen,
-                    #[inline(always)]
-                    |line, i| {
-                        let at = line.wrapping_add(shift).wrapping_add(i * S::N);
-                        // SAFETY: columns of a line and what comes after it, which was seen to be inside.
-                        unsafe { load(simd, self.input, at) }
-                    },
-                );
-                let columns = split::<T, S, STRIDE>(simd, linear);
-                let merged = self.across::<R, S>(simd, [identity; STRIDE], columns, &mut seen);
-                let v = R::finish(simd, merged, divide_last);
-                // SAFETY: the output goes on for a vector, as was seen.
-                unsafe { store(simd, v, output, at) }
+                // Where guesses are wrong, the next ones will be.
+                if const { S::GUESSES && K == 3 && STRIDE == 2 } && doubts < DOUBTS {
+                    if self.guess::<S>(simd, lines, shift, output, at..at + last) {
+                        doubts = doubts.max(1) - 1;
+                        shift = shift.wrapping_add(run.advance);
+                        at += run.step;
+                        continue;
+                    }
+                    doubts += WRONG;
+                }
+                let mut before = [identity; STRIDE];
+                let mut x = 0;
+                loop {
+                    let loaded = lines.merge::<R, S, STRIDE>(
+                        simd,
+                        &mut seen,
+                        #[inline(always)]
+                        |line, i| {
+                            let at = line.wrapping_add(shift).wrapping_add(x * STRIDE);
+                            // SAFETY: columns of a line and what comes after it, which was seen to be inside.
+                            unsafe { self.load::<S>(simd, at, i) }
+                        },
+                    );
+                    let columns = match const { apart::<T, S, STRIDE>() } {
+                        true => loaded,
+                        false => split::<T, S, STRIDE>(simd, loaded),
+                    };
+                    let merged = self.across::<R, S>(simd, before, columns, &mut seen);
+                    before = columns;
+                    let v = R::finish(simd, merged, divide_last);
+                    // SAFETY: the output goes on for a vector after the last one, as was seen.
+                    unsafe { store(simd, v, output, at + x) }
+                    if !several || x == last {
+                        break;
+                    }
+                    x += S::N;
+                }
                 shift = shift.wrapping_add(run.advance);
                 at += run.step;
             }
@@ -285,6 +315,51 @@ impl<T: Element, const K: usize, const STRIDE: usize> Row<'_, T, K, STRIDE> {
         }
         // SAFETY: as the caller promises.
         unsafe { load(simd, self.input, at.wrapping_add(i * S::N)) }
+    }
+
+    /// Reduces the windows of a row as if the largest bits were those of the largest elements, and says whether
+    /// they are for sure. Its vectors start from the start to the end of `at`; there is no column before.
+    #[inline(always)]
+    fn guess<S: Memory<T>>(
+        &self,
+        simd: S,
+        lines: &impl Columns<T>,
+        shift: usize,
+        output: &mut [T],
+        at: Range<usize>,
+    ) -> bool {
+        let nothing = simd.splat(T::Acc::ZERO);
+        let all = Cell::new(nothing);
+        let mut results = nothing;
+        let mut before = [simd.splat(T::Acc::nearest(i16::MIN.into())); STRIDE];
+        let mut x = 0;
+        loop {
+            let linear = lines.merge::<MostBits, S, STRIDE>(
+                simd,
+                &mut simd.unseen(),
+                #[inline(always)]
+                |line, i| {
+                    let from = line.wrapping_add(shift).wrapping_add(x * STRIDE + i * S::N);
+                    debug_assert!(from + S::N <= self.input.len(), "a load out of bounds");
+                    // SAFETY: columns of a line and what comes after it, which the caller saw to be inside.
+                    let bits = unsafe { simd.load_bits(self.input.as_ptr().wrapping_add(from)) };
+                    all.set(simd.max(all.get(), bits));
+                    bits
+                },
+            );
+            let columns = split::<T, S, STRIDE>(simd, linear);
+            let v = self.across::<MostBits, S>(simd, before, columns, &mut simd.unseen());
+            before = columns;
+            results = simd.max(results, v);
+            debug_assert!(at.start + x + S::N <= output.len(), "a store out of bounds");
+            // SAFETY: the output goes on for a vector after the last one, as the caller saw.
+            unsafe { simd.store_bits(v, output.as_mut_ptr().wrapping_add(at.start + x)) }
+            if at.start + x == at.end {
+                break;
+            }
+            x += S::N;
+        }
+        simd.is_sure(all.get(), results)
     }
 
     /// Merges the columns of a vector of windows, and looks at what that may lose. A column that

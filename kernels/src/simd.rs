@@ -12,6 +12,7 @@ pub(crate) mod avx512;
 #[cfg(all(target_arch = "aarch64", target_endian = "little"))]
 pub(crate) mod neon;
 pub(crate) mod portable;
+pub(crate) mod quantizing;
 pub(crate) mod scalar;
 
 pub(crate) use crate::feature::Feature;
@@ -160,6 +161,12 @@ pub(crate) trait Lanes<A: Number>: Isa {
 
     /// Returns `a` where it is greater than `b`, else `b`; so `b` where either is NaN.
     fn max(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
+
+    /// Returns the larger of each pair of lanes, of unsigned integers as if they had a sign.
+    #[inline(always)]
+    fn max_signed(self, a: Self::Vector, b: Self::Vector) -> Self::Vector {
+        self.max(a, b)
+    }
 
     /// Returns `a` where it is less than `b`, else `b`; so `b` where either is NaN.
     fn min(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
@@ -364,6 +371,39 @@ pub(crate) trait Memory<T: Element>: Lanes<T::Acc> {
         unsafe { self.store(first, dst) }
         // SAFETY: as the caller promises.
         unsafe { self.store(second, dst.wrapping_add(Self::N)) }
+    }
+
+    /// Whether the bits of elements have an order of their own, which is right for the largest if that is not
+    /// negative, and takes much less than to convert them.
+    const GUESSES: bool = false;
+
+    /// Loads the bits of `N` elements.
+    ///
+    /// # Safety
+    ///
+    /// `src` is valid for reading them.
+    #[inline(always)]
+    unsafe fn load_bits(self, src: *const T) -> Self::Vector {
+        // SAFETY: as the caller promises.
+        unsafe { self.load(src) }
+    }
+
+    /// Stores the bits of `N` elements.
+    ///
+    /// # Safety
+    ///
+    /// `dst` is valid for writing them.
+    #[inline(always)]
+    unsafe fn store_bits(self, bits: Self::Vector, dst: *mut T) {
+        // SAFETY: as the caller promises.
+        unsafe { self.store(bits, dst) }
+    }
+
+    /// Whether the largest bits are the largest elements' for sure, given the largest of all and of all results,
+    /// without sign.
+    #[inline(always)]
+    fn is_sure(self, _all: Self::Vector, _results: Self::Vector) -> bool {
+        false
     }
 
     /// Loads the first `n` elements, fewer than `N`, and touches no other; the other lanes hold

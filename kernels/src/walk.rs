@@ -1,15 +1,16 @@
 //! Which walk takes which windows.
 
 use crate::across::{self, Across};
+use crate::activate::Scaling;
 use crate::down::{WIDE, down};
 use crate::each::each;
 use crate::global::{self, Global};
-use crate::number::Element;
+use crate::number::{Byte, Element, SummedShort};
 use crate::pixels::{self, Pixels};
-use crate::reduction::Reduction;
+use crate::reduction::{Reduction, RequantizedMean};
 use crate::rows::{self, Rows};
 use crate::shared::{self, Shared};
-use crate::simd::{Memory, TURNED, scalar::Scalar};
+use crate::simd::{Memory, TURNED, quantizing::Quantizing, scalar::Scalar};
 use crate::strips::{self, Strips};
 use crate::turned::{self, Turned};
 use crate::whole::{self, Whole};
@@ -174,6 +175,17 @@ impl Walk {
         }
     }
 
+    /// The walk that [`requantized`] takes; [`Each`](Self::Each) if it takes none.
+    pub(crate) fn of_requantized<T: Byte, S: Memory<SummedShort<T>>>(geometry: &Geometry) -> Self
+    where
+        SummedShort<T>: Element<Acc = i16>,
+    {
+        match Self::of_general::<SummedShort<T>, S>(geometry) {
+            walk @ (Self::Down | Self::Whole | Self::Across) => walk,
+            _ => Self::Each,
+        }
+    }
+
     /// The walk that would take a geometry if it were not special.
     fn general(geometry: &Geometry) -> Self {
         let taps = geometry.axes().iter().map(|axis| axis.kernel).product::<usize>();
@@ -297,6 +309,34 @@ pub(crate) fn plain<R: Reduction<T::Acc>, T: Element, S: Memory<T>>(
     }
     if let Some(simd) = enter::<T, S>(geometry, &rows, input, output) {
         general::<R, T, S>(simd, geometry, rows, input, output);
+    }
+}
+
+/// Means of bytes that stand for real numbers, by the walks that [`of_requantized`](Walk::of_requantized) names.
+pub(crate) fn requantized<T: Byte, S: Memory<SummedShort<T>>>(
+    geometry: &Geometry,
+    rows: Range<usize>,
+    input: &[SummedShort<T>],
+    output: &mut [SummedShort<T>],
+) where
+    SummedShort<T>: Element<Acc = i16>,
+{
+    let Some(token) = enter::<SummedShort<T>, S>(geometry, &rows, input, output) else { return };
+    let scaling = &Scaling::of(geometry);
+    let simd = Quantizing { simd: token, scaling };
+    match Walk::of_requantized::<T, S>(geometry) {
+        Walk::Down => token.vectorize(
+            #[inline(always)]
+            || down::<RequantizedMean, _, _, 4>(simd, geometry, rows, input, output),
+        ),
+        Walk::Whole => token.vectorize(
+            #[inline(always)]
+            || Whole::reduce::<RequantizedMean, _, _>(simd, geometry, rows, input, output),
+        ),
+        _ => token.vectorize(
+            #[inline(always)]
+            || Across::reduce::<RequantizedMean, _, _>(simd, geometry, rows, input, output),
+        ),
     }
 }
 

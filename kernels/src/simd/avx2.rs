@@ -7,7 +7,7 @@ use crate::Rounding;
 use crate::backend::AllLanes;
 use crate::number::{Element, Half, Ordered, Summed, SummedLong, SummedShort};
 use bytemuck::{Pod, must_cast};
-use core::arch::x86_64::*;
+use core::arch::{asm, x86_64::*};
 use core::ops::Range;
 use half::{bf16, f16};
 
@@ -484,7 +484,28 @@ fn deinterleave_64<V: Pod>(_: Avx2, lo: V, hi: V) -> (V, V) {
 #[target_feature(enable = "avx2")]
 #[inline]
 fn halves(lo: __m256i, hi: __m256i) -> (__m256i, __m256i) {
-    let (even, odd) = (_mm256_unpacklo_epi64(lo, hi), _mm256_unpackhi_epi64(lo, hi));
+    let (even, odd): (__m256i, __m256i);
+    // Of two shuffles and two of the intrinsics the compiler would make four shuffles and two blends.
+    // SAFETY: the instruction is one of AVX2, and does nothing else.
+    unsafe {
+        asm!(
+            "vpunpcklqdq {}, {}, {}",
+            lateout(ymm_reg) even,
+            in(ymm_reg) lo,
+            in(ymm_reg) hi,
+            options(pure, nomem, nostack, preserves_flags)
+        );
+    }
+    // SAFETY: the same.
+    unsafe {
+        asm!(
+            "vpunpckhqdq {}, {}, {}",
+            lateout(ymm_reg) odd,
+            in(ymm_reg) lo,
+            in(ymm_reg) hi,
+            options(pure, nomem, nostack, preserves_flags)
+        );
+    }
     (_mm256_permute4x64_epi64::<0xd8>(even), _mm256_permute4x64_epi64::<0xd8>(odd))
 }
 
@@ -642,6 +663,58 @@ fn div_32(_: Avx2, a: __m256i, b: __m256i, rounding: Rounding) -> __m256i {
     unsafe { both(a, b, rounding) }
 }
 
+/// Quotients of 64 bits, in the same way if all are of numbers of 51 bits: products of a quotient and its divisor
+/// are exact in `f64`.
+#[inline(always)]
+fn div_64(simd: Avx2, a: __m256i, b: __m256i, rounding: Rounding) -> __m256i {
+    /// The numbers as `f64`, and whether that is what they are.
+    #[target_feature(enable = "avx2")]
+    #[inline]
+    fn number(v: __m256i) -> (__m256d, __m256i) {
+        // 3 · 2⁵¹, of whose bits those of a number of 51 bits and a sign are the last ones.
+        let magic = _mm256_set1_pd(6_755_399_441_055_744.0);
+        let shifted = _mm256_add_epi64(v, _mm256_castpd_si256(magic));
+        let number = _mm256_sub_pd(_mm256_castsi256_pd(shifted), magic);
+        // Bits that are beyond: the sign is all of them, or none.
+        let half = _mm256_set1_epi64x(1 << 50);
+        (number, _mm256_srli_epi64::<51>(_mm256_add_epi64(v, half)))
+    }
+    #[target_feature(enable = "avx2")]
+    #[inline]
+    fn integer(number: __m256d) -> __m256i {
+        let magic = _mm256_set1_pd(6_755_399_441_055_744.0);
+        let shifted = _mm256_castpd_si256(_mm256_add_pd(number, magic));
+        _mm256_sub_epi64(shifted, _mm256_castpd_si256(magic))
+    }
+    #[target_feature(enable = "avx2")]
+    #[inline]
+    fn div(a: __m256i, b: __m256i, rounding: Rounding) -> Option<__m256i> {
+        const TRUNCATED: i32 = _MM_FROUND_TO_ZERO | _MM_FROUND_NO_EXC;
+        let ((a, beyond), (b, also_beyond)) = (number(a), number(b));
+        let beyond = _mm256_or_si256(beyond, also_beyond);
+        if _mm256_testz_si256(beyond, beyond) == 0 {
+            return None;
+        }
+        let quotient = _mm256_div_pd(a, b);
+        let half = _mm256_set1_pd(0.5);
+        Some(integer(match rounding {
+            Rounding::HalfAwayFromZero => {
+                let sign = _mm256_and_pd(quotient, _mm256_set1_pd(-0.0));
+                _mm256_round_pd::<TRUNCATED>(_mm256_add_pd(quotient, _mm256_or_pd(half, sign)))
+            }
+            Rounding::HalfEven => quotient,
+            Rounding::HalfUp => _mm256_floor_pd(_mm256_add_pd(quotient, half)),
+            Rounding::Truncate => _mm256_round_pd::<TRUNCATED>(quotient),
+        }))
+    }
+    // SAFETY: the token proves that the CPU has AVX2.
+    let quotients = unsafe { div(a, b, rounding) };
+    quotients.unwrap_or_else(
+        #[inline(always)]
+        || div_lanes::<i64, _>(simd, a, b, rounding),
+    )
+}
+
 /// Splits 16 elements of 32 bits into those at even and odd positions.
 #[inline(always)]
 fn deinterleave_32(simd: Avx2, lo: __m256i, hi: __m256i) -> (__m256i, __m256i) {
@@ -684,14 +757,14 @@ fn keep_bytes(_: Avx2, v: __m256i, bytes: Range<usize>, rest: __m256i) -> __m256
 }
 
 macro_rules! integers {
-    ($($integer:ident[$n:literal]: $add:ident, $max:ident, $min:ident, $deinterleave:ident, $mul:path, $div:path $(, $parts:ident, $div_parts:ident, $mul_fraction:ident)?);* $(;)?) => { $(
+    ($($integer:ident[$n:literal]: $add:ident, $max:ident $(or $max_signed:ident)?, $min:ident, $deinterleave:ident, $mul:path, $div:path $(, $parts:ident, $div_parts:ident, $mul_fraction:ident)?);* $(;)?) => { $(
         impl Lanes<$integer> for Avx2 {
             type Vector = __m256i;
             type Array = [$integer; $n];
             type Seen = ();
 
             no_nan!($integer, __m256i);
-            intrinsics!(__m256i: add = $add, max = $max, min = $min);
+            intrinsics!(__m256i: add = $add, max = $max, min = $min $(, max_signed = $max_signed)?);
 
             #[inline(always)]
             fn mul(self, a: __m256i, b: __m256i) -> __m256i {
@@ -757,10 +830,10 @@ integers! {
     i8[32]: _mm256_add_epi8, _mm256_max_epi8, _mm256_min_epi8, deinterleave_8, mul_lanes::<i8, _>, div_lanes::<i8, _>;
     u8[32]: _mm256_add_epi8, _mm256_max_epu8, _mm256_min_epu8, deinterleave_8, mul_lanes::<u8, _>, div_lanes::<u8, _>;
     i16[16]: _mm256_add_epi16, _mm256_max_epi16, _mm256_min_epi16, deinterleave_16, mul_16, div_16, parts_16, div_parts_16, _mm256_mulhrs_epi16;
-    u16[16]: _mm256_add_epi16, _mm256_max_epu16, _mm256_min_epu16, deinterleave_16, mul_16, div_lanes::<u16, _>;
+    u16[16]: _mm256_add_epi16, _mm256_max_epu16 or _mm256_max_epi16, _mm256_min_epu16, deinterleave_16, mul_16, div_lanes::<u16, _>;
     i32[8]: _mm256_add_epi32, _mm256_max_epi32, _mm256_min_epi32, deinterleave_32, mul_32, div_32;
     u32[8]: _mm256_add_epi32, _mm256_max_epu32, _mm256_min_epu32, deinterleave_32, mul_32, div_lanes::<u32, _>;
-    i64[4]: _mm256_add_epi64, max_i64, min_i64, deinterleave_64, mul_lanes::<i64, _>, div_lanes::<i64, _>;
+    i64[4]: _mm256_add_epi64, max_i64, min_i64, deinterleave_64, mul_lanes::<i64, _>, div_64;
 }
 
 impl Memory<f16> for Avx2 {
@@ -896,6 +969,36 @@ where
         let bits = unsafe { bits(v, T::INFINITY, T::NAN) };
         // SAFETY: as the caller promises.
         unsafe { dst.cast::<__m256i>().write_unaligned(bits) }
+    }
+
+    const GUESSES: bool = true;
+
+    #[inline(always)]
+    unsafe fn load_bits(self, src: *const Ordered<T>) -> __m256i {
+        // SAFETY: as the caller promises.
+        unsafe { src.cast::<__m256i>().read_unaligned() }
+    }
+
+    #[inline(always)]
+    unsafe fn store_bits(self, bits: __m256i, dst: *mut Ordered<T>) {
+        // SAFETY: as the caller promises.
+        unsafe { dst.cast::<__m256i>().write_unaligned(bits) }
+    }
+
+    #[inline(always)]
+    fn is_sure(self, all: __m256i, results: __m256i) -> bool {
+        #[target_feature(enable = "avx2")]
+        #[inline]
+        fn is_sure(all: __m256i, results: __m256i, infinity: u16) -> bool {
+            // Of negative NaNs the positive result tells nothing, of positive ones the result is one.
+            let most = _mm256_set1_epi16((infinity | 0x8000).cast_signed());
+            let numbers = _mm256_cmpeq_epi16(_mm256_min_epu16(all, most), all);
+            let most = _mm256_set1_epi16(infinity.cast_signed());
+            let positive = _mm256_cmpeq_epi16(_mm256_min_epu16(results, most), results);
+            _mm256_movemask_epi8(_mm256_and_si256(numbers, positive)) == -1
+        }
+        // SAFETY: the token proves that the CPU has AVX2.
+        unsafe { is_sure(all, results, T::INFINITY) }
     }
 }
 

@@ -575,6 +575,44 @@ fn div_32(_: Avx512, a: __m512i, b: __m512i, rounding: Rounding) -> __m512i {
     must_cast([low, high])
 }
 
+/// Quotients of 64 bits, where all numbers have 51 bits, as `Avx2` has them.
+#[inline(always)]
+fn div_64(simd: Avx512, a: __m512i, b: __m512i, rounding: Rounding) -> __m512i {
+    #[target_feature(enable = "avx512f,avx512dq")]
+    #[inline]
+    fn beyond(v: __m512i) -> __m512i {
+        _mm512_srli_epi64::<51>(_mm512_add_epi64(v, _mm512_set1_epi64(1 << 50)))
+    }
+    #[target_feature(enable = "avx512f,avx512dq")]
+    #[inline]
+    fn div(a: __m512i, b: __m512i, rounding: Rounding) -> Option<__m512i> {
+        let any = _mm512_or_si512(beyond(a), beyond(b));
+        if _mm512_test_epi64_mask(any, any) != 0 {
+            return None;
+        }
+        let quotient = _mm512_div_pd(_mm512_cvtepi64_pd(a), _mm512_cvtepi64_pd(b));
+        let half = _mm512_set1_pd(0.5);
+        Some(match rounding {
+            Rounding::HalfAwayFromZero => {
+                let sign = _mm512_and_pd(quotient, _mm512_set1_pd(-0.0));
+                _mm512_cvttpd_epi64(_mm512_add_pd(quotient, _mm512_or_pd(half, sign)))
+            }
+            Rounding::HalfEven => _mm512_cvtpd_epi64(quotient),
+            Rounding::HalfUp => {
+                let sum = _mm512_add_pd(quotient, half);
+                _mm512_cvttpd_epi64(_mm512_roundscale_pd::<{ _MM_FROUND_TO_NEG_INF }>(sum))
+            }
+            Rounding::Truncate => _mm512_cvttpd_epi64(quotient),
+        })
+    }
+    // SAFETY: the token proves that the CPU has AVX-512.
+    let quotients = unsafe { div(a, b, rounding) };
+    quotients.unwrap_or_else(
+        #[inline(always)]
+        || div_lanes::<i64, _>(simd, a, b, rounding),
+    )
+}
+
 macro_rules! integers {
     ($($integer:ident[$n:literal]: $add:ident, $max:ident, $min:ident, $deinterleave:ident, $mul:path, $div:path, $mask:ident, $blend:ident, $load:ident, $store:ident $(, $parts:ident, $div_parts:ident, $mul_fraction:ident)?);* $(;)?) => { $(
         impl Lanes<$integer> for Avx512 {
@@ -681,7 +719,7 @@ integers! {
     u16[32]: _mm512_add_epi16, _mm512_max_epu16, _mm512_min_epu16, deinterleave_16, mul_16, div_lanes::<u16, _>, __mmask32, _mm512_mask_blend_epi16, _mm512_mask_loadu_epi16, _mm512_mask_storeu_epi16;
     i32[16]: _mm512_add_epi32, _mm512_max_epi32, _mm512_min_epi32, deinterleave_32, mul_32, div_32, __mmask16, _mm512_mask_blend_epi32, _mm512_mask_loadu_epi32, _mm512_mask_storeu_epi32;
     u32[16]: _mm512_add_epi32, _mm512_max_epu32, _mm512_min_epu32, deinterleave_32, mul_32, div_lanes::<u32, _>, __mmask16, _mm512_mask_blend_epi32, _mm512_mask_loadu_epi32, _mm512_mask_storeu_epi32;
-    i64[8]: _mm512_add_epi64, _mm512_max_epi64, _mm512_min_epi64, deinterleave_64, mul_lanes::<i64, _>, div_lanes::<i64, _>, __mmask8, _mm512_mask_blend_epi64, _mm512_mask_loadu_epi64, _mm512_mask_storeu_epi64;
+    i64[8]: _mm512_add_epi64, _mm512_max_epi64, _mm512_min_epi64, deinterleave_64, mul_lanes::<i64, _>, div_64, __mmask8, _mm512_mask_blend_epi64, _mm512_mask_loadu_epi64, _mm512_mask_storeu_epi64;
 }
 
 impl Memory<f16> for Avx512 {
