@@ -21,7 +21,7 @@ use core::ops::Range;
 
 /// So few rows that asking before each whether there is room for a vector takes no longer than asking
 /// at once.
-const FEW: usize = 8;
+const FEW: usize = 2;
 
 /// How far wrong guesses may outnumber right ones, if each counts for [`WRONG`] of those, before there are no more:
 /// of numbers of either sign, one window of nine in five hundred is negative, which is one row in eight.
@@ -121,7 +121,7 @@ impl<T: Element, const K: usize, const STRIDE: usize> RowWalk<T> for Row<'_, T, 
         let spills = last + S::N - width.output <= run.after;
         // Of few rows, asking each takes no longer.
         let mut roomy = 0;
-        for rows in [run.rows.saturating_sub(self.spare), run.rows] {
+        for rows in [run.rows.saturating_sub(self.spare), run.rows - 1, run.rows] {
             if rows <= FEW || !spills {
                 continue;
             }

@@ -11,7 +11,7 @@ use crate::lines::{Columns, Run, Runs};
 use crate::number::{Element, Number};
 use crate::order::merges_after;
 use crate::reduction::{Divide, Reduction};
-use crate::simd::{Memory, WIDEST, load, load_between, load_lanes, store_first};
+use crate::simd::{Memory, WIDEST, load_between, load_lanes, store_first};
 use crate::walk::FastWalk;
 use crate::{Axis, Geometry};
 use core::ops::Range;
@@ -142,10 +142,9 @@ impl<T: Element, V: Copy> Group<'_, T, V> {
                     simd,
                     #[inline(always)]
                     |i| {
-                        let mut inputs = [self.input; B];
-                        for (b, input) in inputs.iter_mut().enumerate() {
-                            let at = self.starts[i + b].wrapping_add(first);
-                            *input = self.input.get(at..).unwrap_or_default();
+                        let mut sources = [self.input.as_ptr(); B];
+                        for (b, source) in sources.iter_mut().enumerate() {
+                            *source = source.wrapping_add(self.starts[i + b].wrapping_add(first));
                         }
                         let mut merged = lines.merge::<R, S, B>(
                             simd,
@@ -153,7 +152,7 @@ impl<T: Element, V: Copy> Group<'_, T, V> {
                             #[inline(always)]
                             |line, b| {
                                 // SAFETY: the last vector of the last window is inside the input.
-                                unsafe { load(simd, inputs[b], line) }
+                                unsafe { simd.load(sources[b].wrapping_add(line)) }
                             },
                         );
                         if lanes.end < S::N {
@@ -257,7 +256,8 @@ fn piece_of<R: Reduction<T::Acc>, T: Element, S: Memory<T>, const AT_A_TIME: usi
     mut merge: impl FnMut(usize) -> [S::Vector; AT_A_TIME],
 ) -> S::Vector {
     let mut quads = [simd.splat(R::IDENTITY); WIDEST / 4];
-    for (i, quad) in quads.iter_mut().enumerate().take(S::N / 4) {
+    let mut last = quads[0];
+    for i in 0..S::N / 4 {
         let mut windows = [simd.splat(R::IDENTITY); 4];
         for j in (0..4).step_by(AT_A_TIME) {
             for (window, v) in windows[j..].iter_mut().zip(merge(4 * i + j)) {
@@ -265,7 +265,16 @@ fn piece_of<R: Reduction<T::Acc>, T: Element, S: Memory<T>, const AT_A_TIME: usi
             }
         }
         let [a, b, c, d] = simd.quads(windows);
-        *quad = R::merge(simd, R::merge(simd, a, b), R::merge(simd, c, d));
+        let quad = R::merge(simd, R::merge(simd, a, b), R::merge(simd, c, d));
+        // Of two, none has to be in memory.
+        if const { S::N == 8 } {
+            if i == 1 {
+                return beside::<R, T, S>(simd, last, quad);
+            }
+            last = quad;
+        } else {
+            quads[i] = quad;
+        }
     }
     let mut len = S::N / 4;
     while len > 1 {
