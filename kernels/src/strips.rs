@@ -1,4 +1,4 @@
-//! Three by three windows, one apart, over single elements, as many as there are elements.
+//! Three by three windows, one apart, over single elements, as many as there are elements; dilated or not.
 //!
 //! A plane is walked in strips, a vector wide, from top to bottom, and what the next window shares
 //! is carried down in registers. Three overlapping loads of a line cost less than shifting lanes.
@@ -6,6 +6,8 @@
 //! Maxima merge a line across at once. The centre of a window is merged last: it is what no merge
 //! can lose, and every element is a centre. Sums have their order, down before across, and carry two
 //! lines of the left and of the right columns, which have the central ones among them.
+//!
+//! Of dilated windows, every so many lines are a plane of its own.
 
 use crate::Rounding;
 use crate::number::{Element, Number};
@@ -19,25 +21,36 @@ use core::ops::Range;
 /// of the first-level cache.
 const MAX_WIDTH: usize = 48;
 
+/// The most lanes that a dilated window may reach to its sides.
+const DILATION: usize = 4;
+
+/// The narrowest planes under dilated windows, but for the dilation: no window at an edge is in a strip that is not
+/// at that edge.
+const MIN_WIDTH: usize = 16;
+
 /// Whether this walk takes these windows.
 pub(crate) fn fits(axes: &[Axis; 3]) -> bool {
     let [depth, height, width] = axes;
+    let dilation = width.dilation;
     let same = |axis: &Axis| {
-        (axis.kernel, axis.stride, axis.dilation, axis.pad_begin) == (3, 1, 1, 1)
+        (axis.kernel, axis.stride, axis.dilation, axis.pad_begin) == (3, 1, dilation, dilation)
             && axis.output == axis.input
     };
+    let dilated =
+        dilation <= DILATION && height.input >= 2 * dilation && width.input >= MIN_WIDTH + dilation;
     depth.kernel == 1
         && depth.pad_begin == 0
         && depth.output.saturating_sub(1) * depth.stride < depth.input
         && same(height)
         && same(width)
         && width.input <= MAX_WIDTH
+        && (dilation == 1 || dilated)
 }
 
 /// Three by three windows, one apart.
-pub(crate) struct Strips;
+pub(crate) struct Strips<const DILATED: bool>;
 
-impl FastWalk for Strips {
+impl<const DILATED: bool> FastWalk for Strips<DILATED> {
     #[inline(always)]
     fn reduce<R: Reduction<T::Acc>, T: Element, S: Memory<T>>(
         simd: S,
@@ -58,12 +71,15 @@ impl FastWalk for Strips {
         while row < rows.end {
             let (plane, z, y) = geometry.position(row);
             let count = (height.output - y).min(rows.end - row);
-            let lines = Lines {
+            let plane = geometry.plane_start(plane) + depth.start(z) * slice;
+            let dilation = if DILATED { width.dilation } else { 1 };
+            let lines = Lines::<T, DILATED> {
                 input,
-                slice: geometry.plane_start(plane) + depth.start(z) * slice,
+                slice: plane,
                 height: height.input,
                 width: width.input,
-                stride: line,
+                stride: line * dilation,
+                dilation,
                 by,
                 rounding: geometry.rounding(),
                 lines: [top, T::Acc::nearest(3), bottom],
@@ -71,13 +87,24 @@ impl FastWalk for Strips {
             };
             let output = &mut output[(row - rows.start) * width.output..][..count * width.output];
             // Where there is something before and after a plane, no load needs a mask.
-            let end = lines.slice + (height.input - 1) * line + width.input;
-            let amid = lines.slice > 0 && end + S::N <= input.len();
-            seen = if amid {
-                lines.reduce::<R, S, true>(simd, y..y + count, output, seen)
-            } else {
-                lines.reduce::<R, S, false>(simd, y..y + count, output, seen)
-            };
+            let end = plane + (height.input - 1) * line + width.input;
+            let amid = plane >= dilation && end + S::N <= input.len();
+            for first in y..y + count.min(dilation) {
+                // Which plane of those of every so many lines, and which of its rows.
+                let (i, start) = (first % dilation, first / dilation);
+                let lines = Lines {
+                    slice: plane + i * line,
+                    height: (height.input - i).div_ceil(dilation),
+                    ..lines
+                };
+                let rows = start..start + (y + count - first).div_ceil(dilation);
+                let output = &mut output[(first - y) * width.output..];
+                seen = if amid {
+                    lines.reduce::<R, S, true>(simd, rows, output, seen)
+                } else {
+                    lines.reduce::<R, S, false>(simd, rows, output, seen)
+                };
+            }
             row += count;
         }
         seen
@@ -85,7 +112,8 @@ impl FastWalk for Strips {
 }
 
 /// The lines of a plane.
-struct Lines<'a, T: Element> {
+#[derive(Clone, Copy)]
+struct Lines<'a, T: Element, const DILATED: bool> {
     input: &'a [T],
     /// Where the plane starts.
     slice: usize,
@@ -93,6 +121,8 @@ struct Lines<'a, T: Element> {
     width: usize,
     /// From a line to the next.
     stride: usize,
+    /// Columns from a tap to the next.
+    dilation: usize,
     by: Divisor,
     rounding: Rounding,
     /// Counted lines of the windows of the first row, of those between, and of the last.
@@ -101,7 +131,7 @@ struct Lines<'a, T: Element> {
     columns: [T::Acc; 3],
 }
 
-impl<T: Element> Lines<'_, T> {
+impl<T: Element, const DILATED: bool> Lines<'_, T, DILATED> {
     /// Reduces output rows `rows`; `AMID` says that there is something before and after the plane.
     #[inline(always)]
     fn reduce<R: Reduction<T::Acc>, S: Memory<T>, const AMID: bool>(
@@ -116,13 +146,21 @@ impl<T: Element> Lines<'_, T> {
         }
         seen = self.strip::<R, S, AMID, true, false>(simd, 0, rows.clone(), output, seen);
         let mut x = S::N;
-        while x + S::N < self.width {
+        let last = self.width - S::N;
+        while x < last {
+            // No window of these reaches over the edge.
+            x = if DILATED { x.min(last - self.dilation) } else { x };
             seen = self.strip::<R, S, true, false, false>(simd, x, rows.clone(), output, seen);
             x += S::N;
         }
         // The last strip is flush with the right edge.
-        let x = self.width - S::N;
-        self.strip::<R, S, AMID, false, true>(simd, x, rows, output, seen)
+        self.strip::<R, S, AMID, false, true>(simd, last, rows, output, seen)
+    }
+
+    /// Columns from a tap to the next, as the compiler best knows it.
+    #[inline(always)]
+    fn dilation(&self) -> usize {
+        if DILATED { self.dilation } else { 1 }
     }
 
     /// Reduces the windows from `x` on, as many as fit a vector; `LEFT` and `RIGHT` say which edges
@@ -142,11 +180,11 @@ impl<T: Element> Lines<'_, T> {
         output: &mut [T],
         mut seen: S::Seen,
     ) -> S::Seen {
-        let n = S::N.min(self.width - x);
+        let (n, dilation) = (S::N.min(self.width - x), self.dilation());
         let [left, inner, right] = self.columns;
         let [left, inner, right] = [simd.splat(left), simd.splat(inner), simd.splat(right)];
-        let columns = if LEFT { simd.keep(inner, 1..S::N, left) } else { inner };
-        let columns = if RIGHT { simd.keep(columns, 0..n - 1, right) } else { columns };
+        let columns = if LEFT { simd.keep(inner, dilation..S::N, left) } else { inner };
+        let columns = if RIGHT { simd.keep(columns, 0..n - dilation, right) } else { columns };
         let [first, inner, last] = self.lines;
 
         let (start, end) = (rows.start, rows.end);
@@ -208,7 +246,7 @@ impl<T: Element> Lines<'_, T> {
             } else {
                 [simd.splat(R::IDENTITY); 3]
             };
-            let merged = strip.carried.merge::<R, T, S>(simd, below);
+            let merged = strip.carried.merge::<R, T, S, DILATED>(simd, below);
             seen = R::look(simd, seen, merged, merged);
             let v = R::finish(simd, merged, divide);
             // What a strip that is the only one writes too much is the next row, which comes after
@@ -216,7 +254,7 @@ impl<T: Element> Lines<'_, T> {
             let room = if LEFT && RIGHT && strip.to + S::N > output.len() { strip.n } else { S::N };
             // SAFETY: the row has `n` elements from there on, and the output has `room`.
             unsafe { store_first(simd, v, output, strip.to, room) }
-            strip.to += self.width;
+            strip.to += self.width * self.dilation();
             strip.below += self.stride;
         }
         seen
@@ -256,12 +294,15 @@ impl<T: Element> Lines<'_, T> {
             }
         };
         let centre = lanes(at, LEFT && RIGHT, 0..n);
+        let dilation = self.dilation();
+        let (before, after) =
+            (if LEFT { dilation } else { 0 }, n - if RIGHT { dilation } else { 0 });
         // With the last column of the line among the left ones, which the central ones are made from.
-        let left = lanes(at.wrapping_sub(1), LEFT, usize::from(LEFT)..S::N.min(n + 1));
-        let right = lanes(at + 1, RIGHT, 0..n - usize::from(RIGHT));
+        let left = lanes(at.wrapping_sub(dilation), LEFT, before..S::N.min(n + dilation));
+        let right = lanes(at + dilation, RIGHT, 0..after);
         // No column is before or after the line.
-        let left = if LEFT { simd.keep(left, 1..S::N, identity) } else { left };
-        let right = if RIGHT { simd.keep(right, 0..n - 1, identity) } else { right };
+        let left = if LEFT { simd.keep(left, before..S::N, identity) } else { left };
+        let right = if RIGHT { simd.keep(right, 0..after, identity) } else { right };
         [R::lift(simd, left), R::lift(simd, centre), R::lift(simd, right)]
     }
 }
@@ -298,7 +339,7 @@ impl<V: Copy> Carried<V> {
 
     /// Merges the windows that end with the line below.
     #[inline(always)]
-    fn merge<R: Reduction<T::Acc>, T: Element, S: Memory<T, Vector = V>>(
+    fn merge<R: Reduction<T::Acc>, T: Element, S: Memory<T, Vector = V>, const DILATED: bool>(
         &mut self,
         simd: S,
         below: [V; 3],
@@ -308,7 +349,8 @@ impl<V: Copy> Carried<V> {
                 |j: usize| R::merge(simd, R::merge(simd, self.above[j], self.here[j]), below[j]);
             let (left, right) = (column(0), column(2));
             // The central columns are those of the windows to the left and to the right.
-            R::merge(simd, R::merge(simd, left, simd.between(left, right)), right)
+            let centre = if DILATED { column(1) } else { simd.between(left, right) };
+            R::merge(simd, R::merge(simd, left, centre), right)
         } else {
             let below_across = across::<R, T, S>(simd, below);
             let sides = R::merge(simd, self.above_across, below_across);

@@ -1,7 +1,7 @@
 //! Which walk takes which windows.
 
 use crate::across::{self, Across};
-use crate::down::{WIDE, down};
+use crate::down::{self, Down, WIDE, down};
 use crate::each::each;
 use crate::global::{self, Global};
 use crate::number::Element;
@@ -70,6 +70,8 @@ impl Walk {
             Self::general(geometry)
         } else if turned::suits(geometry) && !rows::fits(geometry.axes()) && taps <= EXACT {
             Self::Turned
+        } else if !rows::fits(geometry.axes()) && down::fits_line(geometry.axes()) {
+            Self::Down
         } else if shared::fits(geometry) && taps <= EXACT {
             Self::Shared
         } else if !geometry.is_single() && pixels::fits(geometry.axes()) {
@@ -92,8 +94,9 @@ impl Walk {
             any if T::ALL_WALKS => any,
             Self::Rows if matches!((kernel, stride), (2, 2) | (3, 1 | 2)) => Self::Rows,
             Self::Pixels if kernel == 3 => Self::Pixels,
-            Self::Strips => Self::Strips,
-            Self::Rows | Self::Pixels | Self::Shared => Self::general(geometry),
+            Self::Strips if geometry.axes()[2].dilation == 1 => Self::Strips,
+            Self::Rows | Self::Strips | Self::Pixels | Self::Shared => Self::general(geometry),
+            Self::Down if geometry.is_single() => Self::general(geometry),
             Self::Down if takes_apart::<T>() && pixels::fits_apart(geometry.axes()) => Self::Pixels,
             general => general,
         }
@@ -160,6 +163,7 @@ impl Walk {
     /// The walk that [`general`] takes.
     fn of_general<T: Element, S: Memory<T>>(geometry: &Geometry) -> Self {
         match Self::general(geometry) {
+            Self::Across if T::ALL_WALKS && down::fits_line(geometry.axes()) => Self::Down,
             Self::Global | Self::Turned if !takes_turned::<T, S>() => {
                 if !geometry.is_single() {
                     Self::Down
@@ -252,8 +256,11 @@ pub(crate) fn pool<R: Reduction<T::Acc>, T: Element, S: Memory<T>>(
         (Walk::Rows, 2, _) => return job.run::<R, Rows<2, 2>>(output),
         (Walk::Rows, 3, 1) => return job.run::<R, Rows<3, 1>>(output),
         (Walk::Rows, 3, 2) => return job.run::<R, Rows<3, 2>>(output),
-        (Walk::Strips, _, _) => return job.run::<R, Strips>(output),
+        (Walk::Strips, _, _) if width.dilation == 1 => {
+            return job.run::<R, Strips<false>>(output);
+        }
         _ if const { !T::ALL_WALKS } => {}
+        (Walk::Strips, _, _) => return job.run::<R, Strips<true>>(output),
         // The same code as that of the general ones.
         (Walk::Across | Walk::Whole | Walk::Global | Walk::Turned, _, _) if const { !R::LOSES } => {
         }
@@ -265,6 +272,7 @@ pub(crate) fn pool<R: Reduction<T::Acc>, T: Element, S: Memory<T>>(
         (Walk::Whole, _, _) => return job.run::<R, Whole>(output),
         (Walk::Global, _, _) => return job.run::<R, Global>(output),
         (Walk::Turned, _, _) => return job.run::<R, Turned>(output),
+        (Walk::Down, _, _) if const { R::LOSES } => return job.run::<R, Down>(output),
         (Walk::Down | Walk::Each, _, _) => {}
     }
     general::<R::Exact, T, S>(simd, geometry, rows, input, output);
@@ -302,7 +310,9 @@ pub(crate) fn plainest<R: Reduction<T::Acc>, T: Element, S: Memory<T>>(
     if const { S::N == 1 } || Walk::of_plainest::<T, S>(geometry) == Walk::Down {
         simd.vectorize(
             #[inline(always)]
-            || down::<R, T, S, 1>(simd, geometry, rows, input, output),
+            || {
+                down::<R, T, S, 1>(simd, geometry, rows, input, output);
+            },
         );
     } else {
         simd.vectorize(
@@ -394,7 +404,9 @@ fn general<R: Reduction<T::Acc>, T: Element, S: Memory<T>>(
     match Walk::of_general::<T, S>(geometry) {
         Walk::Down => simd.vectorize(
             #[inline(always)]
-            || down::<R, T, S, WIDE>(simd, geometry, rows, input, output),
+            || {
+                down::<R, T, S, WIDE>(simd, geometry, rows, input, output);
+            },
         ),
         Walk::Across => {
             simd.vectorize(
