@@ -6,6 +6,7 @@ use crate::each::each;
 use crate::global::{self, Global};
 use crate::number::Element;
 use crate::pixels::{self, Pixels};
+use crate::planes::{self, Planes};
 use crate::reduction::Reduction;
 use crate::rows::{self, Rows};
 use crate::shared::{self, Shared};
@@ -43,6 +44,8 @@ pub enum Walk {
     Across,
     /// Large windows that overlap, from subtrees that they share.
     Shared,
+    /// The same on small planes, one in each lane.
+    Planes,
     /// Windows far apart over single elements, several at a time.
     Whole,
     /// A single window over all of a plane.
@@ -66,12 +69,24 @@ impl Walk {
     /// What [`of`](Self::of) is, found anew.
     pub(crate) fn suited_to(geometry: &Geometry) -> Self {
         let taps = geometry.axes().iter().map(|axis| axis.kernel).product::<usize>();
-        if geometry.axes().iter().any(|axis| axis.spread) || global::fits(geometry) {
-            Self::general(geometry)
+        if global::fits(geometry) {
+            Self::Global
+        } else if geometry.axes().iter().any(|axis| axis.spread) {
+            match planes::fits(geometry) {
+                true => Self::Planes,
+                false => Self::general(geometry),
+            }
         } else if turned::suits(geometry) && !rows::fits(geometry.axes()) && taps <= EXACT {
             Self::Turned
         } else if !rows::fits(geometry.axes()) && down::fits_line(geometry.axes()) {
             Self::Down
+        } else if planes::fits(geometry)
+            && match geometry.is_single() {
+                true => !strips::fits(geometry.axes()) && !rows::fits(geometry.axes()),
+                false => !pixels::fits(geometry.axes()) && taps > 16,
+            }
+        {
+            Self::Planes
         } else if shared::fits(geometry) && taps <= EXACT {
             Self::Shared
         } else if !geometry.is_single() && pixels::fits(geometry.axes()) {
@@ -95,7 +110,9 @@ impl Walk {
             Self::Rows if matches!((kernel, stride), (2, 2) | (3, 1 | 2)) => Self::Rows,
             Self::Pixels if kernel == 3 => Self::Pixels,
             Self::Strips if geometry.axes()[2].dilation == 1 => Self::Strips,
-            Self::Rows | Self::Strips | Self::Pixels | Self::Shared => Self::general(geometry),
+            Self::Rows | Self::Strips | Self::Pixels | Self::Shared | Self::Planes => {
+                Self::general(geometry)
+            }
             Self::Down if geometry.is_single() => Self::general(geometry),
             Self::Down if takes_apart::<T>() && pixels::fits_apart(geometry.axes()) => Self::Pixels,
             general => general,
@@ -113,6 +130,9 @@ impl Walk {
             Self::Rows => "few columns a window: a vector of windows is made in registers",
             Self::Across => "windows one or two apart: columns merged first, then across them",
             Self::Shared => "large windows that overlap: what they share is merged once",
+            Self::Planes => {
+                "overlapping windows on small planes: one plane in each lane of a vector"
+            }
             Self::Whole => "windows far apart, or one in a row: several of them at a time",
             Self::Global => "a window is all of a plane, which is read as it lies in memory",
             Self::Turned => {
@@ -209,6 +229,9 @@ pub(crate) trait FastWalk {
     /// Whether this walk does again what it missed, and not a general one.
     const EXACT: bool = false;
 
+    /// Whether rows are lanes, of which none is to be empty.
+    const ROWS_ARE_LANES: bool = false;
+
     /// Reduces the windows of output rows `rows`, and says what was seen that may have been missed.
     fn reduce<R: Reduction<T::Acc>, T: Element, S: Memory<T>>(
         simd: S,
@@ -269,6 +292,7 @@ pub(crate) fn pool<R: Reduction<T::Acc>, T: Element, S: Memory<T>>(
         (Walk::Rows, _, _) => return job.run::<R, Rows<3, 3>>(output),
         (Walk::Across, _, _) => return job.run::<R, Across>(output),
         (Walk::Shared, _, _) => return job.run::<R, Shared>(output),
+        (Walk::Planes, _, _) => return job.run::<R, Planes>(output),
         (Walk::Whole, _, _) => return job.run::<R, Whole>(output),
         (Walk::Global, _, _) => return job.run::<R, Global>(output),
         (Walk::Turned, _, _) => return job.run::<R, Turned>(output),
@@ -349,6 +373,7 @@ where
                 planes => planes * plane,
             }
         };
+        let part = if const { W::ROWS_ARE_LANES } { part.next_multiple_of(S::N) } else { part };
         let mut row = rows.start;
         for output in output.chunks_mut(part * row_len) {
             let end = rows.end.min(row + part);
