@@ -123,7 +123,7 @@ impl Found {
 impl<'a> Merges<'a> {
     /// Nothing yet, of rows of so many pixels.
     #[inline(always)]
-    fn new(list: &'a mut [Merge; MERGES], axis: &Axis, pixels: usize, pixel: usize) -> Self {
+    fn new(list: &'a mut [Merge], axis: &Axis, pixels: usize, pixel: usize) -> Self {
         Self { list, len: 0, axis: *axis, pixel, row: pixels * pixel, rows: axis.input }
     }
 
@@ -360,8 +360,8 @@ impl FastWalk for Planes {
         let wide = const { S::N < TURNED } && !single && inner >= 2 * S::N;
         let pixel = if wide { 2 * S::N } else { S::N };
         // Down into a plane that is turned, so that neighbours are again a row; then across.
-        let mut lists = [[Merge::default(); MERGES]; 2];
-        let [first, second] = &mut lists;
+        let mut lists = [Merge::default(); 2 * MERGES];
+        let (first, second) = lists.split_at_mut(MERGES);
         let mut down = Merges::new(first, height, width.input, pixel);
         let mut across = Merges::new(second, width, height.output, pixel);
         down.fill(R::ORDERED);

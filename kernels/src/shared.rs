@@ -48,8 +48,8 @@ const DEEPEST: usize = 32;
 /// Lines of a window of several slices that are worth it, of single elements.
 const DEEP: usize = 24;
 
-/// Sizes of subtrees: the buffers hold no larger ones.
-const LEVELS: usize = SCRATCH.ilog2() as usize + 1;
+/// Sizes of subtrees: of windows that are longer, there is no room for as many lines or columns.
+const LEVELS: usize = NEAR.ilog2() as usize;
 
 /// Elements after the last one of a buffer that may be read.
 const SLACK: usize = 2 * WIDEST;
