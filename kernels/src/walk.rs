@@ -163,10 +163,10 @@ impl Walk {
 
     /// The walk that [`plain`] takes.
     pub(crate) fn of_plain<T: Element, S: Memory<T>>(geometry: &Geometry) -> Self {
-        if S::BY_HAND {
-            Self::of_general::<T, S>(geometry)
-        } else {
-            Self::of_plainest::<T, S>(geometry)
+        match Self::of(geometry) {
+            _ if !S::BY_HAND => Self::of_plainest::<T, S>(geometry),
+            large @ (Self::Shared | Self::Planes) if T::ALL_WALKS => large,
+            _ => Self::of_general::<T, S>(geometry),
         }
     }
 
@@ -302,8 +302,8 @@ pub(crate) fn pool<R: Reduction<T::Acc>, T: Element, S: Memory<T>>(
     general::<R::Exact, T, S>(simd, geometry, rows, input, output);
 }
 
-/// Reduces the windows of output rows `rows` by the walks that are for all geometries: for types and
-/// reductions that are not worth the code of the fast ones.
+/// Reduces the windows of output rows `rows` by the walks that are for all geometries, and those for large windows:
+/// for types and reductions that are not worth the code of the fast ones.
 pub(crate) fn plain<R: Reduction<T::Acc>, T: Element, S: Memory<T>>(
     geometry: &Geometry,
     rows: Range<usize>,
@@ -315,8 +315,22 @@ pub(crate) fn plain<R: Reduction<T::Acc>, T: Element, S: Memory<T>>(
     if const { !S::BY_HAND } {
         return plainest::<R, T, S>(geometry, rows, input, output);
     }
-    if let Some(simd) = enter::<T, S>(geometry, &rows, input, output) {
-        general::<R, T, S>(simd, geometry, rows, input, output);
+    let Some(simd) = enter::<T, S>(geometry, &rows, input, output) else { return };
+    // Of large windows, others merge each tap.
+    match Walk::of(geometry) {
+        Walk::Shared if const { T::ALL_WALKS } => {
+            simd.vectorize(
+                #[inline(always)]
+                || Shared::reduce::<R, T, S>(simd, geometry, rows, input, output),
+            );
+        }
+        Walk::Planes if const { T::ALL_WALKS } => {
+            simd.vectorize(
+                #[inline(always)]
+                || Planes::reduce::<R, T, S>(simd, geometry, rows, input, output),
+            );
+        }
+        _ => general::<R, T, S>(simd, geometry, rows, input, output),
     }
 }
 
