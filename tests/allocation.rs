@@ -80,7 +80,7 @@ fn expect_none<const D: usize>(
 
 #[test]
 fn no_walk_allocates() {
-    use Walk::{Across, Down, Each, Global, Pixels, Rows, Shared, Strips, Turned, Whole};
+    use Walk::*;
     expect_none([3, 5], 2, Shape::new(2, 3, [17, 40]), [Across, Down]);
     expect_none([2, 4], 2, Shape::new(2, 1, [16, 33]), [Across, Across]);
     expect_none([3, 2, 2], 1, Shape::new(1, 5, [4, 5, 37]), [Across, Pixels]);
@@ -90,9 +90,10 @@ fn no_walk_allocates() {
     expect_none([3, 3], 1, Shape::new(2, 3, [17, 40]), [Strips, Pixels]);
     // More taps than a list has, and more than a buffer.
     expect_none([100], 1, Shape::new(1, 2, [700]), [Shared, Shared]);
-    expect_none([100], 2, Shape::new(1, 2, [700]), [Across, Shared]);
+    expect_none([100], 2, Shape::new(1, 2, [700]), [Shared, Shared]);
     expect_none([5000], 1, Shape::new(1, 2, [5005]), [Each, Down]);
     expect_none([9, 9], 1, Shape::new(2, 3, [17, 40]), [Shared, Shared]);
+    expect_none([9, 9], 1, Shape::new(2, 17, [17, 30]), [Planes, Planes]);
     expect_none([5, 7], 3, Shape::new(2, 3, [17, 40]), [Turned, Down]);
     expect_none([5, 9], 3, Shape::new(2, 3, [17, 40]), [Shared, Down]);
     expect_none([5, 9], 9, Shape::new(2, 3, [17, 40]), [Whole, Down]);

@@ -52,6 +52,31 @@ fn kernels_of_any_size() {
     }
 }
 
+#[test]
+fn strips_of_few_channels() {
+    for (i, pool) in poolings([5, 255]).into_iter().chain(poolings([90, 90])).enumerate() {
+        for (stride, channels) in [(1, 17), (2, 16), (3, 33)] {
+            let shape = Shape::new(1, channels, if i < 3 { [6, 300] } else { [91, 110] });
+            check(pool.stride([1, stride]), Layout::ChannelsLast, shape, i as u64);
+        }
+    }
+}
+
+#[test]
+fn small_planes() {
+    for k in [2, 3, 4, 5, 7, 9, 13, 16, 23, 31, 32] {
+        for kernel in [[k, k], [k, 3], [2, k]] {
+            for (i, pool) in poolings(kernel).into_iter().enumerate() {
+                for (layout, channels) in LAYOUTS.into_iter().zip([9, 33]) {
+                    let shape = Shape::new(1, channels, [k.max(7), 13 + i]);
+                    let half = Padding::Explicit { begin: [k / 2; 2], end: [k / 2, (k - 1) / 2] };
+                    check(pool.pad(half), layout, shape, (k + i) as u64);
+                }
+            }
+        }
+    }
+}
+
 /// What is cut by the number of channels must not be divided by it.
 #[test]
 fn tensors_of_nothing() {

@@ -100,7 +100,8 @@ impl<T> Kernel<T> {
         }
         geometry.assert_fits(&rows, input, output);
         let row_len = geometry.row_len();
-        let most = if geometry.walk() == Walk::Shared { LARGE_PART } else { PART };
+        let large = matches!(geometry.walk(), Walk::Shared | Walk::Planes);
+        let most = if large { LARGE_PART } else { PART };
         let plane = geometry.rows() / geometry.planes();
         let part = match most / (plane * row_len) {
             0 => most.div_ceil(row_len),

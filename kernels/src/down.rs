@@ -2,12 +2,13 @@
 //!
 //! A run is the channels of a pixel (channels last), or all of a row where windows are one apart.
 
-use crate::Geometry;
 use crate::fold::fold;
 use crate::number::Element;
 use crate::order::{LISTED, Step, Steps, Taps};
 use crate::reduction::{Divide, Reduction};
 use crate::simd::{Memory, load_first, load_of_two, store_first, store_twos};
+use crate::walk::FastWalk;
+use crate::{Axis, Geometry};
 use core::ops::Range;
 
 /// Vectors that are reduced at a time where there are fewer than [`WIDE`].
@@ -17,6 +18,32 @@ const HALF: usize = 4;
 /// the caches than is fetched, where taps are a page or more apart.
 pub(crate) const WIDE: usize = 8;
 
+/// Taps of a line of single elements at most.
+const TAPS: usize = 8;
+
+/// Runs of neighbours, by reductions that may miss something.
+pub(crate) struct Down;
+
+impl FastWalk for Down {
+    #[inline(always)]
+    fn reduce<R: Reduction<T::Acc>, T: Element, S: Memory<T>>(
+        simd: S,
+        geometry: &Geometry,
+        rows: Range<usize>,
+        input: &[T],
+        output: &mut [T],
+    ) -> S::Seen {
+        down::<R, T, S, WIDE>(simd, geometry, rows, input, output)
+    }
+}
+
+/// Whether single elements are such runs: under few taps of a line, since each is loaded for each window.
+pub(crate) fn fits_line([depth, height, width]: &[Axis; 3]) -> bool {
+    (depth.kernel, height.kernel, width.stride) == (1, 1, 1)
+        && width.kernel <= TAPS
+        && !width.spread
+}
+
 /// Reduces the windows of output rows `rows`, `B` vectors at a time.
 #[inline(always)]
 pub(crate) fn down<R: Reduction<T::Acc>, T: Element, S: Memory<T>, const B: usize>(
@@ -25,7 +52,8 @@ pub(crate) fn down<R: Reduction<T::Acc>, T: Element, S: Memory<T>, const B: usiz
     rows: Range<usize>,
     input: &[T],
     output: &mut [T],
-) {
+) -> S::Seen {
+    let mut seen = simd.unseen();
     let [depth, height, width] = *geometry.axes();
     let (inner, pixel) = (geometry.inner(), geometry.strides().width);
     let strides = geometry.tap_strides();
@@ -58,10 +86,12 @@ pub(crate) fn down<R: Reduction<T::Acc>, T: Element, S: Memory<T>, const B: usiz
                 divide: Divide::by::<T::Acc, S>(simd, divisor, geometry.rounding()),
             };
             let mut list = [Step::default(); LISTED];
-            windows.reduce::<R, T, S, B>(simd, &mut Steps::new(taps, &mut list), input, output);
+            let mut taps = Steps::new(taps, &mut list);
+            seen = windows.reduce::<R, T, S, B>(simd, &mut taps, input, output, seen);
             x += count;
         }
     }
+    seen
 }
 
 /// Neighbouring windows with the same taps, in runs that are as far apart.
@@ -89,23 +119,24 @@ impl<V: Copy> Windows<V> {
         taps: &mut Steps<'_>,
         input: &[T],
         output: &mut [T],
-    ) {
+        mut seen: S::Seen,
+    ) -> S::Seen {
         let (mut from, mut to, len) = (self.origin, self.to, self.len);
         for _ in 0..self.runs {
             let mut i = 0;
             while const { B > 1 } && i + B * S::N <= len {
                 let at = (from.wrapping_add(i), to + i, S::N);
-                self.reduce_vectors::<R, T, S, B>(simd, taps, input, output, at);
+                self.reduce_vectors::<R, T, S, B>(simd, taps, input, output, at, &mut seen);
                 i += B * S::N;
             }
             while const { B > HALF } && i + HALF * S::N <= len {
                 let at = (from.wrapping_add(i), to + i, S::N);
-                self.reduce_vectors::<R, T, S, HALF>(simd, taps, input, output, at);
+                self.reduce_vectors::<R, T, S, HALF>(simd, taps, input, output, at, &mut seen);
                 i += HALF * S::N;
             }
             while const { B > 1 } && i + S::N <= len {
                 let at = (from.wrapping_add(i), to + i, S::N);
-                self.reduce_vectors::<R, T, S, 1>(simd, taps, input, output, at);
+                self.reduce_vectors::<R, T, S, 1>(simd, taps, input, output, at, &mut seen);
                 i += S::N;
             }
             while i < len {
@@ -117,12 +148,13 @@ impl<V: Copy> Windows<V> {
                 let end = from.wrapping_add(self.reach).wrapping_add(S::N);
                 let room = end <= input.len() && to + S::N <= output.len();
                 let at = (from, to, if room { S::N } else { len.min(S::N) });
-                self.reduce_vectors::<R, T, S, 1>(simd, taps, input, output, at);
+                self.reduce_vectors::<R, T, S, 1>(simd, taps, input, output, at, &mut seen);
                 i += S::N;
             }
             from = from.wrapping_add(self.stride);
             to += len;
         }
+        seen
     }
 
     /// Reduces `B` vectors, given where they start in the input and in the output, and how many
@@ -140,17 +172,30 @@ impl<V: Copy> Windows<V> {
         input: &[T],
         output: &mut [T],
         (from, to, n): (usize, usize, usize),
+        seen: &mut S::Seen,
     ) {
         let apart = const { S::APART && B.is_multiple_of(2) };
-        let merged = fold::<R, T::Acc, S, B>(simd, taps.again(), |offset, b| {
-            if apart {
-                // SAFETY: `Taps` are inside the input, and so are `B` vectors.
-                return unsafe { load_of_two(simd, input, from.wrapping_add(offset), b) };
-            }
-            let at = from.wrapping_add(offset).wrapping_add(b * S::N);
-            // SAFETY: `Taps` are inside the input, which has the length the geometry says.
-            unsafe { load_first(simd, input, at, n) }
-        });
+        let mut before = simd.splat(R::IDENTITY);
+        let merged = fold::<R, T::Acc, S, B>(
+            simd,
+            taps.again(),
+            #[inline(always)]
+            |offset, b| {
+                if apart {
+                    // SAFETY: `Taps` are inside the input, and so are `B` vectors.
+                    return unsafe { load_of_two(simd, input, from.wrapping_add(offset), b) };
+                }
+                let at = from.wrapping_add(offset).wrapping_add(b * S::N);
+                // SAFETY: `Taps` are inside the input, which has the length the geometry says.
+                let v = unsafe { load_first(simd, input, at, n) };
+                // Two at a time.
+                if b % 2 == 1 || B == 1 {
+                    *seen = R::look(simd, *seen, if B == 1 { v } else { before }, v);
+                }
+                before = v;
+                v
+            },
+        );
         if apart {
             let mut finished = merged;
             for v in &mut finished {

@@ -11,7 +11,7 @@ use core::mem::MaybeUninit;
 pub(crate) fn fold<R: Reduction<A>, A: Number, S: Lanes<A>, const B: usize>(
     simd: S,
     mut taps: impl Iterator<Item = Step>,
-    load: impl Fn(usize, usize) -> S::Vector,
+    mut load: impl FnMut(usize, usize) -> S::Vector,
 ) -> [S::Vector; B] {
     let Some(first) = taps.next() else { return [simd.splat(R::IDENTITY); B] };
     // Loops and no closures over arrays: those are not always inlined.

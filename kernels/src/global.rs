@@ -14,7 +14,9 @@ use crate::lines::{OCTET, octet};
 use crate::number::Element;
 use crate::order::merges_after;
 use crate::reduction::{Divide, Reduction};
-use crate::simd::{Memory, TURNED, load, load_between, load_lanes, store_first, store_lanes};
+use crate::simd::{
+    Aligned, Memory, TURNED, load, load_between, load_lanes, store_first, store_lanes,
+};
 use crate::walk::FastWalk;
 use core::mem::MaybeUninit;
 use core::ops::Range;
@@ -66,8 +68,8 @@ impl FastWalk for Global {
     ) -> S::Seen {
         let mut seen = simd.unseen();
         let width = geometry.axes()[2].input;
-        let mut scratch = [const { MaybeUninit::uninit() }; COLUMNS * WAITING];
-        let waiting = zeroed::<T::Acc>(&mut scratch, COLUMNS * waiting_rows(geometry));
+        let mut scratch = Aligned([const { MaybeUninit::uninit() }; COLUMNS * WAITING]);
+        let waiting = zeroed::<T::Acc>(&mut scratch.0, COLUMNS * waiting_rows(geometry));
         let mut ends = [R::IDENTITY; COLUMNS];
         let divisor = geometry.divide_by([0; 3]);
         let divide = Divide::by::<T::Acc, S>(simd, divisor, geometry.rounding());

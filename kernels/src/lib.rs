@@ -44,6 +44,7 @@ mod lines;
 mod number;
 mod order;
 mod pixels;
+mod planes;
 mod power;
 mod reduction;
 mod reference;

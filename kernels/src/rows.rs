@@ -137,7 +137,8 @@ impl<T: Element, const K: usize, const STRIDE: usize> RowWalk<T> for Row<'_, T, 
         let mut seen = simd.unseen();
         // Rows of one vector each, or of short elements, with nothing around them that takes as long as they do.
         let several = const { size_of::<T>() < 4 && !R::DIVIDES };
-        if const { asks_at_once::<T, K>() } && first == 0 && !absent && (several || last == 0) {
+        if const { K == 2 || size_of::<T>() < 4 } && first == 0 && !absent && (several || last == 0)
+        {
             rows.start = roomy;
             let mut doubts = 0;
             for _ in 0..roomy {

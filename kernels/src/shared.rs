@@ -13,20 +13,19 @@
 //! Channels are neighbours that are shifted together: a column is then a strip of them.
 
 use crate::number::{Element, Number};
+use crate::order::merges_after;
 use crate::reduction::{Divide, Reduction};
 use crate::simd::{
-    Lanes, Memory, WIDEST, load, load_between, load_lanes, store_first, store_lanes,
+    Aligned, Lanes, Memory, WIDEST, load, load_between, load_lanes, store_first, store_lanes,
 };
 use crate::walk::FastWalk;
 use crate::{Axis, Divisor, Geometry};
 use core::mem::MaybeUninit;
 use core::ops::Range;
 
-/// Elements of the rings.
-const RINGS: usize = 40 << 10;
-
-/// Elements of the buffers for merging across.
-const BUFFERS: usize = 24 << 10;
+/// Elements of the scratch memory, and of what stays in most second-level caches.
+const SCRATCH: usize = 128 << 10;
+const NEAR: usize = 64 << 10;
 
 /// Elements that are merged across at a time, unless a single row has more.
 const BATCH: usize = 1024;
@@ -43,8 +42,14 @@ const ROWS: usize = 256;
 /// Channels of a strip are a multiple of this, which is one of the lanes of all vectors of `f32`.
 const STRIP: usize = 16;
 
-/// Sizes of subtrees: the buffers hold no larger ones.
-const LEVELS: usize = RINGS.ilog2() as usize + 1;
+/// Slices of a window at most, each of which has rings of its own.
+const DEEPEST: usize = 32;
+
+/// Lines of a window of several slices that are worth it, of single elements.
+const DEEP: usize = 24;
+
+/// Sizes of subtrees: of windows that are longer, there is no room for as many lines or columns.
+const LEVELS: usize = NEAR.ilog2() as usize;
 
 /// Elements after the last one of a buffer that may be read.
 const SLACK: usize = 2 * WIDEST;
@@ -54,10 +59,14 @@ pub(crate) fn fits(geometry: &Geometry) -> bool {
     let [_, height, width] = geometry.axes();
     let (high, wide) = (height.kernel, width.kernel);
     let [down, across] = [height, width].map(apart);
+    let deep = is_deep(&geometry.axes()[0]);
     let pays = if !geometry.is_single() {
         // Other walks load each tap of each window.
         (wide > 3 || high >= 8)
             && high.saturating_mul(wide) > down.saturating_mul(across).saturating_mul(9)
+    } else if deep && high < DEEP {
+        // Other walks merge slices and lines at once.
+        false
     } else {
         // Other walks merge columns, and what is merged across them has one tap for each.
         let taps = high.saturating_add(wide);
@@ -65,6 +74,7 @@ pub(crate) fn fits(geometry: &Geometry) -> bool {
             1 if high == 1 => wide > 3,
             1 if height.input * width.input <= SMALL => wide > 3 && taps >= down.saturating_mul(10),
             1 => taps >= down.saturating_mul(16),
+            2 if high == 1 => wide >= 16,
             2 => taps >= 64 && high >= down.saturating_mul(4),
             3 | 4 => wide > across && high >= down,
             _ => wide / 2 >= across && high >= down,
@@ -90,42 +100,56 @@ impl Cut {
     #[inline(never)]
     fn of(geometry: &Geometry) -> Option<Self> {
         let [depth, height, width] = geometry.axes();
-        // Each window has the slice that it starts at.
-        let flat = (depth.kernel, depth.pad_begin, depth.pad_end) == (1, 0, 0)
-            && depth.output.saturating_sub(1).saturating_mul(depth.stride) < depth.input;
-        if !flat
-            || geometry.inner() == 0
-            || [height, width].iter().any(|axis| axis.spread || axis.span() > BUFFERS)
+        if geometry.inner() == 0
+            || depth.kernel > DEEPEST
+            || geometry.axes().iter().any(|axis| axis.spread || axis.span() > SCRATCH)
         {
             return None;
         }
-        let lines = if height.kernel > 1 { ring_lines(height) } else { 1 };
-        let span = width.span();
-        // Of each buffer, a window may be read after the last column.
-        let room = BUFFERS / (Merges::top(width.kernel) + 3);
-        let columns = |strip: usize| {
-            (
-                ((RINGS / lines).saturating_sub(3 * STRIP) / strip),
-                (room.saturating_sub(SLACK) / strip).saturating_sub(span),
-            )
+        let lines = match (is_deep(depth), height.kernel) {
+            (true, _) => depth.kernel * (ring_lines(height) + 1),
+            (false, 1) => 0,
+            (false, _) => ring_lines(height),
         };
-        let windows = |strip: usize| {
-            let (rings, buffers) = columns(strip);
-            let inside = if width.input <= rings { buffers } else { rings.min(buffers) };
-            inside.checked_sub(span).map_or(0, |rest| rest / width.stride + 1).min(width.output)
+        let levels = Merges::top(width.kernel) + 3;
+        let span = width.span();
+        // As many windows as there is room for.
+        let windows = |strip: usize, room: usize| {
+            // Of each buffer, a window may be read after the last column.
+            let slack = lines * (3 * STRIP + WIDEST) + levels * SLACK;
+            let room = room.saturating_sub(slack) / strip;
+            let room = room.saturating_sub(levels * span);
+            // The rings have no more columns than the input.
+            let inside = room.saturating_sub(lines * width.input) / levels;
+            let columns = inside.max(room / (lines + levels));
+            let most = columns.checked_sub(span).map_or(0, |rest| rest / width.stride + 1);
+            // Without rings, all that is merged across stays in the first-level cache.
+            let near = if lines == 0 { (2 * span).max(BATCH / strip) } else { most };
+            most.min(near).min(width.output)
         };
         // A piece of a row has some columns in common with the next.
         let least = span.div_ceil(width.stride).max(STRIP).min(width.output);
         let inner = geometry.inner();
-        let mut strip = inner;
-        while windows(strip) < least {
-            if strip <= STRIP {
-                return None;
+        let mut strip = if lines == 0 { inner.min(STRIP) } else { inner };
+        while windows(strip, NEAR) < least {
+            if strip <= STRIP && windows(strip, SCRATCH) >= least.div_ceil(2) {
+                return Some(Self { strip, windows: windows(strip, SCRATCH) });
             }
-            strip = (strip / 2).next_multiple_of(STRIP);
+            if strip == 1 {
+                // Little in common is still more than nothing.
+                let windows = windows(1, SCRATCH);
+                return (windows * 8 >= least).then_some(Self { strip, windows });
+            }
+            let half = strip.div_ceil(2);
+            strip = if half > STRIP { half.next_multiple_of(STRIP) } else { half };
         }
-        Some(Self { strip, windows: windows(strip) })
+        Some(Self { strip, windows: windows(strip, NEAR) })
     }
+}
+
+/// Whether a window may have another number of slices than one.
+fn is_deep(depth: &Axis) -> bool {
+    (depth.kernel, depth.pad_begin) != (1, 0) || (depth.output - 1) * depth.stride >= depth.input
 }
 
 /// Lines that the rings of all sizes hold.
@@ -205,7 +229,8 @@ impl FastWalk for Shared {
         output: &mut [T],
     ) -> S::Seen {
         let mut seen = simd.unseen();
-        let mut scratch = [const { MaybeUninit::uninit() }; RINGS + BUFFERS];
+        let mut scratch = Aligned([const { MaybeUninit::uninit() }; SCRATCH]);
+        let mut known = 0;
         let Some(cut) = Cut::of(geometry) else { return seen };
         let (width, inner) = (&geometry.axes()[2], geometry.inner());
         for c in (0..inner).step_by(cut.strip) {
@@ -219,7 +244,8 @@ impl FastWalk for Shared {
                     x,
                     windows: cut.windows.min(width.output - x),
                 };
-                seen = piece.reduce::<R, S>(simd, rows.clone(), &mut scratch, output, seen);
+                let rows = rows.clone();
+                seen = piece.reduce::<R, S>(simd, rows, &mut scratch.0, &mut known, output, seen);
             }
         }
         seen
@@ -242,7 +268,8 @@ impl<T: Element> Piece<'_, T> {
         &self,
         simd: S,
         rows: Range<usize>,
-        scratch: &mut [MaybeUninit<T::Acc>; RINGS + BUFFERS],
+        scratch: &mut [MaybeUninit<T::Acc>; SCRATCH],
+        known: &mut usize,
         output: &mut [T],
         mut seen: S::Seen,
     ) -> S::Seen {
@@ -250,16 +277,21 @@ impl<T: Element> Piece<'_, T> {
         let [depth, height, width] = geometry.axes();
         let columns = Columns::of(width, self.x, self.windows);
         let len = columns.inside.len() * self.strip;
-        let mut rings = Rings::new(height, R::ORDERED, len.next_multiple_of(S::N));
+        let deep = is_deep(depth);
+        let slices = if deep { depth.kernel } else { 0 };
+        let mut rings = Rings::new(height, R::ORDERED, len.next_multiple_of(S::N), slices);
         let plane_lines = (height.output.min(rows.len()) - 1)
             .saturating_mul(height.stride)
             .saturating_add(height.span());
         let mut batch = Batch::new(self, R::ORDERED, &columns, rows.len(), plane_lines, &mut rings);
-        let scratch = initialised::<R, T>(&mut scratch[..batch.end]);
+        // What another piece left is of no use where there are no columns.
+        let level = batch.start..batch.start + batch.level;
+        let scratch = initialised::<R, T>(scratch, known, batch.end, level);
         if R::DIVIDES {
-            for (i, count) in scratch[batch.counts..batch.end].iter_mut().enumerate() {
-                let x = (self.x + i / self.strip).min(width.output - 1);
-                *count = T::Acc::nearest(width.count(x, geometry.divisor()).max(1) as i64);
+            let counts = scratch[batch.counts..batch.end].chunks_exact_mut(self.strip);
+            for (i, counts) in counts.enumerate().take(self.windows) {
+                let count = width.count(self.x + i, geometry.divisor()).max(1);
+                counts.fill(T::Acc::nearest(count as i64));
             }
         }
         let strides = geometry.strides();
@@ -276,11 +308,15 @@ impl<T: Element> Piece<'_, T> {
         while row < rows.end {
             let (plane, z, y) = geometry.position(row);
             let count = (height.output - y).min(rows.end - row);
-            let slice = geometry.plane_start(plane) + depth.start(z) * strides.depth;
+            let slices = depth.taps(z);
+            let slice = |tap: usize| {
+                let slice = depth.start(z).wrapping_add(tap * depth.dilation);
+                geometry.plane_start(plane) + slice * strides.depth
+            };
             // Lines before the input or after it have negative or large numbers.
-            let line = |t: isize| {
+            let line = |tap: usize, t: isize| {
                 let inside = t >= 0 && t < height.input as isize;
-                inside.then(|| slice + t as usize * strides.height)
+                inside.then(|| slice(tap) + t as usize * strides.height)
             };
             let start = height.start(y) as isize;
             let mut complete = start + height.span() as isize - 1;
@@ -289,35 +325,43 @@ impl<T: Element> Piece<'_, T> {
                 let end = complete + ((count - 1) * height.stride) as isize;
                 for t in start..=end {
                     let to = batch.place();
-                    seen = lines.copy::<R, S>(simd, line(t), scratch, to, seen);
+                    seen = lines.copy::<R, S>(simd, line(0, t), scratch, to, seen);
                     batch.rows += 1;
                 }
                 batch.rows = first + plane_lines;
-            } else if start < 0 && height.kernel > 1 {
+            } else if start < 0 && (height.kernel > 1 || deep) {
                 rings.clear::<R, T::Acc, S>(simd, scratch);
             }
             let mut t = start.max(complete.min(0));
             for i in 0..count {
                 let counted = if R::DIVIDES {
-                    height.count(y + i, geometry.divisor()).max(1) as i64
+                    let by = geometry.divisor();
+                    depth.count(z, by) * height.count(y + i, by)
                 } else {
                     1
                 };
-                let counted = T::Acc::nearest(counted);
+                let counted = T::Acc::nearest(counted.max(1) as i64);
                 if batch.down.is_some() {
                     batch.push(first + i * height.stride, counted);
                     continue;
                 }
-                if height.kernel == 1 {
+                if height.kernel == 1 && !deep {
                     let to = batch.place();
-                    seen = lines.copy::<R, S>(simd, line(complete), scratch, to, seen);
+                    seen = lines.copy::<R, S>(simd, line(0, complete), scratch, to, seen);
                 } else {
                     while t <= complete {
-                        seen = lines.copy::<R, S>(simd, line(t), scratch, rings.first(), seen);
-                        let whole = (t == complete).then(|| batch.place());
-                        rings.merge::<R, T::Acc, S>(simd, scratch, whole);
+                        for tap in if deep { slices.clone() } else { 0..1 } {
+                            let to = rings.first(tap);
+                            seen = lines.copy::<R, S>(simd, line(tap, t), scratch, to, seen);
+                            let whole = if deep { rings.whole(tap) } else { batch.place() };
+                            let whole = (t == complete).then_some(whole);
+                            rings.merge::<R, T::Acc, S>(simd, scratch, tap, whole);
+                        }
                         rings.advance();
                         t += 1;
+                    }
+                    if deep {
+                        rings.join::<R, T::Acc, S>(simd, scratch, &slices, batch.place());
                     }
                 }
                 complete += height.stride as isize;
@@ -337,16 +381,24 @@ impl<T: Element> Piece<'_, T> {
     }
 }
 
-/// Makes all of some memory the identity. A call, like all that has no vectors, so that there is one of it
-/// for all instruction sets.
+/// The first elements of some memory, of which the first `known` have been written; those after them, and those
+/// to clear, are now. A call, like all that has no vectors, so that there is one for all instruction sets.
 #[inline(never)]
-fn initialised<R: Reduction<T::Acc>, T: Element>(
-    scratch: &mut [MaybeUninit<T::Acc>],
-) -> &mut [T::Acc] {
-    for element in scratch.iter_mut() {
+fn initialised<'a, R: Reduction<T::Acc>, T: Element>(
+    scratch: &'a mut [MaybeUninit<T::Acc>; SCRATCH],
+    known: &mut usize,
+    end: usize,
+    clear: Range<usize>,
+) -> &'a mut [T::Acc] {
+    for element in &mut scratch[end.min(*known)..end] {
         element.write(R::IDENTITY);
     }
-    // SAFETY: every element has just been written.
+    *known = end.max(*known);
+    for element in &mut scratch[clear] {
+        element.write(R::IDENTITY);
+    }
+    let scratch = &mut scratch[..end];
+    // SAFETY: every element has been written.
     unsafe { &mut *(core::ptr::from_mut(scratch) as *mut [T::Acc]) }
 }
 
@@ -450,7 +502,9 @@ struct Rings {
     /// Elements of a line, and from one to the next.
     len: usize,
     pitch: usize,
-    /// Elements of all rings.
+    /// Elements of the rings of a slice, of those of all slices, and of all that there is.
+    set: usize,
+    sets: usize,
     end: usize,
 }
 
@@ -473,9 +527,9 @@ impl Ring {
 }
 
 impl Rings {
-    /// Rings of lines of so many elements.
+    /// Rings of lines of so many elements, for so many slices of a window, or for none.
     #[inline(never)]
-    fn new(height: &Axis, ordered: bool, len: usize) -> Self {
+    fn new(height: &Axis, ordered: bool, len: usize, slices: usize) -> Self {
         let merges = Merges::of(height.kernel, ordered);
         let mut list = [Ring::default(); LEVELS];
         // Lines a power of two apart would crowd each other out of the first-level cache.
@@ -487,7 +541,10 @@ impl Rings {
             *ring = Ring { start: end, len: lines * pitch, newest: 0 };
             end += lines * pitch;
         }
-        Self { list, merges, dilation: height.dilation, len, pitch, end }
+        // And windows of each slice, which are merged in the end.
+        let (set, sets) = (end, end * slices.max(1));
+        let end = sets + slices * pitch;
+        Self { list, merges, dilation: height.dilation, len, pitch, set, sets, end }
     }
 
     /// Forgets all lines.
@@ -499,21 +556,50 @@ impl Rings {
         }
     }
 
-    /// Where the next line goes.
+    /// Where the next line of a slice goes.
     #[inline(always)]
-    fn first(&self) -> usize {
-        self.list[0].older(0)
+    fn first(&self, slice: usize) -> usize {
+        slice * self.set + self.list[0].older(0)
     }
 
-    /// Merges all that ends with the newest line, and whole windows to a place.
+    /// Where a window of a slice goes, if there are others.
+    #[inline(always)]
+    fn whole(&self, slice: usize) -> usize {
+        self.sets + slice * self.pitch
+    }
+
+    /// Merges the windows of some slices to a place.
+    #[inline(always)]
+    fn join<R: Reduction<A>, A: Number, S: Lanes<A>>(
+        &self,
+        simd: S,
+        scratch: &mut [A],
+        slices: &Range<usize>,
+        to: usize,
+    ) {
+        let (mut waiting, mut len) = ([0; LEVELS], 0);
+        for slice in slices.clone() {
+            waiting[len] = self.whole(slice);
+            len += 1;
+            for _ in 0..merges_after(slice, slices) {
+                len -= 1;
+                let places = [waiting[len - 1], waiting[len]];
+                merge_few::<R, A, S>(simd, scratch, places, places[0], self.len);
+            }
+        }
+        merge_few::<R, A, S>(simd, scratch, &waiting[..len], to, self.len);
+    }
+
+    /// Merges all that ends with the newest line of a slice, and whole windows to a place.
     #[inline(always)]
     fn merge<R: Reduction<A>, A: Number, S: Lanes<A>>(
         &self,
         simd: S,
         scratch: &mut [A],
+        slice: usize,
         whole: Option<usize>,
     ) {
-        let merges = &self.merges;
+        let (merges, set) = (&self.merges, slice * self.set);
         let line = self.dilation * self.pitch;
         let mut places = [0; LEVELS];
         for level in 0..=merges.top {
@@ -521,15 +607,15 @@ impl Rings {
                 let radix = merges.radix(level);
                 let width = merges.widths[level];
                 for (j, place) in places[..radix].iter_mut().enumerate() {
-                    *place = self.list[level].older((radix - 1 - j) * width * line);
+                    *place = set + self.list[level].older((radix - 1 - j) * width * line);
                 }
-                (self.list[level + 1].older(0), radix)
+                (set + self.list[level + 1].older(0), radix)
             } else {
                 let Some(whole) = whole else { break };
                 for (place, (level, first)) in places.iter_mut().zip(merges.parts).take(merges.len)
                 {
                     let after = merges.kernel - first - merges.widths[level];
-                    *place = self.list[level].older(after * line);
+                    *place = set + self.list[level].older(after * line);
                 }
                 (whole, merges.len)
             };
@@ -665,10 +751,14 @@ impl<A: Number> Batch<A> {
         let len = columns.len() * strip;
         // What the last row may read, and what is then left of a buffer.
         let last = len + width.span() * strip + SLACK;
-        let room = (BUFFERS / (across.top + 3)).saturating_sub(last);
-        let flat_room = FLAT.min((RINGS / (down.top + across.top + 4)).saturating_sub(last));
-        let flat =
-            height.kernel > 1 && height.output <= ROWS && lines.saturating_mul(pitch) <= flat_room;
+        let left = NEAR.saturating_sub(rings.end);
+        let room = (left / (across.top + 3)).saturating_sub(last);
+        let flat_room = FLAT.min((NEAR / (down.top + across.top + 4)).saturating_sub(last));
+        let [depth, ..] = piece.geometry.axes();
+        let flat = !is_deep(depth)
+            && height.kernel > 1
+            && height.output <= ROWS
+            && lines.saturating_mul(pitch) <= flat_room;
         let most = if flat {
             rings.end = 0;
             let planes = flat_room / (lines * pitch);
@@ -677,7 +767,7 @@ impl<A: Number> Batch<A> {
             (room / pitch + 1).min(BATCH / pitch).min(rows).clamp(1, ROWS)
         };
         let level = (most - 1) * pitch + last;
-        let start = if height.kernel > 1 { rings.end } else { 0 };
+        let start = if height.kernel > 1 || is_deep(depth) { rings.end } else { 0 };
         let levels = match (ordered, flat) {
             (false, _) => 2,
             (true, false) => across.top + 2,
@@ -767,7 +857,7 @@ impl<A: Number> Batch<A> {
             len -= (merges.kernel - 1) * step;
             start = self.level(start, merges.top + 1);
         }
-        let single = strip == 1 && width.stride > 1;
+        let single = (strip, inner) == (1, 1) && width.stride > 1;
         if single {
             // Every `stride`-th element of what windows one apart give.
             for &(at, _) in &self.made[..self.ready] {

@@ -28,6 +28,10 @@ pub(crate) const WIDEST: usize = 64;
 /// Lanes of the widest vectors that are turned.
 pub(crate) const TURNED: usize = 16;
 
+/// Memory that starts where a line of the caches does: of vectors that do not, each other one is in two of them.
+#[repr(align(64))]
+pub(crate) struct Aligned<T>(pub(crate) T);
+
 /// An instruction set, as a token that only exists where the CPU supports it.
 pub(crate) trait Isa: Copy {
     /// The name users see and select by.

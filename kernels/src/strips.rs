@@ -1,4 +1,4 @@
-//! Three by three windows, one apart, over single elements, as many as there are elements.
+//! Three by three windows, one apart, over single elements, as many as there are elements; dilated or not.
 //!
 //! A plane is walked in strips, a vector wide, from top to bottom, and what the next window shares
 //! is carried down in registers. Three overlapping loads of a line cost less than shifting lanes. Two
@@ -21,25 +21,36 @@ use core::ops::Range;
 /// of the first-level cache.
 const MAX_WIDTH: usize = 48;
 
+/// The most lanes that a dilated window may reach to its sides.
+const DILATION: usize = 4;
+
+/// The narrowest planes under dilated windows, but for the dilation: no window at an edge is in a strip that is not
+/// at that edge.
+const MIN_WIDTH: usize = 16;
+
 /// Whether this walk takes these windows.
 pub(crate) fn fits(axes: &[Axis; 3]) -> bool {
     let [depth, height, width] = axes;
+    let dilation = width.dilation;
     let same = |axis: &Axis| {
-        (axis.kernel, axis.stride, axis.dilation, axis.pad_begin) == (3, 1, 1, 1)
+        (axis.kernel, axis.stride, axis.dilation, axis.pad_begin) == (3, 1, dilation, dilation)
             && axis.output == axis.input
     };
+    let dilated =
+        dilation <= DILATION && height.input >= 2 * dilation && width.input >= MIN_WIDTH + dilation;
     depth.kernel == 1
         && depth.pad_begin == 0
         && depth.output.saturating_sub(1) * depth.stride < depth.input
         && same(height)
         && same(width)
         && width.input <= MAX_WIDTH
+        && (dilation == 1 || dilated)
 }
 
-/// Three by three windows, one apart.
-pub(crate) struct Strips;
+/// Three by three windows, one apart. Every so many lines of a plane under dilated ones are a plane.
+pub(crate) struct Strips<const DILATED: bool>;
 
-impl FastWalk for Strips {
+impl<const DILATED: bool> FastWalk for Strips<DILATED> {
     #[inline(always)]
     fn reduce<R: Reduction<T::Acc>, T: Element, S: Memory<T>>(
         simd: S,
@@ -55,11 +66,13 @@ impl FastWalk for Strips {
         let [bottom, right] = [height, width].map(|axis| counted(axis, axis.output - 1));
         let Strides { depth: slice, height: line, .. } = geometry.strides();
         let number = |count: usize| T::Acc::nearest(count as i64);
-        let lines = Lines {
+        let dilation = if DILATED { width.dilation } else { 1 };
+        let lines = Lines::<T, DILATED> {
             input,
             height: height.input,
             width: width.input,
-            stride: line,
+            stride: line * dilation,
+            dilation,
             by: if [top, left, bottom, right] == [3; 4] && !matches!(by, Divisor::Constant(_)) {
                 Divisor::Constant(9)
             } else {
@@ -82,12 +95,12 @@ impl FastWalk for Strips {
             }
             let next = geometry.plane_start(next_plane) + depth.start(next_z) * slice;
             // Where there is something before and after a plane, no load needs a mask.
-            let amid = |start: usize| start > 0 && start + extent + S::N <= input.len();
+            let amid = |start: usize| start >= dilation && start + extent + S::N <= input.len();
             let to = (row - rows.start) * width.output;
             let pair = 2 * height.output;
             // What a row has too much for a vector is not beyond the next row.
             let even = width.input <= S::N && S::N <= 2 * width.input;
-            if even && y == 0 && rows.end - row >= pair && amid(start) && amid(next) {
+            if !DILATED && even && y == 0 && rows.end - row >= pair && amid(start) && amid(next) {
                 let to = [to, to + height.output * width.output];
                 seen = lines.strips::<R, S, 2, true, true, true, true>(
                     simd,
@@ -104,12 +117,18 @@ impl FastWalk for Strips {
                 start = geometry.plane_start(plane) + depth.start(z) * slice;
                 continue;
             }
-            let rows = y..y + count;
-            seen = if amid(start) {
-                lines.reduce::<R, S, true>(simd, start, rows, to, output, seen)
-            } else {
-                lines.reduce::<R, S, false>(simd, start, rows, to, output, seen)
-            };
+            for first in y..y + count.min(dilation) {
+                // Which plane of those of every so many lines, and which of its rows.
+                let (i, from) = (first % dilation, first / dilation);
+                let lines = Lines { height: (height.input - i).div_ceil(dilation), ..lines };
+                let rows = from..from + (y + count - first).div_ceil(dilation);
+                let (at, to) = (start + i * line, to + (first - y) * width.output);
+                seen = if amid(start) {
+                    lines.reduce::<R, S, true>(simd, at, rows, to, output, seen)
+                } else {
+                    lines.reduce::<R, S, false>(simd, at, rows, to, output, seen)
+                };
+            }
             (plane, z, y, row, start) = (next_plane, next_z, 0, row + count, next);
         }
         seen
@@ -117,12 +136,15 @@ impl FastWalk for Strips {
 }
 
 /// The lines of planes.
-struct Lines<'a, T: Element> {
+#[derive(Clone, Copy)]
+struct Lines<'a, T: Element, const DILATED: bool> {
     input: &'a [T],
     height: usize,
     width: usize,
     /// From a line to the next.
     stride: usize,
+    /// Columns from a tap to the next.
+    dilation: usize,
     by: Divisor,
     rounding: Rounding,
     /// Counted lines of the windows of the first row, of those between, and of the last.
@@ -131,7 +153,7 @@ struct Lines<'a, T: Element> {
     columns: [T::Acc; 3],
 }
 
-impl<T: Element> Lines<'_, T> {
+impl<T: Element, const DILATED: bool> Lines<'_, T, DILATED> {
     /// Reduces output rows `rows` of the plane that starts at `start` to `output` from `to` on; `AMID` says
     /// that there is something before and after the plane.
     #[inline(always)]
@@ -161,7 +183,10 @@ impl<T: Element> Lines<'_, T> {
             return self
                 .strips::<R, S, 2, AMID, true, true, false>(simd, at, to, rows, output, seen);
         }
-        let (at, places) = ([start, start + S::N], [to, to + S::N]);
+        // No window of the strips between reaches over an edge.
+        let inside = |x: usize| if DILATED { x.min(last - self.dilation) } else { x };
+        let second = inside(S::N);
+        let (at, places) = ([start, start + second], [to, to + second]);
         seen = self.strips::<R, S, 2, AMID, true, false, false>(
             simd,
             at,
@@ -170,8 +195,8 @@ impl<T: Element> Lines<'_, T> {
             output,
             seen,
         );
-        let mut x = 2 * S::N;
-        while x < last {
+        for x in (2 * S::N..last).step_by(S::N) {
+            let x = inside(x);
             let (at, to) = ([start + x], [to + x]);
             seen = self.strips::<R, S, 1, true, false, false, false>(
                 simd,
@@ -181,11 +206,17 @@ impl<T: Element> Lines<'_, T> {
                 output,
                 seen,
             );
-            x += S::N;
         }
         let (at, to) = ([start + last], [to + last]);
         self.strips::<R, S, 1, AMID, false, true, false>(simd, at, to, rows, output, seen)
     }
+
+    /// Columns from a tap to the next, as the compiler best knows it.
+    #[inline(always)]
+    fn dilation(&self) -> usize {
+        if DILATED { self.dilation } else { 1 }
+    }
+
     /// Reduces the windows of `V` strips, as many in a row of each as fit a vector. They are those of a plane, of
     /// which the first is at the left edge if `LEFT`, and the last at the right one if `RIGHT`; or those of
     /// `EACH` a plane, at both edges.
@@ -208,7 +239,7 @@ impl<T: Element> Lines<'_, T> {
         output: &mut [T],
         mut seen: S::Seen,
     ) -> S::Seen {
-        let n = S::N.min(self.width);
+        let (n, dilation) = (S::N.min(self.width), self.dilation());
         let mut edges = [Edges { left: LEFT && EACH, right: RIGHT && EACH }; V];
         edges[0].left = LEFT;
         edges[V - 1].right = RIGHT;
@@ -217,16 +248,16 @@ impl<T: Element> Lines<'_, T> {
         let mut divisors = [inner; V];
         for (divisors, edges) in divisors.iter_mut().zip(edges) {
             if edges.left {
-                *divisors = simd.keep(*divisors, 1..S::N, left);
+                *divisors = simd.keep(*divisors, dilation..S::N, left);
             }
             if edges.right {
-                *divisors = simd.keep(*divisors, 0..n - 1, right);
+                *divisors = simd.keep(*divisors, 0..n - dilation, right);
             }
         }
         let (start, end) = (rows.start, rows.end);
         let identity = simd.splat(R::IDENTITY);
         let mut strips = Side {
-            carried: [Carried { pair: [identity; 2], here: [identity; 2] }; V],
+            carried: [Carried { pair: [identity; 3], here: [identity; 3] }; V],
             below: at,
             to,
             n,
@@ -291,7 +322,7 @@ impl<T: Element> Lines<'_, T> {
                 } else {
                     [simd.splat(R::IDENTITY); 3]
                 };
-                merged[v] = strips.carried[v].merge::<R, T, S>(simd, below);
+                merged[v] = strips.carried[v].merge::<R, T, S, DILATED>(simd, below);
             }
             seen = look_at::<R, T::Acc, S, V>(simd, seen, &merged);
             let finished = finish_all::<R, T::Acc, S, V>(simd, merged, divides, &mut seen);
@@ -304,7 +335,7 @@ impl<T: Element> Lines<'_, T> {
                 let room = if others { strips.n } else { S::N };
                 // SAFETY: the row has `n` elements from there on, and the output has `room`.
                 unsafe { store_first(simd, finished[v], output, to, room) }
-                strips.to[v] += self.width;
+                strips.to[v] += self.width * self.dilation();
                 strips.below[v] += self.stride;
             }
         }
@@ -354,11 +385,14 @@ impl<T: Element> Lines<'_, T> {
         let Edges { left: at_left, right: at_right } = edges;
         let centre = lanes(at, at_left && at_right, 0..n);
         // With the last column of the line among the left ones, which the central ones are made from.
-        let left = lanes(at.wrapping_sub(1), at_left, usize::from(at_left)..S::N.min(n + 1));
-        let right = lanes(at + 1, at_right, 0..n - usize::from(at_right));
+        let dilation = self.dilation();
+        let before = if at_left { dilation } else { 0 };
+        let after = n - if at_right { dilation } else { 0 };
+        let left = lanes(at.wrapping_sub(dilation), at_left, before..S::N.min(n + dilation));
+        let right = lanes(at + dilation, at_right, 0..after);
         // No column is before or after the line.
-        let left = if at_left { simd.keep(left, 1..S::N, identity) } else { left };
-        let right = if at_right { simd.keep(right, 0..n - 1, identity) } else { right };
+        let left = if at_left { simd.keep(left, before..S::N, identity) } else { left };
+        let right = if at_right { simd.keep(right, 0..after, identity) } else { right };
         [R::lift(simd, left), R::lift(simd, centre), R::lift(simd, right)]
     }
 }
@@ -382,13 +416,13 @@ struct Side<V, const N: usize> {
     edges: [Edges; N],
 }
 
-/// What the windows of the next row share with those above: of sums those of the left columns and of the right
-/// ones, of maxima those across.
+/// What the windows of the next row share with those above: of sums those of the left columns, of the right ones,
+/// and, of dilated windows, of the central ones; of maxima those across.
 #[derive(Clone, Copy)]
 struct Carried<V> {
     /// The line above and the one here.
-    pair: [V; 2],
-    here: [V; 2],
+    pair: [V; 3],
+    here: [V; 3],
 }
 
 impl<V: Copy> Carried<V> {
@@ -404,7 +438,7 @@ impl<V: Copy> Carried<V> {
 
     /// Merges the windows that end with the line below. Of maxima, the centre is in what is merged last.
     #[inline(always)]
-    fn merge<R: Reduction<T::Acc>, T: Element, S: Memory<T, Vector = V>>(
+    fn merge<R: Reduction<T::Acc>, T: Element, S: Memory<T, Vector = V>, const DILATED: bool>(
         &mut self,
         simd: S,
         below: [V; 3],
@@ -416,29 +450,30 @@ impl<V: Copy> Carried<V> {
         if !R::ORDERED {
             return R::merge(simd, below[0], pair[0]);
         }
-        let [left, right] = both::<R, T, S>(simd, pair, below);
-        // The central columns are those of the windows to the left and to the right.
-        R::merge(simd, R::merge(simd, left, simd.between(left, right)), right)
+        let [left, right, centre] = both::<R, T, S>(simd, pair, below);
+        // The central columns are those of the windows to the left and to the right, if none is left out.
+        let centre = if DILATED { centre } else { simd.between(left, right) };
+        R::merge(simd, R::merge(simd, left, centre), right)
     }
 }
 
-/// Of a line what is merged down: the left and right columns, or what these and the central ones give.
+/// Of a line what is merged down: the left, right and central columns, or what these give.
 #[inline(always)]
 fn columns<R: Reduction<T::Acc>, T: Element, S: Memory<T>>(
     simd: S,
     line: [S::Vector; 3],
-) -> [S::Vector; 2] {
-    if R::ORDERED { [line[0], line[2]] } else { [across::<R, T, S>(simd, line); 2] }
+) -> [S::Vector; 3] {
+    if R::ORDERED { [line[0], line[2], line[1]] } else { [across::<R, T, S>(simd, line); 3] }
 }
 
-/// Merges two lines, each of one or two vectors.
+/// Merges what two lines have of each.
 #[inline(always)]
 fn both<R: Reduction<T::Acc>, T: Element, S: Memory<T>>(
     simd: S,
-    [a, b]: [S::Vector; 2],
-    [c, d]: [S::Vector; 2],
-) -> [S::Vector; 2] {
-    [R::merge(simd, a, c), R::merge(simd, b, d)]
+    a: [S::Vector; 3],
+    b: [S::Vector; 3],
+) -> [S::Vector; 3] {
+    [R::merge(simd, a[0], b[0]), R::merge(simd, a[1], b[1]), R::merge(simd, a[2], b[2])]
 }
 
 /// Merges three columns, the central one last.

@@ -39,10 +39,10 @@ pub(crate) fn fits(width: &Axis) -> bool {
 /// Whether no walk but those for certain windows is faster.
 pub(crate) fn suits(geometry: &Geometry) -> bool {
     let [depth, height, width] = geometry.axes();
+    // Longer windows of a single line only if they do not overlap.
+    let long = (depth.kernel, height.kernel) == (1, 1) && width.kernel <= width.stride.min(16);
     let small = depth.kernel == 1 && height.kernel.max(width.kernel) <= 8;
-    // Of a single line there is nothing to merge before it is turned.
-    let fewest = if height.kernel == 1 { 5 } else { 3 };
-    let apart = small && width.stride >= fewest && width.output > 2;
+    let apart = (small || long) && width.stride >= 3 && width.output > 2;
     geometry.is_single() && fits(width) && geometry.rows() >= WORTH && (width.spread || apart)
 }
 
@@ -50,6 +50,9 @@ pub(crate) fn suits(geometry: &Geometry) -> bool {
 pub(crate) struct Turned;
 
 impl FastWalk for Turned {
+    const PART: usize = 1 << 16;
+    const ROWS_ARE_LANES: bool = true;
+
     #[inline(always)]
     fn reduce<R: Reduction<T::Acc>, T: Element, S: Memory<T>>(
         simd: S,
@@ -221,6 +224,29 @@ impl Piece {
     ) {
         let Range { start, end } = self.inside.clone();
         let (mut at, mut to) = (start, 0);
+        // Of single lines there is nothing to merge.
+        let (mut starts, mut last, mut alone) = ([0; TURNED], 0, true);
+        for (to, &(start, place)) in starts[..S::N].iter_mut().zip(&places.lanes) {
+            let place = &places.list[place];
+            *to = start.wrapping_add(place.ends[0]);
+            last = last.max(*to);
+            alone &= place.few == 1;
+        }
+        while alone && at < end && last + at + S::N <= input.len() {
+            *seen = load_turned::<R, T, S>(
+                simd,
+                columns,
+                to,
+                *seen,
+                #[inline(always)]
+                |lane| {
+                    // SAFETY: columns of the line and what comes after them, as was just seen.
+                    unsafe { load(simd, input, starts[lane] + at) }
+                },
+            );
+            at += S::N;
+            to += S::N * S::N;
+        }
         while at < end {
             let vectors = if end - at > B / 2 * S::N { B } else { B / 2 };
             let mut squares = [[simd.splat(R::IDENTITY); TURNED]; B];
@@ -251,6 +277,28 @@ impl Piece {
             at += vectors * S::N;
         }
     }
+}
+
+/// Loads a vector for each lane, turns them, and stores and looks at what that gives.
+#[inline(always)]
+pub(crate) fn load_turned<R: Reduction<T::Acc>, T: Element, S: Memory<T>>(
+    simd: S,
+    columns: &mut [T::Acc],
+    to: usize,
+    mut seen: S::Seen,
+    load: impl Fn(usize) -> S::Vector,
+) -> S::Seen {
+    let mut square = [simd.splat(R::IDENTITY); TURNED];
+    for (lane, v) in square[..S::N].iter_mut().enumerate() {
+        *v = load(lane);
+    }
+    simd.turn(&mut square);
+    for (i, &v) in square[..S::N].iter().enumerate() {
+        seen = R::look(simd, seen, v, v);
+        // SAFETY: the caller has room for so many columns.
+        unsafe { store_lanes(simd, R::lift(simd, v), columns, to + i * S::N) }
+    }
+    seen
 }
 
 /// Windows whose columns are merged.

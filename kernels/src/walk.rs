@@ -2,11 +2,12 @@
 
 use crate::across::{self, Across};
 use crate::activate::Scaling;
-use crate::down::{WIDE, down};
+use crate::down::{self, Down, WIDE, down};
 use crate::each::each;
 use crate::global::{self, Global};
 use crate::number::{Byte, Element, SummedShort};
 use crate::pixels::{self, Pixels};
+use crate::planes::{self, Planes};
 use crate::reduction::{Reduction, RequantizedMean};
 use crate::rows::{self, Rows};
 use crate::shared::{self, Shared};
@@ -44,6 +45,8 @@ pub enum Walk {
     Across,
     /// Large windows that overlap, from subtrees that they share.
     Shared,
+    /// The same on small planes, one in each lane.
+    Planes,
     /// Windows far apart over single elements, several at a time.
     Whole,
     /// A single window over all of a plane.
@@ -67,10 +70,24 @@ impl Walk {
     /// What [`of`](Self::of) is, found anew.
     pub(crate) fn suited_to(geometry: &Geometry) -> Self {
         let taps = geometry.axes().iter().map(|axis| axis.kernel).product::<usize>();
-        if geometry.axes().iter().any(|axis| axis.spread) || global::fits(geometry) {
-            Self::general(geometry)
+        if global::fits(geometry) {
+            Self::Global
+        } else if geometry.axes().iter().any(|axis| axis.spread) {
+            match planes::fits(geometry) {
+                true => Self::Planes,
+                false => Self::general(geometry),
+            }
         } else if turned::suits(geometry) && !rows::fits(geometry.axes()) && taps <= EXACT {
             Self::Turned
+        } else if !rows::fits(geometry.axes()) && down::fits_line(geometry.axes()) {
+            Self::Down
+        } else if planes::fits(geometry)
+            && match geometry.is_single() {
+                true => !strips::fits(geometry.axes()) && !rows::fits(geometry.axes()),
+                false => !pixels::fits(geometry.axes()) && taps > 16,
+            }
+        {
+            Self::Planes
         } else if shared::fits(geometry) && taps <= EXACT {
             Self::Shared
         } else if !geometry.is_single() && pixels::fits(geometry.axes()) {
@@ -93,8 +110,11 @@ impl Walk {
             any if T::ALL_WALKS => any,
             Self::Rows if matches!((kernel, stride), (2, 2) | (3, 1 | 2)) => Self::Rows,
             Self::Pixels if kernel == 3 => Self::Pixels,
-            Self::Strips => Self::Strips,
-            Self::Rows | Self::Pixels | Self::Shared => Self::general(geometry),
+            Self::Strips if geometry.axes()[2].dilation == 1 => Self::Strips,
+            Self::Rows | Self::Strips | Self::Pixels | Self::Shared | Self::Planes => {
+                Self::general(geometry)
+            }
+            Self::Down if geometry.is_single() => Self::general(geometry),
             Self::Down if takes_apart::<T>() && pixels::fits_apart(geometry.axes()) => Self::Pixels,
             general => general,
         }
@@ -111,6 +131,9 @@ impl Walk {
             Self::Rows => "few columns a window: a vector of windows is made in registers",
             Self::Across => "windows one or two apart: columns merged first, then across them",
             Self::Shared => "large windows that overlap: what they share is merged once",
+            Self::Planes => {
+                "overlapping windows on small planes: one plane in each lane of a vector"
+            }
             Self::Whole => "windows far apart, or one in a row: several of them at a time",
             Self::Global => "a window is all of a plane, which is read as it lies in memory",
             Self::Turned => {
@@ -141,10 +164,10 @@ impl Walk {
 
     /// The walk that [`plain`] takes.
     pub(crate) fn of_plain<T: Element, S: Memory<T>>(geometry: &Geometry) -> Self {
-        if S::BY_HAND {
-            Self::of_general::<T, S>(geometry)
-        } else {
-            Self::of_plainest::<T, S>(geometry)
+        match Self::of(geometry) {
+            _ if !S::BY_HAND => Self::of_plainest::<T, S>(geometry),
+            large @ (Self::Shared | Self::Planes) if T::ALL_WALKS => large,
+            _ => Self::of_general::<T, S>(geometry),
         }
     }
 
@@ -161,6 +184,7 @@ impl Walk {
     /// The walk that [`general`] takes.
     fn of_general<T: Element, S: Memory<T>>(geometry: &Geometry) -> Self {
         match Self::general(geometry) {
+            Self::Across if T::ALL_WALKS && down::fits_line(geometry.axes()) => Self::Down,
             Self::Global | Self::Turned if !takes_turned::<T, S>() => {
                 if !geometry.is_single() {
                     Self::Down
@@ -217,6 +241,9 @@ pub(crate) trait FastWalk {
     /// Whether this walk does again what it missed, and not a general one.
     const EXACT: bool = false;
 
+    /// Whether rows are lanes, of which none is to be empty.
+    const ROWS_ARE_LANES: bool = false;
+
     /// Reduces the windows of output rows `rows`, and says what was seen that may have been missed.
     fn reduce<R: Reduction<T::Acc>, T: Element, S: Memory<T>>(
         simd: S,
@@ -263,7 +290,7 @@ pub(crate) fn pool<R: Reduction<T::Acc>, T: Element, S: Memory<T>>(
         return match (Walk::of_type::<T>(geometry), width.kernel) {
             (Walk::Pixels, 3) => job.run::<R, Pixels<3, 1>>(output),
             (Walk::Rows, 3) => job.run::<R, Rows<3, 1>>(output),
-            (Walk::Strips, _) => job.run::<R, Strips>(output),
+            (Walk::Strips, _) if width.dilation == 1 => job.run::<R, Strips<false>>(output),
             _ => pool::<R::Exact, T, S>(geometry, rows, input, output),
         };
     }
@@ -276,8 +303,11 @@ pub(crate) fn pool<R: Reduction<T::Acc>, T: Element, S: Memory<T>>(
         (Walk::Rows, 2, _) => return job.run::<R, Rows<2, 2>>(output),
         (Walk::Rows, 3, 1) => return job.run::<R, Rows<3, 1>>(output),
         (Walk::Rows, 3, 2) => return job.run::<R, Rows<3, 2>>(output),
-        (Walk::Strips, _, _) => return job.run::<R, Strips>(output),
+        (Walk::Strips, _, _) if width.dilation == 1 => {
+            return job.run::<R, Strips<false>>(output);
+        }
         _ if const { !T::ALL_WALKS } => {}
+        (Walk::Strips, _, _) => return job.run::<R, Strips<true>>(output),
         // The same code as that of the general ones.
         (Walk::Across | Walk::Whole | Walk::Global | Walk::Turned, _, _) if const { !R::LOSES } => {
         }
@@ -286,16 +316,18 @@ pub(crate) fn pool<R: Reduction<T::Acc>, T: Element, S: Memory<T>>(
         (Walk::Rows, _, _) => return job.run::<R, Rows<3, 3>>(output),
         (Walk::Across, _, _) => return job.run::<R, Across>(output),
         (Walk::Shared, _, _) => return job.run::<R, Shared>(output),
+        (Walk::Planes, _, _) => return job.run::<R, Planes>(output),
         (Walk::Whole, _, _) => return job.run::<R, Whole>(output),
         (Walk::Global, _, _) => return job.run::<R, Global>(output),
         (Walk::Turned, _, _) => return job.run::<R, Turned>(output),
+        (Walk::Down, _, _) if const { R::LOSES } => return job.run::<R, Down>(output),
         (Walk::Down | Walk::Each, _, _) => {}
     }
     general::<R::Exact, T, S>(simd, geometry, rows, input, output);
 }
 
-/// Reduces the windows of output rows `rows` by the walks that are for all geometries: for types and
-/// reductions that are not worth the code of the fast ones.
+/// Reduces the windows of output rows `rows` by the walks that are for all geometries, and those for large windows:
+/// for types and reductions that are not worth the code of the fast ones.
 pub(crate) fn plain<R: Reduction<T::Acc>, T: Element, S: Memory<T>>(
     geometry: &Geometry,
     rows: Range<usize>,
@@ -307,8 +339,22 @@ pub(crate) fn plain<R: Reduction<T::Acc>, T: Element, S: Memory<T>>(
     if const { !S::BY_HAND } {
         return plainest::<R, T, S>(geometry, rows, input, output);
     }
-    if let Some(simd) = enter::<T, S>(geometry, &rows, input, output) {
-        general::<R, T, S>(simd, geometry, rows, input, output);
+    let Some(simd) = enter::<T, S>(geometry, &rows, input, output) else { return };
+    // Of large windows, others merge each tap.
+    match Walk::of(geometry) {
+        Walk::Shared if const { T::ALL_WALKS } => {
+            simd.vectorize(
+                #[inline(always)]
+                || Shared::reduce::<R, T, S>(simd, geometry, rows, input, output),
+            );
+        }
+        Walk::Planes if const { T::ALL_WALKS } => {
+            simd.vectorize(
+                #[inline(always)]
+                || Planes::reduce::<R, T, S>(simd, geometry, rows, input, output),
+            );
+        }
+        _ => general::<R, T, S>(simd, geometry, rows, input, output),
     }
 }
 
@@ -354,7 +400,9 @@ pub(crate) fn plainest<R: Reduction<T::Acc>, T: Element, S: Memory<T>>(
     if const { S::N == 1 } || Walk::of_plainest::<T, S>(geometry) == Walk::Down {
         simd.vectorize(
             #[inline(always)]
-            || down::<R, T, S, 1>(simd, geometry, rows, input, output),
+            || {
+                down::<R, T, S, 1>(simd, geometry, rows, input, output);
+            },
         );
     } else {
         simd.vectorize(
@@ -391,6 +439,7 @@ where
                 planes => planes * plane,
             }
         };
+        let part = if const { W::ROWS_ARE_LANES } { part.next_multiple_of(S::N) } else { part };
         let mut row = rows.start;
         for output in output.chunks_mut(part * row_len) {
             let end = rows.end.min(row + part);
@@ -446,7 +495,9 @@ fn general<R: Reduction<T::Acc>, T: Element, S: Memory<T>>(
     match Walk::of_general::<T, S>(geometry) {
         Walk::Down => simd.vectorize(
             #[inline(always)]
-            || down::<R, T, S, WIDE>(simd, geometry, rows, input, output),
+            || {
+                down::<R, T, S, WIDE>(simd, geometry, rows, input, output);
+            },
         ),
         Walk::Across => {
             simd.vectorize(
