@@ -123,7 +123,8 @@ impl<'a> Runs<'a> {
         let flat = (depth.input, depth.output, depth.kernel, depth.pad_begin) == (1, 1, 1, 0);
         let mut batch = 0;
         if batched && flat && !single && !seamless && geometry.image_planes() == geometry.planes() {
-            let whole = rows.start % height.output == 0 && rows.len() % height.output == 0;
+            let rows_of_planes = [rows.start, rows.len()];
+            let whole = rows_of_planes.iter().all(|n| n.is_multiple_of(height.output));
             let most = BATCH / (height.input * width.input);
             // As many runs as rows of a plane, instead of a few for each plane.
             if whole && 2 * most > height.output {

@@ -316,17 +316,17 @@ impl<T: Element, const DILATED: bool> Lines<'_, T, DILATED> {
     ) -> S::Seen {
         for _ in rows {
             let mut merged = [simd.splat(R::IDENTITY); V];
-            for v in 0..V {
+            for (v, merged) in merged.iter_mut().enumerate() {
                 let below = if BELOW {
                     self.line::<R, S, AMID>(simd, strips.below[v], strips.n, strips.edges[v])
                 } else {
                     [simd.splat(R::IDENTITY); 3]
                 };
-                merged[v] = strips.carried[v].merge::<R, T, S, DILATED>(simd, below);
+                *merged = strips.carried[v].merge::<R, T, S, DILATED>(simd, below);
             }
             seen = look_at::<R, T::Acc, S, V>(simd, seen, &merged);
             let finished = finish_all::<R, T::Acc, S, V>(simd, merged, divides, &mut seen);
-            for v in 0..V {
+            for (v, result) in finished.into_iter().enumerate() {
                 let Edges { left, right } = strips.edges[v];
                 let to = strips.to[v];
                 // What a strip that is the only one writes too much is the next row, which comes after it, unless
@@ -334,7 +334,7 @@ impl<T: Element, const DILATED: bool> Lines<'_, T, DILATED> {
                 let others = left && right && (to + S::N > output.len() || !BELOW && v + 1 < V);
                 let room = if others { strips.n } else { S::N };
                 // SAFETY: the row has `n` elements from there on, and the output has `room`.
-                unsafe { store_first(simd, finished[v], output, to, room) }
+                unsafe { store_first(simd, result, output, to, room) }
                 strips.to[v] += self.width * self.dilation();
                 strips.below[v] += self.stride;
             }

@@ -257,7 +257,7 @@ fn piece_of<R: Reduction<T::Acc>, T: Element, S: Memory<T>, const AT_A_TIME: usi
 ) -> S::Vector {
     let mut quads = [simd.splat(R::IDENTITY); WIDEST / 4];
     let mut last = quads[0];
-    for i in 0..S::N / 4 {
+    for (i, place) in quads.iter_mut().enumerate().take(S::N / 4) {
         let mut windows = [simd.splat(R::IDENTITY); 4];
         for j in (0..4).step_by(AT_A_TIME) {
             for (window, v) in windows[j..].iter_mut().zip(merge(4 * i + j)) {
@@ -273,7 +273,7 @@ fn piece_of<R: Reduction<T::Acc>, T: Element, S: Memory<T>, const AT_A_TIME: usi
             }
             last = quad;
         } else {
-            quads[i] = quad;
+            *place = quad;
         }
     }
     let mut len = S::N / 4;
