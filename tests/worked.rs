@@ -540,6 +540,46 @@ fn quantised_padding_is_the_number_0() {
     expect_line(least, &[12u8], &[0, 12, 0]);
 }
 
+/// Rounded up, halves move with the zero point, and so do all results: whether integers of a zero point can be
+/// averaged as they are is up to their windows, and those of zero point 0 always can.
+#[test]
+fn quantised_averages_move_with_the_zero_point() {
+    const ZERO_POINT: i16 = 37;
+    let check = |pool: Pool1d, input: usize| {
+        let shape = Shape::new(1, 1, [input]);
+        let pooled = |zero_point: i16| -> Option<Vec<i16>> {
+            let alike = steps(0.5, zero_point.into());
+            let pool = pool.rounding(Rounding::HalfUp).quantized(alike, alike);
+            let plan = pool.plan_on(&REFERENCE, Layout::ChannelsFirst, shape).ok()?;
+            let input: Vec<i16> = (0..input as i16).map(|i| zero_point + 5 + i * i).collect();
+            let mut output = vec![0; plan.output_len()];
+            plan.run(&input, &mut output).unwrap();
+            Some(output.into_iter().map(|x| x - zero_point).collect())
+        };
+        assert_eq!(pooled(ZERO_POINT), pooled(0), "{pool:?} of {input}");
+    };
+    let windows = (1..=3).flat_map(|kernel| (1..=3).map(move |stride| (kernel, stride)));
+    for (op, (kernel, stride)) in
+        [Op::Average, Op::Sum].into_iter().flat_map(|op| windows.clone().map(move |w| (op, w)))
+    {
+        let fixed = [1, kernel as i64].map(Divisor::Fixed);
+        for divisor in
+            [Divisor::ExcludePad, Divisor::IncludePad, Divisor::FullWindow].into_iter().chain(fixed)
+        {
+            for (input, dilation) in (1..=4).flat_map(|input| [(input, 1), (input, 3)]) {
+                for (begin, end) in (0..4).flat_map(|begin| (0..4).map(move |end| (begin, end))) {
+                    let pool = Pool::new(op, [kernel]).stride([stride]).dilation([dilation]);
+                    let pool = pool.pad(pad([begin], [end])).divisor(divisor);
+                    check(pool, input);
+                    check(pool.ceil_mode(true), input);
+                }
+            }
+            check(Pool1d::global(op).divisor(divisor), kernel + stride);
+            check(Pool1d::adaptive(op, [stride]).divisor(divisor), kernel + stride);
+        }
+    }
+}
+
 #[test]
 fn clamps() {
     let relu = |pool: Pool1d| pool.clamp(0.0, f64::INFINITY);
