@@ -581,6 +581,43 @@ fn quantised_averages_move_with_the_zero_point() {
 }
 
 #[test]
+fn windows_of_all_there_is() {
+    expect(Pool2d::global(Op::Average), [2, 3], &count_to(6), &[3.5]);
+    expect(Pool2d::global(Op::Max), [2, 3], &count_to(6), &[6.0]);
+    expect(Pool1d::global(Op::Sum), [1], &[2.0], &[2.0]);
+}
+
+#[test]
+fn windows_spread_evenly() {
+    // From ⌊i · input ÷ output⌋ to ⌈(i + 1) · input ÷ output⌉.
+    for (input, want) in [
+        (7, &[2.0, 4.0, 6.0][..]),
+        (5, &[2.0, 4.0]),
+        (6, &[1.5, 3.5, 5.5]),
+        (3, &[1.0, 2.0, 3.0]),
+        (2, &[1.0, 1.5, 2.0]),
+    ] {
+        let average = Pool1d::adaptive(Op::Average, [want.len()]);
+        expect(average, [input], &count_to(input), want);
+    }
+    let both = Pool2d::adaptive(Op::Max, [2, 1]);
+    expect(both, [3, 2], &count_to(6), &[4.0, 6.0]);
+}
+
+#[test]
+fn norms() {
+    let input = [1.0, -4.0, 4.0];
+    for (p, want) in [
+        (0.5, [9.0, 16.0]),
+        (1.0, [5.0, 8.0]),
+        (2.0, [17f32.sqrt(), 32f32.sqrt()]),
+        (f64::INFINITY, [4.0, 4.0]),
+    ] {
+        expect(Pool1d::lp(p, [2]), [3], &input, &want);
+    }
+}
+
+#[test]
 fn clamps() {
     let relu = |pool: Pool1d| pool.clamp(0.0, f64::INFINITY);
     expect_line(relu(Pool1d::max([2])), &[-3.0f32, -1.0, 5.0], &[0.0, 5.0]);
@@ -600,6 +637,7 @@ fn clamps() {
     expect_line(Pool1d::max([1]).clamp(1.5, 2.4), &[0u8, 9], &[2, 2]);
     expect_line(Pool1d::max([1]).clamp(-1e9, 1e9), &[-128i8, 127], &[-128, 127]);
     expect_line(Pool1d::max([1]).clamp(0.1, 1.0), &[0.0f32], &[0.1]);
+    expect_line(Pool1d::max([1]).clamp(2.0, 2.0), &[1.0f32, 3.0], &[2.0, 2.0]);
 }
 
 #[test]
