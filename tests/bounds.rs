@@ -5,13 +5,14 @@
 
 mod common;
 
-use common::{LAYOUTS, again, assert_same_bits, supported};
+use common::{LAYOUTS, again, assert_same_bits, cases, supported};
+use lanepool::check::{Case, ElementType, Value};
 use lanepool::{
-    Backend, Layout, NanPolicy, Padding, Plan, Pool, Pool2d, REFERENCE, Shape, Strides,
+    Backend, Layout, NanPolicy, Padding, Plan, Pool, Pool2d, REFERENCE, Shape, Strides, bf16, f16,
 };
 use region::{Allocation, Protection, page};
 
-/// Memory for floats, between two pages that nobody may touch.
+/// Memory for elements, between two pages that nobody may touch.
 struct Fenced(Allocation);
 
 /// Which of the two pages a slice touches.
@@ -23,9 +24,9 @@ enum Flush {
 }
 
 impl Fenced {
-    /// Memory for at least so many floats.
-    fn new(floats: usize) -> Self {
-        let inside = (floats * size_of::<f32>()).next_multiple_of(page::size());
+    /// Memory for at least so many elements.
+    fn new<T>(len: usize) -> Self {
+        let inside = (len * size_of::<T>()).next_multiple_of(page::size());
         let memory = region::alloc(inside + 2 * page::size(), Protection::READ_WRITE).unwrap();
         let start = memory.as_ptr::<u8>();
         for fence in [start, start.wrapping_add(page::size() + inside)] {
@@ -35,18 +36,18 @@ impl Fenced {
         Self(memory)
     }
 
-    /// The first or the last `len` floats.
-    fn slice(&mut self, len: usize, flush: Flush) -> &mut [f32] {
+    /// The first or the last `len` elements.
+    fn slice<T: Value>(&mut self, len: usize, flush: Flush) -> &mut [T] {
         let room = self.0.len() - 2 * page::size();
-        let bytes = len * size_of::<f32>();
+        let bytes = len * size_of::<T>();
         assert!(bytes <= room);
         let offset = match flush {
             Flush::Start => 0,
             Flush::End => room - bytes,
         };
         let start = self.0.as_mut_ptr::<u8>().wrapping_add(page::size() + offset).cast();
-        // SAFETY: so many floats are between the fences, from a multiple of their size on. They are
-        // mapped, which makes them 0, and borrowed as `self` is.
+        // SAFETY: so many elements are between the fences, from a multiple of their size on. They are
+        // mapped, which makes their bits 0, and borrowed as `self` is.
         unsafe { std::slice::from_raw_parts_mut(start, len) }
     }
 }
@@ -107,7 +108,7 @@ fn check_backend(backend: &'static Backend) {
         // Too far apart for the scratch buffer: one window after the other.
         ops(|pool| pool.stride([1, 40]), [1, 3]),
     ];
-    let mut fenced = [Fenced::new(ROOM), Fenced::new(ROOM)];
+    let mut fenced = [Fenced::new::<f32>(ROOM), Fenced::new::<f32>(ROOM)];
     let mut checked = 0;
     let mut go = |pool: &Pool2d, layout, shape: Shape<2>| {
         // Not every window fits the narrowest ones.
@@ -141,9 +142,48 @@ fn no_backend_leaves_its_slices() {
     supported().for_each(check_backend);
 }
 
+/// Runs a case with its buffers at both fences.
+fn check_case<T: Value>(case: &Case) {
+    let want: Vec<T> = case.run_as(&REFERENCE).unwrap();
+    for backend in supported().filter(|&backend| backend != &REFERENCE) {
+        let plan: Plan<T> = case.plan(backend).unwrap();
+        let data = case.input(plan.input_len());
+        let [mut input, mut output] = [data.len(), want.len()].map(Fenced::new::<T>);
+        for flush in [Flush::Start, Flush::End] {
+            let input = input.slice(data.len(), flush);
+            input.copy_from_slice(&data);
+            let output = output.slice(want.len(), flush);
+            plan.run(input, output).unwrap();
+            let differs = output.iter().zip(&want).position(|(x, y)| x.bits() != y.bits());
+            assert_eq!(differs, None, "{case} on {backend:?}, flush with the {flush:?}");
+        }
+    }
+}
+
+/// Whatever the walk and the type of elements.
+#[test]
+fn no_backend_leaves_its_slices_in_random_cases() {
+    for case in (0..cases() / 3).map(Case::random) {
+        println!("{case}");
+        match case.element {
+            ElementType::F32 => check_case::<f32>(&case),
+            ElementType::F64 => check_case::<f64>(&case),
+            ElementType::F16 => check_case::<f16>(&case),
+            ElementType::Bf16 => check_case::<bf16>(&case),
+            ElementType::I8 => check_case::<i8>(&case),
+            ElementType::U8 => check_case::<u8>(&case),
+            ElementType::I16 => check_case::<i16>(&case),
+            ElementType::U16 => check_case::<u16>(&case),
+            ElementType::I32 => check_case::<i32>(&case),
+            ElementType::U32 => check_case::<u32>(&case),
+            ElementType::I64 => check_case::<i64>(&case),
+        }
+    }
+}
+
 #[test]
 fn rows_of_a_plan_stay_in_theirs() {
-    let mut fenced = [Fenced::new(ROOM), Fenced::new(ROOM)];
+    let mut fenced = [Fenced::new::<f32>(ROOM), Fenced::new::<f32>(ROOM)];
     let pools = [
         Pool2d::max([2, 2]).stride([2, 2]),
         Pool2d::max([3, 3]).padding([1, 1]),
@@ -169,13 +209,13 @@ fn rows_of_a_plan_stay_in_theirs() {
 #[test]
 #[ignore = "the test below runs it, in a process of its own"]
 fn trespass() {
-    let mut fenced = Fenced::new(1);
+    let mut fenced = Fenced::new::<f32>(1);
     let (at, flush) = match std::env::var("TRESPASS").as_deref() {
         Ok("before") => (usize::MAX, Flush::Start),
         Ok("after") => (1, Flush::End),
         _ => (0, Flush::Start),
     };
-    let start = fenced.slice(1, flush).as_mut_ptr();
+    let start = fenced.slice::<f32>(1, flush).as_mut_ptr();
     // SAFETY: none, but for index 0: this is where the fence must stop us.
     unsafe { start.wrapping_add(at).write_volatile(1.0) };
     println!("got through");

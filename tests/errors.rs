@@ -234,6 +234,23 @@ fn a_divisor_of_zero() {
     assert_eq!(error.to_string(), "a fixed divisor of 0");
 }
 
+#[test]
+fn exponents_that_give_no_norm() {
+    for p in [0.0, -0.0, -2.0, f64::NEG_INFINITY, f64::NAN] {
+        assert!(matches!(error_of_small(Pool2d::lp(p, [2, 2])), Error::Exponent(_)), "{p}");
+    }
+}
+
+#[test]
+fn as_many_windows_as_there_are_not() {
+    let none = error_of_small(Pool2d::adaptive(Op::Max, [2, 0]));
+    assert_eq!(none, Error::Zero { axis: Axis::Width, field: "output" });
+    for pool in [Pool2d::global(Op::Max), Pool2d::adaptive(Op::Max, [2, 2])] {
+        let error = error_of(pool, Shape::new(1, 1, [0, 3]));
+        assert_eq!(error, Error::EmptyAxis { axis: Axis::Height });
+    }
+}
+
 /// Averages of two 3×4 planes on any backend: 4 rows of 2.
 fn small_plan(backend: &'static Backend) -> Plan<f32> {
     let pool = Pool2d::average([2, 2]).stride([1, 2]);

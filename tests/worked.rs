@@ -540,6 +540,87 @@ fn quantised_padding_is_the_number_0() {
     expect_line(least, &[12u8], &[0, 12, 0]);
 }
 
+/// Rounded up, halves move with the zero point, and so do all results: whether integers of a zero point can be
+/// averaged as they are is up to their windows, and those of zero point 0 always can.
+#[test]
+fn quantised_averages_move_with_the_zero_point() {
+    const ZERO_POINT: i16 = 37;
+    let check = |pool: Pool1d, input: usize| {
+        let shape = Shape::new(1, 1, [input]);
+        let pooled = |zero_point: i16| -> Option<Vec<i16>> {
+            let alike = steps(0.5, zero_point.into());
+            let pool = pool.rounding(Rounding::HalfUp).quantized(alike, alike);
+            let plan = pool.plan_on(&REFERENCE, Layout::ChannelsFirst, shape).ok()?;
+            let input: Vec<i16> = (0..input as i16).map(|i| zero_point + 5 + i * i).collect();
+            let mut output = vec![0; plan.output_len()];
+            plan.run(&input, &mut output).unwrap();
+            Some(output.into_iter().map(|x| x - zero_point).collect())
+        };
+        assert_eq!(pooled(ZERO_POINT), pooled(0), "{pool:?} of {input}");
+    };
+    let windows = (1..=3).flat_map(|kernel| (1..=3).map(move |stride| (kernel, stride)));
+    for (op, (kernel, stride)) in
+        [Op::Average, Op::Sum].into_iter().flat_map(|op| windows.clone().map(move |w| (op, w)))
+    {
+        let fixed = [1, kernel as i64].map(Divisor::Fixed);
+        for divisor in
+            [Divisor::ExcludePad, Divisor::IncludePad, Divisor::FullWindow].into_iter().chain(fixed)
+        {
+            for (input, dilation) in (1..=4).flat_map(|input| [(input, 1), (input, 3)]) {
+                for (begin, end) in (0..4).flat_map(|begin| (0..4).map(move |end| (begin, end))) {
+                    let pool = Pool::new(op, [kernel]).stride([stride]).dilation([dilation]);
+                    let pool = pool.pad(pad([begin], [end])).divisor(divisor);
+                    check(pool, input);
+                    check(pool.ceil_mode(true), input);
+                }
+            }
+            check(Pool1d::global(op).divisor(divisor), kernel + stride);
+            check(Pool1d::adaptive(op, [stride]).divisor(divisor), kernel + stride);
+        }
+        // Uneven windows may have fewer elements than the longest that there could be.
+        for divisor in (1..=4).map(Divisor::Fixed) {
+            check(Pool1d::adaptive(op, [stride]).divisor(divisor), kernel + stride);
+        }
+    }
+}
+
+#[test]
+fn windows_of_all_there_is() {
+    expect(Pool2d::global(Op::Average), [2, 3], &count_to(6), &[3.5]);
+    expect(Pool2d::global(Op::Max), [2, 3], &count_to(6), &[6.0]);
+    expect(Pool1d::global(Op::Sum), [1], &[2.0], &[2.0]);
+}
+
+#[test]
+fn windows_spread_evenly() {
+    // From ⌊i · input ÷ output⌋ to ⌈(i + 1) · input ÷ output⌉.
+    for (input, want) in [
+        (7, &[2.0, 4.0, 6.0][..]),
+        (5, &[2.0, 4.0]),
+        (6, &[1.5, 3.5, 5.5]),
+        (3, &[1.0, 2.0, 3.0]),
+        (2, &[1.0, 1.5, 2.0]),
+    ] {
+        let average = Pool1d::adaptive(Op::Average, [want.len()]);
+        expect(average, [input], &count_to(input), want);
+    }
+    let both = Pool2d::adaptive(Op::Max, [2, 1]);
+    expect(both, [3, 2], &count_to(6), &[4.0, 6.0]);
+}
+
+#[test]
+fn norms() {
+    let input = [1.0, -4.0, 4.0];
+    for (p, want) in [
+        (0.5, [9.0, 16.0]),
+        (1.0, [5.0, 8.0]),
+        (2.0, [17f32.sqrt(), 32f32.sqrt()]),
+        (f64::INFINITY, [4.0, 4.0]),
+    ] {
+        expect(Pool1d::lp(p, [2]), [3], &input, &want);
+    }
+}
+
 #[test]
 fn clamps() {
     let relu = |pool: Pool1d| pool.clamp(0.0, f64::INFINITY);
@@ -560,6 +641,7 @@ fn clamps() {
     expect_line(Pool1d::max([1]).clamp(1.5, 2.4), &[0u8, 9], &[2, 2]);
     expect_line(Pool1d::max([1]).clamp(-1e9, 1e9), &[-128i8, 127], &[-128, 127]);
     expect_line(Pool1d::max([1]).clamp(0.1, 1.0), &[0.0f32], &[0.1]);
+    expect_line(Pool1d::max([1]).clamp(2.0, 2.0), &[1.0f32, 3.0], &[2.0, 2.0]);
 }
 
 #[test]
