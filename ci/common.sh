@@ -103,18 +103,6 @@ executable() {
         tail -n 1
 }
 
-# sanitized: from here on cargo, as "${cargo[@]}" with --target, builds with AddressSanitizer, and for a fuzzer, which
-# is told which branches were taken; other programs do not listen. At opt-level 3 the kernels would take twenty minutes.
-sanitized() {
-    export CARGO_TARGET_DIR=$target_dir/asan CARGO_PROFILE_RELEASE_DEBUG=line-tables-only
-    export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_stack_use_after_return=1}
-    export RUSTFLAGS='-Zsanitizer=address -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=3'
-    RUSTFLAGS+=' -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table'
-    cargo=(cargo)
-    if cargo +nightly --version >/dev/null 2>&1; then cargo+=(+nightly); else export RUSTC_BOOTSTRAP=1; fi
-    cargo+=(--config profile.release.package.lanepool-kernels.opt-level=1)
-}
-
 # report FILE: the first JSON value of the input, from the first line that starts with a brace; goes to FILE.
 report() { tr -d '\r' | sed -n '/^{/,$p' | jq -n input >"$1" 2>/dev/null || fail "no JSON report from the self-test"; }
 

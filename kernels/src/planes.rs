@@ -16,7 +16,7 @@ use crate::simd::{
 };
 use crate::turned::load_turned;
 use crate::walk::FastWalk;
-use crate::{Axis, Divisor, Geometry};
+use crate::{Axis, Geometry};
 use core::mem::MaybeUninit;
 use core::ops::Range;
 
@@ -68,7 +68,9 @@ pub(crate) fn fits(geometry: &Geometry) -> bool {
     } else {
         height.kernel * width.kernel > apart.saturating_mul(5)
     };
-    many && pays && vectors(height, width) <= VECTORS
+    // Nothing is shared by windows that are the only ones.
+    let several = height.output.min(width.output) > 1;
+    many && several && pays && vectors(height, width) <= VECTORS
 }
 
 /// Pixels of the scratch memory at most.
@@ -366,20 +368,14 @@ impl FastWalk for Planes {
         let mut across = Merges::new(second, width, height.output, pixel);
         down.fill(R::ORDERED);
         across.fill(R::ORDERED);
-        let counts = place(&mut down, &mut across);
-        let scratch = zeroed(&mut scratch.0, counts + windows + TURNED);
+        let divisors = place(&mut down, &mut across);
+        let scratch = zeroed(&mut scratch.0, divisors + windows + TURNED);
         if R::DIVIDES {
-            let by = geometry.divisor();
-            for (i, count) in scratch[counts..][..windows].iter_mut().enumerate() {
-                let (y, x) = (i / width.output, i % width.output);
-                let counted = height.count(y, by) * width.count(x, by);
-                *count = T::Acc::nearest(counted.max(1) as i64);
+            for (i, divisor) in scratch[divisors..][..windows].iter_mut().enumerate() {
+                let window = [0, i / width.output, i % width.output];
+                *divisor = T::Acc::nearest(geometry.divide_by(window));
             }
         }
-        let constant = match geometry.divisor() {
-            Divisor::Constant(n) => Some(Divide::by::<T::Acc, S>(simd, n, geometry.rounding())),
-            _ => None,
-        };
         let (mut row, mut at) = (rows.start, 0);
         while row < rows.end {
             let (plane, z, y) = geometry.position(row);
@@ -426,15 +422,9 @@ impl FastWalk for Planes {
                         scratch,
                         #[inline(always)]
                         |window| {
-                            constant.unwrap_or_else(
-                                #[inline(always)]
-                                || {
-                                    let at = counts + window;
-                                    // SAFETY: there are as many counts as windows, and some more.
-                                    let counts = unsafe { load_lanes(simd, scratch, at) };
-                                    Divide::By(counts, geometry.rounding())
-                                },
-                            )
+                            // SAFETY: there are as many divisors as windows, and some more.
+                            let by = unsafe { load_lanes(simd, scratch, divisors + window) };
+                            Divide::By(by, geometry.rounding())
                         },
                         output,
                     );
@@ -442,10 +432,7 @@ impl FastWalk for Planes {
                 }
                 let n = channels.len().min(S::N);
                 for (j, i) in group.part.clone().enumerate() {
-                    let divide = constant.unwrap_or_else(
-                        #[inline(always)]
-                        || Divide::By(simd.splat(scratch[counts + i]), geometry.rounding()),
-                    );
+                    let divide = Divide::By(simd.splat(scratch[divisors + i]), geometry.rounding());
                     let to = at + j * inner + channels.start;
                     // SAFETY: results of a window.
                     let v = unsafe { load_lanes(simd, scratch, i * pixel) };

@@ -47,10 +47,14 @@ pub(crate) fn fits(axes: &[Axis; 3]) -> bool {
         && (dilation == 1 || dilated)
 }
 
-/// Three by three windows, one apart. Every so many lines of a plane under dilated ones are a plane.
-pub(crate) struct Strips<const DILATED: bool>;
+/// Columns that are carried under dilated windows.
+const DILATED: usize = 3;
 
-impl<const DILATED: bool> FastWalk for Strips<DILATED> {
+/// Three by three windows, one apart, of which 2 columns are carried down, or, if they are dilated, 3. Every so many
+/// lines of a plane under dilated ones are a plane.
+pub(crate) struct Strips<const COLUMNS: usize>;
+
+impl<const COLUMNS: usize> FastWalk for Strips<COLUMNS> {
     #[inline(always)]
     fn reduce<R: Reduction<T::Acc>, T: Element, S: Memory<T>>(
         simd: S,
@@ -62,12 +66,13 @@ impl<const DILATED: bool> FastWalk for Strips<DILATED> {
         let [depth, height, width] = geometry.axes();
         let by = geometry.divisor();
         let counted = |axis: &Axis, o: usize| axis.count(o, by);
-        let [top, left] = [height, width].map(|axis| counted(axis, 0));
-        let [bottom, right] = [height, width].map(|axis| counted(axis, axis.output - 1));
+        let (top, left) = (counted(height, 0), counted(width, 0));
+        let (bottom, right) =
+            (counted(height, height.output - 1), counted(width, width.output - 1));
         let Strides { depth: slice, height: line, .. } = geometry.strides();
         let number = |count: usize| T::Acc::nearest(count as i64);
-        let dilation = if DILATED { width.dilation } else { 1 };
-        let lines = Lines::<T, DILATED> {
+        let dilation = if COLUMNS == DILATED { width.dilation } else { 1 };
+        let lines = Lines::<T, COLUMNS> {
             input,
             height: height.input,
             width: width.input,
@@ -100,7 +105,13 @@ impl<const DILATED: bool> FastWalk for Strips<DILATED> {
             let pair = 2 * height.output;
             // What a row has too much for a vector is not beyond the next row.
             let even = width.input <= S::N && S::N <= 2 * width.input;
-            if !DILATED && even && y == 0 && rows.end - row >= pair && amid(start) && amid(next) {
+            if COLUMNS != DILATED
+                && even
+                && y == 0
+                && rows.end - row >= pair
+                && amid(start)
+                && amid(next)
+            {
                 let to = [to, to + height.output * width.output];
                 seen = lines.strips::<R, S, 2, true, true, true, true>(
                     simd,
@@ -117,16 +128,22 @@ impl<const DILATED: bool> FastWalk for Strips<DILATED> {
                 start = geometry.plane_start(plane) + depth.start(z) * slice;
                 continue;
             }
-            for first in y..y + count.min(dilation) {
-                // Which plane of those of every so many lines, and which of its rows.
-                let (i, from) = (first % dilation, first / dilation);
-                let lines = Lines { height: (height.input - i).div_ceil(dilation), ..lines };
-                let rows = from..from + (y + count - first).div_ceil(dilation);
-                let (at, to) = (start + i * line, to + (first - y) * width.output);
-                seen = if amid(start) {
-                    lines.reduce::<R, S, true>(simd, at, rows, to, output, seen)
+            let inside = amid(start);
+            for first in 0..if COLUMNS == DILATED { count.min(dilation) } else { 1 } {
+                let mut of_phase = lines;
+                let (mut rows, mut at) = (y..y + count, start);
+                if COLUMNS == DILATED {
+                    // Which plane of those of every so many lines, and which of its rows.
+                    let (i, from) = ((y + first) % dilation, (y + first) / dilation);
+                    of_phase.height = (height.input - i).div_ceil(dilation);
+                    rows = from..from + (count - first).div_ceil(dilation);
+                    at += i * line;
+                }
+                let to = to + first * width.output;
+                seen = if inside {
+                    of_phase.reduce::<R, S, true>(simd, at, rows, to, output, seen)
                 } else {
-                    lines.reduce::<R, S, false>(simd, at, rows, to, output, seen)
+                    of_phase.reduce::<R, S, false>(simd, at, rows, to, output, seen)
                 };
             }
             (plane, z, y, row, start) = (next_plane, next_z, 0, row + count, next);
@@ -137,7 +154,7 @@ impl<const DILATED: bool> FastWalk for Strips<DILATED> {
 
 /// The lines of planes.
 #[derive(Clone, Copy)]
-struct Lines<'a, T: Element, const DILATED: bool> {
+struct Lines<'a, T: Element, const COLUMNS: usize> {
     input: &'a [T],
     height: usize,
     width: usize,
@@ -153,7 +170,7 @@ struct Lines<'a, T: Element, const DILATED: bool> {
     columns: [T::Acc; 3],
 }
 
-impl<T: Element, const DILATED: bool> Lines<'_, T, DILATED> {
+impl<T: Element, const COLUMNS: usize> Lines<'_, T, COLUMNS> {
     /// Reduces output rows `rows` of the plane that starts at `start` to `output` from `to` on; `AMID` says
     /// that there is something before and after the plane.
     #[inline(always)]
@@ -184,7 +201,7 @@ impl<T: Element, const DILATED: bool> Lines<'_, T, DILATED> {
                 .strips::<R, S, 2, AMID, true, true, false>(simd, at, to, rows, output, seen);
         }
         // No window of the strips between reaches over an edge.
-        let inside = |x: usize| if DILATED { x.min(last - self.dilation) } else { x };
+        let inside = |x: usize| if COLUMNS == DILATED { x.min(last - self.dilation) } else { x };
         let second = inside(S::N);
         let (at, places) = ([start, start + second], [to, to + second]);
         seen = self.strips::<R, S, 2, AMID, true, false, false>(
@@ -195,9 +212,9 @@ impl<T: Element, const DILATED: bool> Lines<'_, T, DILATED> {
             output,
             seen,
         );
-        for x in (2 * S::N..last).step_by(S::N) {
-            let x = inside(x);
-            let (at, to) = ([start + x], [to + x]);
+        let mut x = 2 * S::N;
+        while x < last {
+            let (at, to) = ([start + inside(x)], [to + inside(x)]);
             seen = self.strips::<R, S, 1, true, false, false, false>(
                 simd,
                 at,
@@ -206,6 +223,7 @@ impl<T: Element, const DILATED: bool> Lines<'_, T, DILATED> {
                 output,
                 seen,
             );
+            x += S::N;
         }
         let (at, to) = ([start + last], [to + last]);
         self.strips::<R, S, 1, AMID, false, true, false>(simd, at, to, rows, output, seen)
@@ -214,7 +232,7 @@ impl<T: Element, const DILATED: bool> Lines<'_, T, DILATED> {
     /// Columns from a tap to the next, as the compiler best knows it.
     #[inline(always)]
     fn dilation(&self) -> usize {
-        if DILATED { self.dilation } else { 1 }
+        if COLUMNS == DILATED { self.dilation } else { 1 }
     }
 
     /// Reduces the windows of `V` strips, as many in a row of each as fit a vector. They are those of a plane, of
@@ -257,7 +275,7 @@ impl<T: Element, const DILATED: bool> Lines<'_, T, DILATED> {
         let (start, end) = (rows.start, rows.end);
         let identity = simd.splat(R::IDENTITY);
         let mut strips = Side {
-            carried: [Carried { pair: [identity; 3], here: [identity; 3] }; V],
+            carried: [Carried { pair: [identity; COLUMNS], here: [identity; COLUMNS] }; V],
             below: at,
             to,
             n,
@@ -308,7 +326,7 @@ impl<T: Element, const DILATED: bool> Lines<'_, T, DILATED> {
     >(
         &self,
         simd: S,
-        strips: &mut Side<S::Vector, V>,
+        strips: &mut Side<S::Vector, V, COLUMNS>,
         rows: Range<usize>,
         divides: [Divide<S::Vector>; V],
         output: &mut [T],
@@ -322,7 +340,7 @@ impl<T: Element, const DILATED: bool> Lines<'_, T, DILATED> {
                 } else {
                     [simd.splat(R::IDENTITY); 3]
                 };
-                *merged = strips.carried[v].merge::<R, T, S, DILATED>(simd, below);
+                *merged = strips.carried[v].merge::<R, T, S>(simd, below);
             }
             seen = look_at::<R, T::Acc, S, V>(simd, seen, &merged);
             let finished = finish_all::<R, T::Acc, S, V>(simd, merged, divides, &mut seen);
@@ -405,8 +423,8 @@ struct Edges {
 }
 
 /// How far strips side by side have come.
-struct Side<V, const N: usize> {
-    carried: [Carried<V>; N],
+struct Side<V, const N: usize, const COLUMNS: usize> {
+    carried: [Carried<V, COLUMNS>; N],
     /// Where the line below is in the input.
     below: [usize; N],
     /// Where the next row goes in the output.
@@ -419,61 +437,72 @@ struct Side<V, const N: usize> {
 /// What the windows of the next row share with those above: of sums those of the left columns, of the right ones,
 /// and, of dilated windows, of the central ones; of maxima those across.
 #[derive(Clone, Copy)]
-struct Carried<V> {
+struct Carried<V, const COLUMNS: usize> {
     /// The line above and the one here.
-    pair: [V; 3],
-    here: [V; 3],
+    pair: [V; COLUMNS],
+    here: [V; COLUMNS],
 }
 
-impl<V: Copy> Carried<V> {
+impl<V: Copy, const COLUMNS: usize> Carried<V, COLUMNS> {
     #[inline(always)]
     fn new<R: Reduction<T::Acc>, T: Element, S: Memory<T, Vector = V>>(
         simd: S,
         above: [V; 3],
         here: [V; 3],
     ) -> Self {
-        let (above, here) = (columns::<R, T, S>(simd, above), columns::<R, T, S>(simd, here));
-        Self { pair: both::<R, T, S>(simd, above, here), here }
+        let (above, here) =
+            (columns::<R, T, S, COLUMNS>(simd, above), columns::<R, T, S, COLUMNS>(simd, here));
+        Self { pair: both::<R, T, S, COLUMNS>(simd, above, here), here }
     }
 
     /// Merges the windows that end with the line below. Of maxima, the centre is in what is merged last.
     #[inline(always)]
-    fn merge<R: Reduction<T::Acc>, T: Element, S: Memory<T, Vector = V>, const DILATED: bool>(
+    fn merge<R: Reduction<T::Acc>, T: Element, S: Memory<T, Vector = V>>(
         &mut self,
         simd: S,
         below: [V; 3],
     ) -> V {
-        let below = columns::<R, T, S>(simd, below);
+        let below = columns::<R, T, S, COLUMNS>(simd, below);
         let pair = self.pair;
-        self.pair = both::<R, T, S>(simd, self.here, below);
+        self.pair = both::<R, T, S, COLUMNS>(simd, self.here, below);
         self.here = below;
         if !R::ORDERED {
             return R::merge(simd, below[0], pair[0]);
         }
-        let [left, right, centre] = both::<R, T, S>(simd, pair, below);
+        let columns = both::<R, T, S, COLUMNS>(simd, pair, below);
+        let (left, right) = (columns[0], columns[1]);
         // The central columns are those of the windows to the left and to the right, if none is left out.
-        let centre = if DILATED { centre } else { simd.between(left, right) };
+        let centre =
+            if COLUMNS == DILATED { columns[COLUMNS - 1] } else { simd.between(left, right) };
         R::merge(simd, R::merge(simd, left, centre), right)
     }
 }
 
 /// Of a line what is merged down: the left, right and central columns, or what these give.
 #[inline(always)]
-fn columns<R: Reduction<T::Acc>, T: Element, S: Memory<T>>(
+fn columns<R: Reduction<T::Acc>, T: Element, S: Memory<T>, const COLUMNS: usize>(
     simd: S,
     line: [S::Vector; 3],
-) -> [S::Vector; 3] {
-    if R::ORDERED { [line[0], line[2], line[1]] } else { [across::<R, T, S>(simd, line); 3] }
+) -> [S::Vector; COLUMNS] {
+    if !R::ORDERED {
+        return [across::<R, T, S>(simd, line); COLUMNS];
+    }
+    let mut columns = [line[1]; COLUMNS];
+    (columns[0], columns[1]) = (line[0], line[2]);
+    columns
 }
 
 /// Merges what two lines have of each.
 #[inline(always)]
-fn both<R: Reduction<T::Acc>, T: Element, S: Memory<T>>(
+fn both<R: Reduction<T::Acc>, T: Element, S: Memory<T>, const COLUMNS: usize>(
     simd: S,
-    a: [S::Vector; 3],
-    b: [S::Vector; 3],
-) -> [S::Vector; 3] {
-    [R::merge(simd, a[0], b[0]), R::merge(simd, a[1], b[1]), R::merge(simd, a[2], b[2])]
+    mut a: [S::Vector; COLUMNS],
+    b: [S::Vector; COLUMNS],
+) -> [S::Vector; COLUMNS] {
+    for (a, b) in a.iter_mut().zip(b) {
+        *a = R::merge(simd, *a, b);
+    }
+    a
 }
 
 /// Merges three columns, the central one last.

@@ -290,7 +290,7 @@ pub(crate) fn pool<R: Reduction<T::Acc>, T: Element, S: Memory<T>>(
         return match (Walk::of_type::<T>(geometry), width.kernel) {
             (Walk::Pixels, 3) => job.run::<R, Pixels<3, 1>>(output),
             (Walk::Rows, 3) => job.run::<R, Rows<3, 1>>(output),
-            (Walk::Strips, _) if width.dilation == 1 => job.run::<R, Strips<false>>(output),
+            (Walk::Strips, _) if width.dilation == 1 => job.run::<R, Strips<2>>(output),
             _ => pool::<R::Exact, T, S>(geometry, rows, input, output),
         };
     }
@@ -304,10 +304,10 @@ pub(crate) fn pool<R: Reduction<T::Acc>, T: Element, S: Memory<T>>(
         (Walk::Rows, 3, 1) => return job.run::<R, Rows<3, 1>>(output),
         (Walk::Rows, 3, 2) => return job.run::<R, Rows<3, 2>>(output),
         (Walk::Strips, _, _) if width.dilation == 1 => {
-            return job.run::<R, Strips<false>>(output);
+            return job.run::<R, Strips<2>>(output);
         }
         _ if const { !T::ALL_WALKS } => {}
-        (Walk::Strips, _, _) => return job.run::<R, Strips<true>>(output),
+        (Walk::Strips, _, _) => return job.run::<R, Strips<3>>(output),
         // The same code as that of the general ones.
         (Walk::Across | Walk::Whole | Walk::Global | Walk::Turned, _, _) if const { !R::LOSES } => {
         }
