@@ -7,7 +7,8 @@ use crate::Rounding;
 use crate::backend::AllLanes;
 use crate::number::{Element, Half, Ordered, Summed, SummedLong, SummedShort};
 use bytemuck::{Pod, must_cast};
-use core::arch::{asm, x86_64::*};
+use core::arch::asm;
+use core::arch::x86_64::*;
 use core::ops::Range;
 use half::{bf16, f16};
 
