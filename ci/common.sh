@@ -94,6 +94,12 @@ need() {
 
 require_x86_64() { [ "$(uname -m)" = x86_64 ] || fail "needs an x86-64 machine, this is $(uname -m)"; }
 
+# nightly: from here on cargo, as "${cargo[@]}", is a nightly one; where there is none, the default one that takes its options.
+nightly() {
+    cargo=(cargo)
+    if cargo +nightly --version >/dev/null 2>&1; then cargo+=(+nightly); else export RUSTC_BOOTSTRAP=1; fi
+}
+
 # executable NAME CARGO-COMMAND...: builds, and prints the path of the executable of that target name.
 executable() {
     local name=$1

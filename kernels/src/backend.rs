@@ -13,7 +13,7 @@ use crate::reduction::{
     Reduction, RootOfSquares, Smallest,
 };
 use crate::simd::{Lanes, Memory, portable::Portable, scalar::Scalar};
-use crate::walk::{Walk, plain, plainest, pool, requantized};
+use crate::walk::{LARGE_PART, PART, Walk, plain, plainest, pool, requantized};
 use crate::{Divisor, Geometry, autovec, reference};
 use bytemuck::{Pod, TransparentWrapper};
 use core::fmt;
@@ -72,11 +72,6 @@ pub struct Kernel<T> {
     pub lanes: usize,
 }
 
-/// Elements of an output that are pooled before they are activated: they are still in the nearest cache but
-/// one. Large windows share what they merge, so those are not cut into small parts.
-const PART: usize = 16384;
-const LARGE_PART: usize = 1 << 20;
-
 impl<T> Kernel<T> {
     /// [Runs](Self::run) and [activates](Self::activate), a part of the rows after the other.
     ///
@@ -102,11 +97,7 @@ impl<T> Kernel<T> {
         let row_len = geometry.row_len();
         let large = matches!(geometry.walk(), Walk::Shared | Walk::Planes);
         let most = if large { LARGE_PART } else { PART };
-        let plane = geometry.rows() / geometry.planes();
-        let part = match most / (plane * row_len) {
-            0 => most.div_ceil(row_len),
-            planes => planes * plane,
-        };
+        let part = geometry.rows_of(most);
         let mut row = rows.start;
         for output in output.chunks_mut(part * row_len) {
             let end = rows.end.min(row + part);

@@ -524,6 +524,15 @@ impl Geometry {
         self.planes * self.axes[0].output * self.axes[1].output
     }
 
+    /// Output rows of about so many elements, of an output that has some: of small planes, those of whole ones.
+    pub(crate) fn rows_of(&self, elements: usize) -> usize {
+        let (plane, row_len) = (self.rows() / self.planes, self.row_len());
+        match elements / (plane * row_len) {
+            0 => elements.div_ceil(row_len),
+            planes => planes * plane,
+        }
+    }
+
     /// Elements of an output row.
     pub fn row_len(&self) -> usize {
         self.axes[2].output * self.inner
@@ -551,6 +560,18 @@ impl Geometry {
         }
         plane / self.image_planes * self.strides.image
             + plane % self.image_planes * self.strides.plane
+    }
+
+    /// Where in the input the slice is that the windows of a plane at some depth start with.
+    #[inline(always)]
+    pub(crate) fn slice_start(&self, (plane, z): (usize, usize)) -> usize {
+        self.plane_start(plane) + self.axes[0].start(z) * self.strides.depth
+    }
+
+    /// The plane and the depth of the windows after those.
+    #[inline(always)]
+    pub(crate) fn slice_after(&self, (plane, z): (usize, usize)) -> (usize, usize) {
+        if z + 1 == self.axes[0].output { (plane + 1, 0) } else { (plane, z + 1) }
     }
 
     /// How many planes there are from this one on that are as far apart.

@@ -15,7 +15,7 @@ use crate::number::Element;
 use crate::order::merges_after;
 use crate::reduction::{Divide, Reduction};
 use crate::simd::{
-    Aligned, Memory, TURNED, load, load_between, load_lanes, store_first, store_lanes,
+    Aligned, Memory, TURNED, load, load_between, load_lanes, store_first, store_lanes, zeroed,
 };
 use crate::walk::FastWalk;
 use core::mem::MaybeUninit;
@@ -130,17 +130,6 @@ fn waiting_rows(geometry: &Geometry) -> usize {
     let [depth, height, width] = geometry.axes();
     let pixels = if geometry.is_single() { 0 } else { width.input.ilog2() + 1 };
     (pixels + height.input.div_ceil(OCTET).ilog2() + depth.input.ilog2() + 2) as usize
-}
-
-/// The first `len` elements, all zeros.
-#[inline(never)]
-fn zeroed<A: bytemuck::Pod>(scratch: &mut [MaybeUninit<A>], len: usize) -> &mut [A] {
-    let scratch = &mut scratch[..len];
-    for element in scratch.iter_mut() {
-        element.write(A::zeroed());
-    }
-    // SAFETY: every element has just been written.
-    unsafe { &mut *(core::ptr::from_mut(scratch) as *mut [A]) }
 }
 
 /// Makes the columns from `len` to before `end` the identity.

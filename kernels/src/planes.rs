@@ -12,10 +12,10 @@ use crate::number::{Element, Number};
 use crate::reduction::{Divide, Reduction};
 use crate::simd::{
     Aligned, Lanes, Memory, TURNED, load, load_between, load_first, load_lanes, store_first,
-    store_lanes,
+    store_lanes, zeroed,
 };
 use crate::turned::load_turned;
-use crate::walk::FastWalk;
+use crate::walk::{FastWalk, LARGE_PART};
 use crate::{Axis, Geometry};
 use core::mem::MaybeUninit;
 use core::ops::Range;
@@ -342,7 +342,7 @@ fn merged<R: Reduction<A>, A: Number, S: Lanes<A>, const L: usize>(
 pub(crate) struct Planes;
 
 impl FastWalk for Planes {
-    const PART: usize = 1 << 20;
+    const PART: usize = LARGE_PART;
     const EXACT: bool = true;
 
     #[inline(always)]
@@ -354,7 +354,7 @@ impl FastWalk for Planes {
         output: &mut [T],
     ) -> S::Seen {
         let mut seen = simd.unseen();
-        let [depth, height, width] = geometry.axes();
+        let [_, height, width] = geometry.axes();
         let windows = height.output * width.output;
         let mut scratch = Aligned([const { MaybeUninit::uninit() }; VECTORS * TURNED]);
         let (single, inner) = (geometry.is_single(), geometry.inner());
@@ -395,15 +395,11 @@ impl FastWalk for Planes {
                 part: rows.start * width.output..rows.end * width.output,
                 at,
             };
-            let (mut plane, mut z) = (plane, z);
+            let mut slice = (plane, z);
             for i in 0..S::N {
-                let slice = depth.start(z) * geometry.strides().depth;
-                group.starts[i] = geometry.plane_start(plane) + slice;
+                group.starts[i] = geometry.slice_start(slice);
                 if i + 1 < count {
-                    z += 1;
-                    if z == depth.output {
-                        (plane, z) = (plane + 1, 0);
-                    }
+                    slice = geometry.slice_after(slice);
                 }
             }
             for c in (0..inner).step_by(pixel) {
@@ -594,15 +590,4 @@ impl<T: Element> Group<'_, T> {
             }
         }
     }
-}
-
-/// The first `len` elements, all zeros.
-#[inline(never)]
-fn zeroed<A: Number>(scratch: &mut [MaybeUninit<A>], len: usize) -> &mut [A] {
-    let scratch = &mut scratch[..len];
-    for element in scratch.iter_mut() {
-        element.write(A::ZERO);
-    }
-    // SAFETY: every element has just been written.
-    unsafe { &mut *(core::ptr::from_mut(scratch) as *mut [A]) }
 }

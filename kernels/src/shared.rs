@@ -18,7 +18,7 @@ use crate::reduction::{Divide, Reduction};
 use crate::simd::{
     Aligned, Lanes, Memory, WIDEST, load, load_between, load_lanes, store_first, store_lanes,
 };
-use crate::walk::FastWalk;
+use crate::walk::{FastWalk, LARGE_PART};
 use crate::{Axis, Divisor, Geometry};
 use core::mem::MaybeUninit;
 use core::ops::Range;
@@ -217,7 +217,7 @@ impl Merges {
 pub(crate) struct Shared;
 
 impl FastWalk for Shared {
-    const PART: usize = 1 << 20;
+    const PART: usize = LARGE_PART;
     const EXACT: bool = true;
 
     #[inline(always)]

@@ -20,6 +20,7 @@ pub(crate) use crate::feature::Feature;
 use crate::Rounding;
 use crate::number::{Element, Number};
 use bytemuck::{Pod, Zeroable, must_cast};
+use core::mem::MaybeUninit;
 use core::ops::Range;
 
 /// Lanes of the widest vector there is: 64 bytes of bytes.
@@ -31,6 +32,18 @@ pub(crate) const TURNED: usize = 16;
 /// Memory that starts where a line of the caches does: of vectors that do not, each other one is in two of them.
 #[repr(align(64))]
 pub(crate) struct Aligned<T>(pub(crate) T);
+
+/// The first `len` elements of some memory, all zeros. A call, like all that has no vectors, so that there is one of
+/// it for all instruction sets.
+#[inline(never)]
+pub(crate) fn zeroed<A: Pod>(scratch: &mut [MaybeUninit<A>], len: usize) -> &mut [A] {
+    let scratch = &mut scratch[..len];
+    for element in scratch.iter_mut() {
+        element.write(A::zeroed());
+    }
+    // SAFETY: every element has just been written.
+    unsafe { &mut *(core::ptr::from_mut(scratch) as *mut [A]) }
+}
 
 /// An instruction set, as a token that only exists where the CPU supports it.
 pub(crate) trait Isa: Copy {

@@ -232,11 +232,17 @@ impl Walk {
     }
 }
 
+/// Elements of an output that are still in the nearest cache but one when they are looked at again.
+pub(crate) const PART: usize = 16384;
+
+/// The same where windows share what they merge with many others, which is lost where the output is cut.
+pub(crate) const LARGE_PART: usize = 1 << 20;
+
 /// A walk that is not for every geometry, and may miss something.
 pub(crate) trait FastWalk {
     /// Output elements after which the walk is asked whether it missed something: few enough that doing
     /// them again does not matter much, many enough that asking does not.
-    const PART: usize = 16384;
+    const PART: usize = PART;
 
     /// Whether this walk does again what it missed, and not a general one.
     const EXACT: bool = false;
@@ -430,15 +436,7 @@ where
         let Self { simd, geometry, rows, input } = self;
         let row_len = geometry.row_len();
         // Whole planes if they are small. A small output is spared the divisions.
-        let part = if output.len() <= W::PART {
-            rows.len()
-        } else {
-            let plane = geometry.rows() / geometry.planes();
-            match W::PART / (plane * row_len) {
-                0 => W::PART.div_ceil(row_len),
-                planes => planes * plane,
-            }
-        };
+        let part = if output.len() <= W::PART { rows.len() } else { geometry.rows_of(W::PART) };
         let part = if const { W::ROWS_ARE_LANES } { part.next_multiple_of(S::N) } else { part };
         let mut row = rows.start;
         for output in output.chunks_mut(part * row_len) {

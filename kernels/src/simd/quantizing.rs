@@ -1,7 +1,7 @@
 //! Vectors of another instruction set over bytes that stand for real numbers: loads are of distances from the
 //! zero point, and a division requantises.
 
-use super::{Feature, Isa, Lanes, Memory};
+use super::{Feature, Isa, Lanes, Memory, no_nan};
 use crate::Rounding;
 use crate::activate::Scaling;
 use crate::number::{Byte, Element, SummedShort};
@@ -44,6 +44,8 @@ impl<S: Lanes<i16>> Lanes<i16> for Quantizing<'_, S> {
     type Array = S::Array;
     type Seen = ();
 
+    no_nan!(i16, S::Vector);
+
     #[inline(always)]
     fn splat(self, x: i16) -> S::Vector {
         self.simd.splat(x)
@@ -79,35 +81,6 @@ impl<S: Lanes<i16>> Lanes<i16> for Quantizing<'_, S> {
     #[inline(always)]
     fn min(self, a: S::Vector, b: S::Vector) -> S::Vector {
         self.simd.min(a, b)
-    }
-
-    #[inline(always)]
-    fn max_nan(self, a: S::Vector, b: S::Vector) -> S::Vector {
-        self.simd.max(a, b)
-    }
-
-    #[inline(always)]
-    fn min_nan(self, a: S::Vector, b: S::Vector) -> S::Vector {
-        self.simd.min(a, b)
-    }
-
-    #[inline(always)]
-    fn canonical(self, v: S::Vector) -> S::Vector {
-        v
-    }
-
-    #[inline(always)]
-    fn unseen(self) {}
-
-    #[inline(always)]
-    fn look(self, (): (), _: S::Vector, _: S::Vector) {}
-
-    #[inline(always)]
-    fn both(self, (): (), (): ()) {}
-
-    #[inline(always)]
-    fn has_seen(self, (): ()) -> bool {
-        false
     }
 
     #[inline(always)]
