@@ -198,15 +198,15 @@ impl<V: Copy> Windows<V> {
         );
         if apart {
             let mut finished = merged;
-            for v in &mut finished {
-                *v = R::finish(simd, *v, self.divide);
+            for b in 0..B {
+                finished[b] = R::finish(simd, finished[b], self.divide);
             }
             // SAFETY: the caller saw that `B` vectors are inside `output`.
             unsafe { store_twos(simd, &finished, output, to) }
             return;
         }
-        for (b, v) in merged.into_iter().enumerate() {
-            let v = R::finish(simd, v, self.divide);
+        for b in 0..B {
+            let v = R::finish(simd, merged[b], self.divide);
             // SAFETY: the caller saw that `B` vectors are inside `output`.
             unsafe { store_first(simd, v, output, to + b * S::N, n) }
         }

@@ -14,27 +14,28 @@ pub(crate) fn fold<R: Reduction<A>, A: Number, S: Lanes<A>, const B: usize>(
     mut load: impl FnMut(usize, usize) -> S::Vector,
 ) -> [S::Vector; B] {
     let Some(first) = taps.next() else { return [simd.splat(R::IDENTITY); B] };
-    // Loops and no closures over arrays: those are not always inlined.
+    // No closures over arrays: those are not always inlined.
     let mut top = [simd.splat(R::IDENTITY); B];
-    for (b, top) in top.iter_mut().enumerate() {
-        *top = R::lift(simd, load(first.offset, b));
+    for b in 0..B {
+        top[b] = R::lift(simd, load(first.offset, b));
     }
     let mut below = Stack::new();
     for step in taps {
         if R::ORDERED && step.merges == 0 {
             below.push(top);
-            for (b, top) in top.iter_mut().enumerate() {
-                *top = R::lift(simd, load(step.offset, b));
+            for b in 0..B {
+                top[b] = R::lift(simd, load(step.offset, b));
             }
             continue;
         }
-        for (b, top) in top.iter_mut().enumerate() {
-            *top = R::push(simd, *top, load(step.offset, b));
+        for b in 0..B {
+            top[b] = R::push(simd, top[b], load(step.offset, b));
         }
         if R::ORDERED {
             for _ in 1..step.merges {
-                for (top, left) in top.iter_mut().zip(below.pop()) {
-                    *top = R::merge(simd, left, *top);
+                let left = below.pop();
+                for b in 0..B {
+                    top[b] = R::merge(simd, left[b], top[b]);
                 }
             }
         }

@@ -27,6 +27,10 @@
 //! - **A walk**: a file, a variant of [`Walk`] and the condition under which it is chosen. One that
 //!   may miss NaNs is a type that implements `FastWalk`; what it misses is done again by another.
 #![cfg_attr(not(feature = "std"), no_std)]
+#![allow(
+    clippy::needless_range_loop,
+    reason = "loops over arrays of vectors, by iterators, take the compiler half as long again as by indices"
+)]
 
 mod across;
 mod activate;

@@ -375,8 +375,8 @@ pub(crate) fn keep_first<R: Reduction<T::Acc>, T: Element, S: Memory<T>, const B
     vectors: &mut [S::Vector; B],
     len: usize,
 ) {
-    for (i, v) in vectors.iter_mut().enumerate() {
-        *v = simd.keep(*v, lanes_within::<T, S>(len, i), simd.splat(R::IDENTITY));
+    for i in 0..B {
+        vectors[i] = simd.keep(vectors[i], lanes_within::<T, S>(len, i), simd.splat(R::IDENTITY));
     }
 }
 
@@ -453,14 +453,16 @@ impl<T: Element, W: RowWalk<T>, const N: usize> Columns<T> for Lines<W, N> {
     ) -> [S::Vector; B] {
         let identity = [simd.splat(R::IDENTITY); B];
         let (mut merged, mut line, mut pair) = (identity, identity, identity);
-        for (j, &start) in self.starts.iter().enumerate() {
-            for (i, v) in line.iter_mut().enumerate() {
-                *v = load(start, i);
+        for j in 0..N {
+            let start = self.starts[j];
+            for i in 0..B {
+                line[i] = load(start, i);
             }
             if j + 1 < N && j >= const { shared::<T, W>(N) } {
                 *seen = look_at::<R, T::Acc, S, B>(simd, *seen, &line);
             }
-            for (i, &v) in line.iter().enumerate() {
+            for i in 0..B {
+                let v = line[i];
                 match (N, j) {
                     (_, 0) => merged[i] = R::lift(simd, v),
                     (4, 2) => pair[i] = R::lift(simd, v),
@@ -515,12 +517,12 @@ impl<T: Element> Columns<T> for ManyLines<'_> {
         let mut merged = [simd.splat(R::IDENTITY); B];
         let mut line = merged;
         for step in self.list {
-            for (i, v) in line.iter_mut().enumerate() {
-                *v = load(self.origin.wrapping_add(step.offset), i);
+            for i in 0..B {
+                line[i] = load(self.origin.wrapping_add(step.offset), i);
             }
             *seen = look_at::<R, T::Acc, S, B>(simd, *seen, &line);
-            for (merged, v) in merged.iter_mut().zip(line) {
-                *merged = R::push(simd, *merged, v);
+            for i in 0..B {
+                merged[i] = R::push(simd, merged[i], line[i]);
             }
         }
         merged
@@ -628,8 +630,8 @@ impl<T: Element> Columns<T> for Octets {
                 }
                 for _ in 0..merges {
                     let left: [S::Vector; B] = waiting.pop();
-                    for (v, left) in merged.iter_mut().zip(left) {
-                        *v = R::merge(simd, left, *v);
+                    for b in 0..B {
+                        merged[b] = R::merge(simd, left[b], merged[b]);
                     }
                 }
                 waiting.push(merged);
@@ -705,13 +707,13 @@ impl<S: Lanes<A>, A: Number, L: Fn(usize, usize) -> S::Vector> Octet<'_, S, A, L
     #[inline(always)]
     fn pair<R: Reduction<A>, const B: usize>(&mut self, i: usize) -> [S::Vector; B] {
         let mut merged = self.line::<R, B>(i);
-        for v in &mut merged {
-            *v = R::lift(self.simd, *v);
+        for b in 0..B {
+            merged[b] = R::lift(self.simd, merged[b]);
         }
         if self.len > i + 1 {
             let line = self.line::<R, B>(i + 1);
-            for (merged, v) in merged.iter_mut().zip(line) {
-                *merged = R::push(self.simd, *merged, v);
+            for b in 0..B {
+                merged[b] = R::push(self.simd, merged[b], line[b]);
             }
         }
         merged
@@ -722,8 +724,8 @@ impl<S: Lanes<A>, A: Number, L: Fn(usize, usize) -> S::Vector> Octet<'_, S, A, L
     fn line<R: Reduction<A>, const B: usize>(&mut self, i: usize) -> [S::Vector; B] {
         let start = self.start.wrapping_add(i.wrapping_mul(self.high));
         let mut line = [self.simd.splat(R::IDENTITY); B];
-        for (b, v) in line.iter_mut().enumerate() {
-            *v = (self.load)(start, b);
+        for b in 0..B {
+            line[b] = (self.load)(start, b);
         }
         *self.seen = look_at::<R, A, S, B>(self.simd, *self.seen, &line);
         line
@@ -735,8 +737,8 @@ impl<S: Lanes<A>, A: Number, L: Fn(usize, usize) -> S::Vector> Octet<'_, S, A, L
         left: [S::Vector; B],
         mut right: [S::Vector; B],
     ) -> [S::Vector; B] {
-        for (right, left) in right.iter_mut().zip(left) {
-            *right = R::merge(self.simd, left, *right);
+        for b in 0..B {
+            right[b] = R::merge(self.simd, left[b], right[b]);
         }
         right
     }

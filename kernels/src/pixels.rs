@@ -174,11 +174,12 @@ impl<T: Element, const K: usize, const STRIDE: usize> Row<'_, T, K, STRIDE> {
         };
         // Columns of a window that the one before it has as well.
         let mut carried = [[[simd.splat(R::IDENTITY); V]; 2]; G];
-        for (g, carried) in carried.iter_mut().enumerate() {
+        for g in 0..G {
+            let carried = &mut carried[g];
             let group = column.group(g * V * S::N);
-            for (j, carried) in carried.iter_mut().take(K - STRIDE).enumerate() {
-                *carried = self.column::<R, S, V>(simd, lines, &group.on(j), &mut seen);
-                seen = look_at::<R, T::Acc, S, V>(simd, seen, carried);
+            for j in 0..K - STRIDE {
+                carried[j] = self.column::<R, S, V>(simd, lines, &group.on(j), &mut seen);
+                seen = look_at::<R, T::Acc, S, V>(simd, seen, &carried[j]);
             }
             if const { K - STRIDE == 2 } {
                 carried[0] = merge::<R, T, S, V>(simd, carried[0], carried[1]);
@@ -237,8 +238,8 @@ impl<T: Element, const K: usize, const STRIDE: usize> Row<'_, T, K, STRIDE> {
         seen: &mut S::Seen,
     ) {
         let mut new = [[simd.splat(R::IDENTITY); V]; 2];
-        for (j, new) in new.iter_mut().take(STRIDE).enumerate() {
-            *new = self.column::<R, S, V>(simd, lines, &column.on(j), seen);
+        for j in 0..STRIDE {
+            new[j] = self.column::<R, S, V>(simd, lines, &column.on(j), seen);
         }
         let merged = across::<R, T, S, K, STRIDE, V>(simd, carried, new, seen);
         let finished = finish_all::<R, T::Acc, S, V>(simd, merged, [divide; V], seen);
@@ -248,7 +249,8 @@ impl<T: Element, const K: usize, const STRIDE: usize> Row<'_, T, K, STRIDE> {
             return;
         }
         let inner = self.geometry.inner();
-        for (i, v) in finished.into_iter().enumerate() {
+        for i in 0..V {
+            let v = finished[i];
             let at = to + i * S::N;
             // What a vector of few channels writes too much is the next pixel, which comes after it.
             let all = n == S::N || at + S::N <= output.len() && inner == n;
@@ -375,8 +377,8 @@ fn merge<R: Reduction<T::Acc>, T: Element, S: Memory<T>, const V: usize>(
     b: [S::Vector; V],
 ) -> [S::Vector; V] {
     let mut merged = a;
-    for (merged, b) in merged.iter_mut().zip(b) {
-        *merged = R::merge(simd, *merged, b);
+    for i in 0..V {
+        merged[i] = R::merge(simd, merged[i], b[i]);
     }
     merged
 }

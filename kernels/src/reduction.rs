@@ -41,11 +41,12 @@ impl<V: Copy> Divide<V> {
             Some(factor) if divisor % 2 != 0 => Self::ByFraction(simd.splat(A::nearest(factor))),
             Some(factor) => Self::ByFractionOfMagnitude(simd.splat(A::nearest(factor))),
             None => {
-                let parts = parts(divisor).map(
-                    #[inline(always)]
-                    |part| simd.splat(A::nearest(part)),
-                );
-                Self::ByParts(parts, rounding)
+                let mut vectors = [simd.splat(A::ZERO); 4];
+                let parts = parts(divisor);
+                for i in 0..4 {
+                    vectors[i] = simd.splat(A::nearest(parts[i]));
+                }
+                Self::ByParts(vectors, rounding)
             }
         }
     }
@@ -170,8 +171,10 @@ pub(crate) fn look_at<R: Reduction<A>, A: Number, S: Lanes<A>, const B: usize>(
     mut seen: S::Seen,
     operands: &[S::Vector; B],
 ) -> S::Seen {
-    for i in (0..B).step_by(2) {
+    let mut i = 0;
+    while i < B {
         seen = R::look(simd, seen, operands[i], operands[(i + 1).min(B - 1)]);
+        i += 2;
     }
     seen
 }
@@ -185,12 +188,14 @@ pub(crate) fn finish_all<R: Reduction<A>, A: Number, S: Lanes<A>, const B: usize
     seen: &mut S::Seen,
 ) -> [S::Vector; B] {
     let mut results = merged;
-    for (v, divide) in results.iter_mut().zip(divides) {
-        *v = R::quick(simd, *v, divide);
+    for b in 0..B {
+        results[b] = R::quick(simd, results[b], divides[b]);
     }
     if R::QUICK {
-        for i in (0..B).step_by(2) {
+        let mut i = 0;
+        while i < B {
             *seen = simd.look(*seen, results[i], results[(i + 1).min(B - 1)]);
+            i += 2;
         }
     }
     results

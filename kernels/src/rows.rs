@@ -268,9 +268,9 @@ impl<T: Element, const K: usize, const STRIDE: usize> RowWalk<T> for Row<'_, T, 
             };
             if room && const { apart::<T, S, STRIDE>() } {
                 if absent {
-                    for (i, v) in columns.iter_mut().enumerate() {
+                    for i in 0..STRIDE {
                         let present = 0..(len + 1 - i).div_euclid(2).min(S::N);
-                        *v = simd.keep(*v, present, identity);
+                        columns[i] = simd.keep(columns[i], present, identity);
                     }
                 }
             } else {

@@ -283,10 +283,10 @@ pub(crate) trait Lanes<A: Number>: Isa {
     fn deinterleave3(self, a: Self::Vector, b: Self::Vector, c: Self::Vector) -> [Self::Vector; 3] {
         let linear: [Self::Array; 3] = [must_cast(a), must_cast(b), must_cast(c)];
         let mut split = linear;
-        for (j, split) in split.iter_mut().enumerate() {
-            for (i, lane) in split.as_mut().iter_mut().enumerate() {
+        for j in 0..3 {
+            for i in 0..Self::N {
                 let at = 3 * i + j;
-                *lane = linear[at / Self::N].as_ref()[at % Self::N];
+                split[j].as_mut()[i] = linear[at / Self::N].as_ref()[at % Self::N];
             }
         }
         [must_cast(split[0]), must_cast(split[1]), must_cast(split[2])]
@@ -317,8 +317,9 @@ pub(crate) trait Lanes<A: Number>: Isa {
     fn slide<const J: usize>(self, before: Self::Vector, v: Self::Vector) -> Self::Vector {
         let (before, v): (Self::Array, Self::Array) = (must_cast(before), must_cast(v));
         let mut slid = v;
-        for (i, lane) in slid.as_mut().iter_mut().enumerate() {
-            *lane = if i < J { before.as_ref()[Self::N - J + i] } else { v.as_ref()[i - J] };
+        for i in 0..Self::N {
+            slid.as_mut()[i] =
+                if i < J { before.as_ref()[Self::N - J + i] } else { v.as_ref()[i - J] };
         }
         must_cast(slid)
     }
@@ -339,9 +340,9 @@ pub(crate) trait Memory<T: Element>: Lanes<T::Acc> {
     #[inline(always)]
     unsafe fn load(self, src: *const T) -> Self::Vector {
         let mut lanes = Self::Array::zeroed();
-        for (i, lane) in lanes.as_mut().iter_mut().enumerate() {
+        for i in 0..Self::N {
             // SAFETY: as the caller promises.
-            *lane = unsafe { src.wrapping_add(i).read() }.widen();
+            lanes.as_mut()[i] = unsafe { src.wrapping_add(i).read() }.widen();
         }
         must_cast(lanes)
     }
@@ -354,9 +355,9 @@ pub(crate) trait Memory<T: Element>: Lanes<T::Acc> {
     #[inline(always)]
     unsafe fn store(self, v: Self::Vector, dst: *mut T) {
         let lanes: Self::Array = must_cast(v);
-        for (i, &lane) in lanes.as_ref().iter().enumerate() {
+        for i in 0..Self::N {
             // SAFETY: as the caller promises.
-            unsafe { dst.wrapping_add(i).write(T::narrow(lane)) }
+            unsafe { dst.wrapping_add(i).write(T::narrow(lanes.as_ref()[i])) }
         }
     }
 
@@ -510,8 +511,8 @@ fn lane_by_lane<A: Number, S: Lanes<A>>(
     f: impl Fn(A, A) -> A,
 ) -> S::Vector {
     let (mut a, b): (S::Array, S::Array) = (must_cast(a), must_cast(b));
-    for (a, &b) in a.as_mut().iter_mut().zip(b.as_ref()) {
-        *a = f(*a, b);
+    for i in 0..S::N {
+        a.as_mut()[i] = f(a.as_ref()[i], b.as_ref()[i]);
     }
     must_cast(a)
 }
@@ -704,10 +705,11 @@ pub(crate) unsafe fn store_twos<T: Element, S: Memory<T>>(
         at <= slice.len() && vectors.len() * S::N <= slice.len() - at,
         "a store out of bounds"
     );
-    for (i, pair) in vectors.as_chunks().0.iter().enumerate() {
+    for i in 0..vectors.len() / 2 {
+        let pair = [vectors[2 * i], vectors[2 * i + 1]];
         let dst = slice.as_mut_ptr().wrapping_add(at + 2 * i * S::N);
         // SAFETY: as the caller promises.
-        unsafe { simd.store_two(*pair, dst) }
+        unsafe { simd.store_two(pair, dst) }
     }
 }
 

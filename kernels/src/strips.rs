@@ -14,7 +14,7 @@ use crate::number::{Element, Number};
 use crate::reduction::{Divide, Reduction, finish_all, look_at};
 use crate::simd::{Memory, load, load_between, store_first};
 use crate::walk::FastWalk;
-use crate::{Axis, Divisor, Geometry, Strides};
+use crate::{Axis, Divisor, Geometry};
 use core::ops::Range;
 
 /// The widest planes that are walked in strips: on wider ones, the lines of a strip crowd each other out
@@ -63,13 +63,13 @@ impl<const COLUMNS: usize> FastWalk for Strips<COLUMNS> {
         input: &[T],
         output: &mut [T],
     ) -> S::Seen {
-        let [depth, height, width] = geometry.axes();
+        let [_, height, width] = geometry.axes();
         let by = geometry.divisor();
         let counted = |axis: &Axis, o: usize| axis.count(o, by);
         let (top, left) = (counted(height, 0), counted(width, 0));
         let (bottom, right) =
             (counted(height, height.output - 1), counted(width, width.output - 1));
-        let Strides { depth: slice, height: line, .. } = geometry.strides();
+        let line = geometry.strides().height;
         let number = |count: usize| T::Acc::nearest(count as i64);
         let dilation = if COLUMNS == DILATED { width.dilation } else { 1 };
         let lines = Lines::<T, COLUMNS> {
@@ -90,15 +90,13 @@ impl<const COLUMNS: usize> FastWalk for Strips<COLUMNS> {
         let extent = (height.input - 1) * line + width.input;
         let mut seen = simd.unseen();
         let mut row = rows.start;
-        let (mut plane, mut z, mut y) = geometry.position(row);
-        let mut start = geometry.plane_start(plane) + depth.start(z) * slice;
+        let (plane, z, mut y) = geometry.position(row);
+        let mut slice = (plane, z);
+        let mut start = geometry.slice_start(slice);
         while row < rows.end {
             let count = (height.output - y).min(rows.end - row);
-            let (mut next_plane, mut next_z) = (plane, z + 1);
-            if next_z == depth.output {
-                (next_plane, next_z) = (plane + 1, 0);
-            }
-            let next = geometry.plane_start(next_plane) + depth.start(next_z) * slice;
+            let next_slice = geometry.slice_after(slice);
+            let next = geometry.slice_start(next_slice);
             // Where there is something before and after a plane, no load needs a mask.
             let amid = |start: usize| start >= dilation && start + extent + S::N <= input.len();
             let to = (row - rows.start) * width.output;
@@ -121,11 +119,8 @@ impl<const COLUMNS: usize> FastWalk for Strips<COLUMNS> {
                     output,
                     seen,
                 );
-                (plane, z, y, row) = (next_plane, next_z + 1, 0, row + pair);
-                if z == depth.output {
-                    (plane, z) = (plane + 1, 0);
-                }
-                start = geometry.plane_start(plane) + depth.start(z) * slice;
+                (slice, y, row) = (geometry.slice_after(next_slice), 0, row + pair);
+                start = geometry.slice_start(slice);
                 continue;
             }
             let inside = amid(start);
@@ -146,7 +141,7 @@ impl<const COLUMNS: usize> FastWalk for Strips<COLUMNS> {
                     of_phase.reduce::<R, S, false>(simd, at, rows, to, output, seen)
                 };
             }
-            (plane, z, y, row, start) = (next_plane, next_z, 0, row + count, next);
+            (slice, y, row, start) = (next_slice, 0, row + count, next);
         }
         seen
     }
@@ -264,12 +259,12 @@ impl<T: Element, const COLUMNS: usize> Lines<'_, T, COLUMNS> {
         let [left, inner, right] = self.columns;
         let [left, inner, right] = [simd.splat(left), simd.splat(inner), simd.splat(right)];
         let mut divisors = [inner; V];
-        for (divisors, edges) in divisors.iter_mut().zip(edges) {
-            if edges.left {
-                *divisors = simd.keep(*divisors, dilation..S::N, left);
+        for v in 0..V {
+            if edges[v].left {
+                divisors[v] = simd.keep(divisors[v], dilation..S::N, left);
             }
-            if edges.right {
-                *divisors = simd.keep(*divisors, 0..n - dilation, right);
+            if edges[v].right {
+                divisors[v] = simd.keep(divisors[v], 0..n - dilation, right);
             }
         }
         let (start, end) = (rows.start, rows.end);
@@ -281,8 +276,8 @@ impl<T: Element, const COLUMNS: usize> Lines<'_, T, COLUMNS> {
             n,
             edges,
         };
-        for (v, &at) in at.iter().enumerate() {
-            let at = at + start * self.stride;
+        for v in 0..V {
+            let at = at[v] + start * self.stride;
             let mut above = [identity; 3];
             if start > 0 {
                 above = self.line::<R, S, AMID>(simd, at - self.stride, n, edges[v]);
@@ -308,8 +303,8 @@ impl<T: Element, const COLUMNS: usize> Lines<'_, T, COLUMNS> {
         }
         let by = self.divides::<R, S, V>(simd, last, divisors);
         seen = self.down::<R, S, V, AMID, false>(simd, &mut strips, y..end, by, output, seen);
-        for carried in strips.carried {
-            let here = carried.here[0];
+        for v in 0..V {
+            let here = strips.carried[v].here[0];
             seen = R::look(simd, seen, here, here);
         }
         seen
@@ -334,17 +329,18 @@ impl<T: Element, const COLUMNS: usize> Lines<'_, T, COLUMNS> {
     ) -> S::Seen {
         for _ in rows {
             let mut merged = [simd.splat(R::IDENTITY); V];
-            for (v, merged) in merged.iter_mut().enumerate() {
+            for v in 0..V {
                 let below = if BELOW {
                     self.line::<R, S, AMID>(simd, strips.below[v], strips.n, strips.edges[v])
                 } else {
                     [simd.splat(R::IDENTITY); 3]
                 };
-                *merged = strips.carried[v].merge::<R, T, S>(simd, below);
+                merged[v] = strips.carried[v].merge::<R, T, S>(simd, below);
             }
             seen = look_at::<R, T::Acc, S, V>(simd, seen, &merged);
             let finished = finish_all::<R, T::Acc, S, V>(simd, merged, divides, &mut seen);
-            for (v, result) in finished.into_iter().enumerate() {
+            for v in 0..V {
+                let result = finished[v];
                 let Edges { left, right } = strips.edges[v];
                 let to = strips.to[v];
                 // What a strip that is the only one writes too much is the next row, which comes after it, unless
@@ -374,9 +370,9 @@ impl<T: Element, const COLUMNS: usize> Lines<'_, T, COLUMNS> {
             _ => {}
         }
         let mut divides = [Divide::By(columns[0], self.rounding); V];
-        for (divide, columns) in divides.iter_mut().zip(columns) {
-            let by = simd.mul(simd.splat(lines), columns);
-            *divide = Divide::by_lanes::<T::Acc, S>(simd, by, self.rounding);
+        for v in 0..V {
+            let by = simd.mul(simd.splat(lines), columns[v]);
+            divides[v] = Divide::by_lanes::<T::Acc, S>(simd, by, self.rounding);
         }
         divides
     }
@@ -499,8 +495,8 @@ fn both<R: Reduction<T::Acc>, T: Element, S: Memory<T>, const COLUMNS: usize>(
     mut a: [S::Vector; COLUMNS],
     b: [S::Vector; COLUMNS],
 ) -> [S::Vector; COLUMNS] {
-    for (a, b) in a.iter_mut().zip(b) {
-        *a = R::merge(simd, *a, b);
+    for i in 0..COLUMNS {
+        a[i] = R::merge(simd, a[i], b[i]);
     }
     a
 }

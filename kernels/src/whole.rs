@@ -143,8 +143,9 @@ impl<T: Element, V: Copy> Group<'_, T, V> {
                     #[inline(always)]
                     |i| {
                         let mut sources = [self.input.as_ptr(); B];
-                        for (b, source) in sources.iter_mut().enumerate() {
-                            *source = source.wrapping_add(self.starts[i + b].wrapping_add(first));
+                        for b in 0..B {
+                            sources[b] =
+                                sources[b].wrapping_add(self.starts[i + b].wrapping_add(first));
                         }
                         let mut merged = lines.merge::<R, S, B>(
                             simd,
@@ -156,8 +157,8 @@ impl<T: Element, V: Copy> Group<'_, T, V> {
                             },
                         );
                         if lanes.end < S::N {
-                            for v in &mut merged {
-                                *v = simd.keep(*v, lanes.clone(), identity);
+                            for b in 0..B {
+                                merged[b] = simd.keep(merged[b], lanes.clone(), identity);
                             }
                         }
                         merged
@@ -257,7 +258,7 @@ fn piece_of<R: Reduction<T::Acc>, T: Element, S: Memory<T>, const AT_A_TIME: usi
 ) -> S::Vector {
     let mut quads = [simd.splat(R::IDENTITY); WIDEST / 4];
     let mut last = quads[0];
-    for (i, place) in quads.iter_mut().enumerate().take(S::N / 4) {
+    for i in 0..S::N / 4 {
         let mut windows = [simd.splat(R::IDENTITY); 4];
         for j in (0..4).step_by(AT_A_TIME) {
             for (window, v) in windows[j..].iter_mut().zip(merge(4 * i + j)) {
@@ -273,7 +274,7 @@ fn piece_of<R: Reduction<T::Acc>, T: Element, S: Memory<T>, const AT_A_TIME: usi
             }
             last = quad;
         } else {
-            *place = quad;
+            quads[i] = quad;
         }
     }
     let mut len = S::N / 4;
