@@ -178,7 +178,8 @@ impl<T: Element, const COLUMNS: usize> Lines<'_, T, COLUMNS> {
         output: &mut [T],
         mut seen: S::Seen,
     ) -> S::Seen {
-        if self.width <= S::N {
+        // What is for wider planes than there are is not compiled.
+        if const { MAX_WIDTH <= S::N } || self.width <= S::N {
             return self.strips::<R, S, 1, AMID, true, true, true>(
                 simd,
                 [start],
@@ -190,7 +191,7 @@ impl<T: Element, const COLUMNS: usize> Lines<'_, T, COLUMNS> {
         }
         // The last strip is flush with the right edge.
         let last = self.width - S::N;
-        if last <= S::N {
+        if const { MAX_WIDTH <= 2 * S::N } || last <= S::N {
             let (at, to) = ([start, start + last], [to, to + last]);
             return self
                 .strips::<R, S, 2, AMID, true, true, false>(simd, at, to, rows, output, seen);
