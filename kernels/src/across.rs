@@ -10,7 +10,7 @@
 use crate::fold::fold;
 use crate::lines::{Columns, Runs, keep_first, merge_columns};
 use crate::number::{Element, Number};
-use crate::order::{Step, merges_after};
+use crate::order::{List, Step, merges_after};
 use crate::reduction::{Again, Divide, Reduction};
 use crate::simd::{Memory, WIDEST, load_lanes, store_first, store_lanes};
 use crate::walk::FastWalk;
@@ -25,9 +25,6 @@ const PIECE: usize = 512;
 
 /// Rows that are merged down before any is merged across, at most.
 const ROWS: usize = 32;
-
-/// Taps whose places are computed once and not at every use.
-const LISTED: usize = 64;
 
 /// Whether this walk takes windows along `width`.
 pub(crate) fn fits(width: &Axis) -> bool {
@@ -57,13 +54,11 @@ impl FastWalk for Across {
         let phase = SCRATCH / width.stride;
         // A last pair of vectors may begin at the last window.
         let piece = PIECE.min(phase - width.span() / width.stride - 2 * WIDEST);
-        let mut list = [Step::default(); LISTED];
+        let mut list = List::new();
         for x in (0..width.output).step_by(piece) {
             let windows = piece.min(width.output - x);
             let columns = Piece::of(width, x, windows, S::N);
-            for (j, step) in list.iter_mut().enumerate().take(width.kernel) {
-                *step = place(width, columns.phase, j);
-            }
+            list.fill((0..width.kernel).map(|j| place(width, columns.phase, j)));
             let places = Places { width, phase: columns.phase, list: &list, next: 0 };
             let pitch = columns.phase * width.stride;
             let most = (SCRATCH / pitch).clamp(1, ROWS);
@@ -131,7 +126,7 @@ struct Places<'a> {
     width: &'a Axis,
     phase: usize,
     /// Those of the first taps.
-    list: &'a [Step; LISTED],
+    list: &'a List,
     next: usize,
 }
 
@@ -146,7 +141,7 @@ impl Iterator for Places<'_> {
         }
         self.next += 1;
         Some(match self.list.get(j) {
-            Some(&step) => step,
+            Some(step) => step,
             None => place(self.width, self.phase, j),
         })
     }

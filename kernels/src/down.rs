@@ -4,7 +4,7 @@
 
 use crate::fold::fold;
 use crate::number::Element;
-use crate::order::{LISTED, Step, Steps, Taps};
+use crate::order::{List, Steps, Taps};
 use crate::reduction::{Divide, Reduction};
 use crate::simd::{Memory, load_first, load_of_two, store_first, store_twos};
 use crate::walk::FastWalk;
@@ -85,7 +85,7 @@ pub(crate) fn down<R: Reduction<T::Acc>, T: Element, S: Memory<T>, const B: usiz
                 len: if seamless { count * inner } else { inner },
                 divide: Divide::by::<T::Acc, S>(simd, divisor, geometry.rounding()),
             };
-            let mut list = [Step::default(); LISTED];
+            let mut list = List::new();
             let mut taps = Steps::new(taps, &mut list);
             seen = windows.reduce::<R, T, S, B>(simd, &mut taps, input, output, seen);
             x += count;

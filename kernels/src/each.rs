@@ -4,7 +4,7 @@
 use crate::Geometry;
 use crate::fold::{Tree, fold};
 use crate::number::Element;
-use crate::order::{LISTED, Step, Steps, Taps, merges_after};
+use crate::order::{List, Steps, Taps, merges_after};
 use crate::reduction::{Divide, Reduction};
 use crate::simd::{Memory, WIDEST, load_first, scalar::Scalar, store_lanes};
 use core::ops::Range;
@@ -25,7 +25,7 @@ pub(crate) fn each<R: Reduction<T::Acc>, T: Element, S: Memory<T>>(
     // Dilated columns are not neighbours: one at a time.
     let step = if width.dilation == 1 { S::N } else { 1 };
     let mut columns = [R::IDENTITY; WIDEST];
-    let mut list = [Step::default(); LISTED];
+    let mut list = List::new();
     let interior = width.interior();
     for (row, output) in rows.zip(output.chunks_exact_mut(width.output)) {
         let (plane, z, y) = geometry.position(row);

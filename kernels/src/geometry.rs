@@ -226,6 +226,28 @@ pub struct Geometry {
     /// The bits of both bounds.
     clamp: Option<[u64; 2]>,
     walk: Walk,
+    rows_alike: RowsAlike,
+}
+
+/// Which output rows are made alike, found once: for a small tensor, it takes as long as the pooling.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct RowsAlike {
+    /// The first row of a plane that has all lines, and the one after the last.
+    interior: [usize; 2],
+    /// Whether there is no depth.
+    pub(crate) flat: bool,
+    /// Whether each plane has one row only.
+    pub(crate) single: bool,
+    /// Whether the first row of a plane has all lines, and is as far from the row before it as all others.
+    pub(crate) seamless: bool,
+}
+
+impl RowsAlike {
+    /// The rows of a plane that have all lines.
+    #[inline(always)]
+    pub(crate) fn interior(&self) -> Range<usize> {
+        self.interior[0]..self.interior[1]
+    }
 }
 
 /// From the integers that stand for the real numbers of one tensor to those of another.
@@ -329,13 +351,35 @@ impl Geometry {
             requantization: None,
             clamp: None,
             walk: Walk::Down,
+            rows_alike: RowsAlike { interior: [0; 2], flat: false, single: false, seamless: false },
         };
         Some(geometry.walked())
     }
 
     /// The same pooling, having found the walk that suits it: to find it takes longer than a small plane.
     fn walked(self) -> Self {
-        Self { walk: Walk::suited_to(&self), ..self }
+        Self { walk: Walk::suited_to(&self), rows_alike: self.find_rows_alike(), ..self }
+    }
+
+    fn find_rows_alike(&self) -> RowsAlike {
+        let [depth, height, _] = &self.axes;
+        let interior = height.interior();
+        RowsAlike {
+            flat: (depth.input, depth.output, depth.kernel, depth.pad_begin) == (1, 1, 1, 0),
+            single: (depth.output, height.output) == (1, 1),
+            seamless: interior == (0..height.output)
+                && height.pad_begin == 0
+                && self.follow_after(height.output.wrapping_mul(height.stride))
+                && (depth.kernel, depth.stride, depth.pad_begin) == (1, 1, 0)
+                && depth.input == depth.output,
+            interior: [interior.start, interior.end],
+        }
+    }
+
+    /// See [`RowsAlike`].
+    #[inline(always)]
+    pub(crate) fn rows_alike(&self) -> &RowsAlike {
+        &self.rows_alike
     }
 
     /// The same pooling, of an input with these strides, whose images have so many planes each.
@@ -544,7 +588,7 @@ impl Geometry {
     }
 
     /// Whether all slices of all planes follow each other, as if each had so many lines.
-    pub(crate) fn follow_after(&self, lines: usize) -> bool {
+    fn follow_after(&self, lines: usize) -> bool {
         let Strides { plane, depth, height, .. } = self.strides;
         depth == height.wrapping_mul(lines)
             && plane == depth.wrapping_mul(self.axes[0].input)

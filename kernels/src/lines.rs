@@ -1,8 +1,9 @@
 //! Output rows made from a few lines of the input: what walks that keep columns in registers share.
 
 use crate::fold::{Stack, fold};
+use crate::geometry::RowsAlike;
 use crate::number::{Element, Number};
-use crate::order::{Step, Taps, merges_after};
+use crate::order::{LISTED, List, Step, Taps, merges_after};
 use crate::reduction::{Reduction, look_at};
 use crate::simd::{Lanes, Memory, load, load_between, load_first};
 use crate::{Axis, Divisor, Geometry, Rounding};
@@ -64,10 +65,10 @@ pub(crate) struct Run {
 impl Run {
     /// All lines, of which there are no more than `list` has room for.
     #[inline(always)]
-    fn lines<'a>(&self, geometry: &Geometry, list: &'a mut [Step; MOST]) -> ManyLines<'a> {
+    fn lines<'a>(&self, geometry: &Geometry, list: &'a mut List) -> ManyLines<'a> {
         let ranges = [0..1, self.depths.clone(), self.heights.clone()];
-        let listed = Taps::new(ranges, geometry.tap_strides()).list_some(list);
-        ManyLines { origin: self.origin, list: &list[..listed] }
+        Taps::new(ranges, geometry.tap_strides()).list_some(list);
+        ManyLines { origin: self.origin, list }
     }
 
     /// All lines, eight at a time.
@@ -94,14 +95,8 @@ pub(crate) struct Runs<'a> {
     next: (usize, usize, usize),
     done: usize,
     rows: usize,
-    /// Whether each plane has one row only.
-    single: bool,
     /// Planes of which the same row is one run; 0 if a run is of neighbouring rows.
     batch: usize,
-    /// Whether the first row of a plane is as far from the row before it as all others.
-    seamless: bool,
-    /// The rows that have all lines.
-    interior: Range<usize>,
     /// The last one that was asked for.
     run: Run,
 }
@@ -112,15 +107,8 @@ impl<'a> Runs<'a> {
     /// A call, like [`follow`](Self::follow), so that there is one for all kernels: each is for many windows.
     #[inline(never)]
     pub(crate) fn new(geometry: &'a Geometry, rows: Range<usize>, batched: bool) -> Self {
-        let [depth, height, width] = geometry.axes();
-        let interior = height.interior();
-        let seamless = interior == (0..height.output)
-            && height.pad_begin == 0
-            && geometry.follow_after(height.output.wrapping_mul(height.stride))
-            && (depth.kernel, depth.stride, depth.pad_begin) == (1, 1, 0)
-            && depth.input == depth.output;
-        let single = (depth.output, height.output) == (1, 1);
-        let flat = (depth.input, depth.output, depth.kernel, depth.pad_begin) == (1, 1, 1, 0);
+        let [_, height, width] = geometry.axes();
+        let &RowsAlike { flat, single, seamless, .. } = geometry.rows_alike();
         let mut batch = 0;
         if batched && flat && !single && !seamless && geometry.image_planes() == geometry.planes() {
             let rows_of_planes = [rows.start, rows.len()];
@@ -136,10 +124,7 @@ impl<'a> Runs<'a> {
             next: geometry.position(rows.start),
             done: 0,
             rows: rows.len(),
-            single,
             batch: if batch < FEW { 0 } else { batch },
-            seamless,
-            interior,
             run: Run {
                 at: 0,
                 rows: 0,
@@ -173,7 +158,12 @@ impl<'a> Runs<'a> {
         let left = self.rows - self.done;
         let (plane, z, y) = self.next;
         let [depth, height, _] = self.geometry.axes();
-        let (depths, heights) = (depth.taps(z), height.taps(y));
+        let &RowsAlike { flat, single, seamless, .. } = self.geometry.rows_alike();
+        let interior = self.geometry.rows_alike().interior();
+        let inside = interior.contains(&y);
+        // Most rows are spared the calls.
+        let depths = if flat { 0..1 } else { depth.taps(z) };
+        let heights = if inside { 0..height.kernel } else { height.taps(y) };
         let mut follows = self.done > 0 && y > 0;
         let (mut at, mut step, mut after) = (self.done, 1, left);
         let rows = if self.batch > 0 {
@@ -181,14 +171,14 @@ impl<'a> Runs<'a> {
             follows = y > 0;
             (at, step, after) = (self.done + y, height.output, height.output - 1 - y);
             planes
-        } else if self.single {
+        } else if single {
             left.min(self.geometry.planes_alike(plane))
-        } else if !self.interior.contains(&y) {
+        } else if !inside {
             1
-        } else if self.seamless {
+        } else if seamless {
             left
         } else {
-            left.min(self.interior.end - y)
+            left.min(interior.end - y)
         };
         let row_len = self.geometry.row_len();
         self.run = Run {
@@ -197,8 +187,8 @@ impl<'a> Runs<'a> {
             origin: self.geometry.origin(plane, z, y),
             step: step * row_len,
             after: after * row_len,
-            apart: self.single || self.batch > 0,
-            advance: if self.single || self.batch > 0 {
+            apart: single || self.batch > 0,
+            advance: if single || self.batch > 0 {
                 self.geometry.strides().plane
             } else {
                 height.stride.wrapping_mul(self.geometry.strides().height)
@@ -222,7 +212,7 @@ impl<'a> Runs<'a> {
             return;
         }
         self.done += rows;
-        self.next = if self.single {
+        self.next = if single {
             (plane + rows, 0, 0)
         } else if y + rows < height.output {
             (plane, z, y + rows)
@@ -263,7 +253,7 @@ pub(crate) fn reduce<R: Reduction<T::Acc>, T: Element, S: Memory<T>, W: RowWalk<
     let [_, deep, high] = geometry.tap_strides();
     let alike = [height.kernel, height.stride] == W::COLUMNS && height.dilation == 1;
     let mut seen = simd.unseen();
-    let mut list = [Step::default(); MOST];
+    let mut list = List::new();
     let mut runs = Runs::new(geometry, rows, const { W::BATCHES && S::MASKS });
     while let Some(run) = runs.next() {
         let (ds, hs) = (&run.depths, &run.heights);
@@ -486,6 +476,8 @@ impl<T: Element, W: RowWalk<T>, const N: usize> Columns<T> for Lines<W, N> {
 /// The most lines of a window.
 const MOST: usize = 32;
 
+const _: () = assert!(MOST <= LISTED);
+
 /// Whether these walks take windows of so many lines.
 pub(crate) fn fits(depth: &Axis, height: &Axis) -> bool {
     depth.kernel.saturating_mul(height.kernel) <= MOST
@@ -494,8 +486,8 @@ pub(crate) fn fits(depth: &Axis, height: &Axis) -> bool {
 /// Any number of lines up to [`MOST`], listed, so that their places are not computed for every vector.
 struct ManyLines<'a> {
     origin: usize,
-    /// Not an array: moving it would be a call.
-    list: &'a [Step],
+    /// All of them.
+    list: &'a List,
 }
 
 impl<T: Element> Columns<T> for ManyLines<'_> {
@@ -509,14 +501,14 @@ impl<T: Element> Columns<T> for ManyLines<'_> {
         if R::ORDERED {
             return fold::<R, T::Acc, S, B>(
                 simd,
-                self.list.iter().copied(),
+                self.list.iter(),
                 #[inline(always)]
                 |offset, i| load(self.origin.wrapping_add(offset), i),
             );
         }
         let mut merged = [simd.splat(R::IDENTITY); B];
         let mut line = merged;
-        for step in self.list {
+        for step in self.list.iter() {
             for i in 0..B {
                 line[i] = load(self.origin.wrapping_add(step.offset), i);
             }

@@ -10,6 +10,7 @@
 //! not depend on where a window lies, so that any splitting of the work gives the same bits; and
 //! windows that overlap share subtrees.
 
+use core::mem::MaybeUninit;
 use core::ops::Range;
 
 /// The most subtrees that can wait: one for each bit of a position, and there are as many positions
@@ -59,18 +60,13 @@ impl Taps {
         Some(offset)
     }
 
-    /// Moves the next ones to `list`, as many as it holds, and returns how many there were.
+    /// Moves the next ones to `list`, as many as it holds.
     ///
     /// A call, like [`next`](Self::next): both would be much of the code of a kernel, and have no use
     /// for its instruction set.
     #[inline(never)]
-    pub(crate) fn list_some(&mut self, list: &mut [Step]) -> usize {
-        let mut listed = 0;
-        for (slot, step) in list.iter_mut().zip(self) {
-            *slot = step;
-            listed += 1;
-        }
-        listed
+    pub(crate) fn list_some(&mut self, list: &mut List) {
+        list.fill(self);
     }
 
     /// Whether there is no next one.
@@ -80,8 +76,57 @@ impl Taps {
     }
 }
 
-/// How many taps [`Steps`] has listed at a time.
+/// The most steps of a [`List`].
 pub(crate) const LISTED: usize = 64;
+
+/// The first ones of some steps.
+pub(crate) struct List {
+    /// The first `len` have been written. To clear them all would take longer than a small plane.
+    steps: [MaybeUninit<Step>; LISTED],
+    len: usize,
+}
+
+impl List {
+    #[inline(always)]
+    pub(crate) fn new() -> Self {
+        Self { steps: [MaybeUninit::uninit(); LISTED], len: 0 }
+    }
+
+    /// Moves the next of `steps` here, as many as there is room for, instead of what is here.
+    #[inline(always)]
+    pub(crate) fn fill(&mut self, steps: impl Iterator<Item = Step>) {
+        self.len = 0;
+        for (slot, step) in self.steps.iter_mut().zip(steps) {
+            slot.write(step);
+            self.len += 1;
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) fn get(&self, i: usize) -> Option<Step> {
+        if i >= self.len {
+            return None;
+        }
+        // SAFETY: no more have been written than there are.
+        let step = unsafe { self.steps.get_unchecked(i) };
+        // SAFETY: one of those that have been written.
+        Some(unsafe { step.assume_init() })
+    }
+
+    #[inline(always)]
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Step> {
+        let mut next = 0..self.len;
+        core::iter::from_fn(
+            #[inline(always)]
+            move || self.get(next.next()?),
+        )
+    }
+
+    #[inline(always)]
+    pub(crate) fn last(&self) -> Option<Step> {
+        self.get(self.len.checked_sub(1)?)
+    }
+}
 
 /// Taps to go through again and again, listed in pieces: what computes one is much code, which would
 /// stand wherever a tap is used.
@@ -89,9 +134,8 @@ pub(crate) struct Steps<'a> {
     all: Taps,
     /// What comes after those in the list.
     rest: Taps,
-    /// Not an array: moving it would be a call.
-    list: &'a mut [Step; LISTED],
-    listed: usize,
+    /// Not the list itself: moving it would be a call.
+    list: &'a mut List,
     /// Whether those in the list are not the first.
     turned: bool,
 }
@@ -99,8 +143,8 @@ pub(crate) struct Steps<'a> {
 impl<'a> Steps<'a> {
     /// Lists the first ones.
     #[inline(always)]
-    pub(crate) fn new(taps: Taps, list: &'a mut [Step; LISTED]) -> Self {
-        let mut steps = Self { rest: taps.clone(), all: taps, list, listed: 0, turned: false };
+    pub(crate) fn new(taps: Taps, list: &'a mut List) -> Self {
+        let mut steps = Self { rest: taps.clone(), all: taps, list, turned: false };
         steps.restart();
         steps
     }
@@ -112,8 +156,8 @@ impl<'a> Steps<'a> {
             self.restart();
         }
         // Counters of its own, that stay in registers.
-        let Self { rest, list, listed, turned, .. } = self;
-        let (mut at, mut end) = (0, *listed);
+        let Self { rest, list, turned, .. } = self;
+        let (mut at, mut end) = (0, list.len);
         core::iter::from_fn(
             #[inline(always)]
             move || {
@@ -121,12 +165,12 @@ impl<'a> Steps<'a> {
                     if rest.is_done() {
                         return None;
                     }
-                    *listed = rest.list_some(&mut list[..]);
+                    rest.list_some(list);
                     *turned = true;
-                    (at, end) = (0, *listed);
+                    (at, end) = (0, list.len);
                 }
                 at += 1;
-                list.get(at - 1).copied()
+                list.get(at - 1)
             },
         )
     }
@@ -134,7 +178,7 @@ impl<'a> Steps<'a> {
     /// Lists the first ones, whatever is listed.
     fn restart(&mut self) {
         self.rest = self.all.clone();
-        self.listed = self.rest.list_some(self.list);
+        self.rest.list_some(self.list);
         self.turned = false;
     }
 }
