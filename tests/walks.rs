@@ -1,0 +1,161 @@
+//! Geometries on both sides of the bounds of what some walks take, whole and cut.
+//!
+//! Random cases have few of these: a walk that takes one too many is wrong for that one only.
+
+mod common;
+
+use common::{assert_same_bits, one_of, supported};
+use lanepool::check::{Case, ElementType, Pooling, Values};
+use lanepool::{Layout, NanPolicy, Op, Padding, Plan, Pool, Pool2d, Pool3d, REFERENCE, Shape};
+
+/// Counts cases, each of which has other data than the one before it, and checks them.
+#[derive(Default)]
+struct Checks(usize);
+
+impl Checks {
+    /// Checks maxima and averages, if there are such ones, on all backends.
+    fn go<const D: usize>(
+        &mut self,
+        pool: impl Fn(Op) -> Pool<D>,
+        layout: Layout,
+        shape: Shape<D>,
+        of: fn(Pool<D>, Shape<D>) -> Pooling,
+    ) {
+        let [max, average] = [Op::Max, Op::Average].map(pool);
+        for pool in [max, max.nan_policy(NanPolicy::Ignore), average] {
+            self.0 += 1;
+            if self.0.is_multiple_of(one_of()) && pool.plan::<f32>(layout, shape).is_ok() {
+                check(of(pool, shape), layout, shape.spatial, self.0);
+            }
+        }
+    }
+}
+
+fn check<const D: usize>(pooling: Pooling, layout: Layout, spatial: [usize; D], seed: usize) {
+    let channels = match pooling {
+        Pooling::One(_, shape) => shape.channels,
+        Pooling::Two(_, shape) => shape.channels,
+        Pooling::Three(_, shape) => shape.channels,
+    };
+    let case = Case {
+        pooling,
+        layout,
+        strides: (seed.is_multiple_of(5)).then(|| gaps(layout, channels, spatial)),
+        element: ElementType::F32,
+        seed: seed as u64,
+        values: [Values::Numbers, Values::Traps][seed % 2],
+    };
+    let want: Vec<f32> = case.run_as(&REFERENCE).unwrap();
+    for backend in supported().filter(|&backend| backend != &REFERENCE) {
+        let mut got = case.run_as(backend).unwrap_or_else(|mismatch| panic!("{mismatch}"));
+        assert_same_bits(&got, &want, format_args!("{case} on {backend:?}"));
+        let plan: Plan<f32> = case.plan(backend).unwrap();
+        let input = case.input(plan.input_len());
+        let cut = seed % (plan.rows() + 1);
+        let (first, last) = got.split_at_mut(cut * plan.row_len());
+        plan.run_rows(cut..plan.rows(), &input, last).unwrap();
+        plan.run_rows(0..cut, &input, first).unwrap();
+        assert_same_bits(&got, &want, format_args!("{case} on {backend:?}, cut at row {cut}"));
+    }
+}
+
+/// Strides with some elements between lines, and between planes.
+fn gaps<const D: usize>(layout: Layout, channels: usize, spatial: [usize; D]) -> [usize; 5] {
+    let inner = if layout == Layout::ChannelsLast { channels } else { 1 };
+    let sizes: [usize; 3] =
+        std::array::from_fn(|i| (i + D).checked_sub(3).map_or(1, |i| spatial[i]));
+    let line = sizes[2] * inner + 3;
+    let slice = line * sizes[1] + 1;
+    let plane = slice * sizes[0] + 2;
+    let channel = if inner == 1 { plane } else { 1 };
+    [plane * channels, channel, slice, line, inner]
+}
+
+#[test]
+fn windows_of_three_by_three_with_what_is_around_them() {
+    let mut checks = Checks::default();
+    let widths = [5, 8, 9, 15, 16, 17, 18, 19, 20, 21, 24, 25, 32, 33, 47, 48, 49];
+    for dilation in 1..=5 {
+        let pool = |op| Pool2d::new(op, [3, 3]).dilation([dilation; 2]).padding([dilation; 2]);
+        for height in [1, 2 * dilation - 1, 2 * dilation, 2 * dilation + 1, 11] {
+            for width in widths {
+                let shape = Shape::new(1, 3, [height, width]);
+                checks.go(pool, Layout::ChannelsFirst, shape, Pooling::Two);
+            }
+        }
+    }
+    // Slices of a plane, some windows of which are in padding alone, or of several.
+    for (deep, stride, before, after) in [
+        (1, 1, 0, 0),
+        (1, 2, 0, 0),
+        (1, 1, 1, 0),
+        (1, 1, 0, 2),
+        (1, 2, 0, 3),
+        (2, 1, 0, 0),
+        (2, 2, 1, 1),
+    ] {
+        let padding = Padding::Explicit { begin: [before, 1, 1], end: [after, 1, 1] };
+        let pool = |op| Pool3d::new(op, [deep, 3, 3]).stride([stride, 1, 1]).pad(padding);
+        for width in [7, 8, 15, 16, 20, 40] {
+            let shape = Shape::new(1, 3, [5, 6, width]);
+            checks.go(pool, Layout::ChannelsFirst, shape, Pooling::Three);
+        }
+    }
+}
+
+#[test]
+fn windows_that_share_most_of_what_they_have() {
+    let mut checks = Checks::default();
+    let kernels = [[2, 3], [5, 5], [3, 7], [9, 4], [16, 15], [31, 7], [7, 31], [31, 31]];
+    for (kernel, stride) in
+        kernels.into_iter().flat_map(|kernel| [[1, 1], [2, 1], [1, 2]].map(|s| (kernel, s)))
+    {
+        for (dilation, sides) in (1..=2)
+            .flat_map(|d| [[2, 3], [3, 8], [9, 10], [32, 17], [32, 32], [33, 9]].map(|s| (d, s)))
+        {
+            let half = kernel.map(|k| k / 2 * dilation);
+            let beyond = kernel.map(|k| k * dilation);
+            for padding in [[0, 0], half, beyond] {
+                let pool = |op| {
+                    Pool2d::new(op, kernel).stride(stride).dilation([dilation; 2]).padding(padding)
+                };
+                let of = |layout, channels| (layout, Shape::new(1, channels, sides));
+                for (layout, shape) in [
+                    of(Layout::ChannelsFirst, 9),
+                    of(Layout::ChannelsFirst, 18),
+                    of(Layout::ChannelsLast, 7),
+                    of(Layout::ChannelsLast, 33),
+                ] {
+                    checks.go(pool, layout, shape, Pooling::Two);
+                }
+            }
+        }
+    }
+    for (deep, before, after) in [(1, 0, 0), (1, 1, 0), (1, 0, 2), (3, 1, 1)] {
+        for (kernel, sides) in [([5, 5], [9, 10]), ([1, 40], [1, 90]), ([20, 20], [40, 40])] {
+            let padding = Padding::Explicit { begin: [before, 2, 0], end: [after, 0, 3] };
+            let pool = |op| Pool3d::new(op, [deep, kernel[0], kernel[1]]).pad(padding);
+            for (layout, channels) in [(Layout::ChannelsFirst, 9), (Layout::ChannelsLast, 33)] {
+                let shape = Shape::new(1, channels, [4, sides[0], sides[1]]);
+                checks.go(pool, layout, shape, Pooling::Three);
+            }
+        }
+    }
+}
+
+#[test]
+fn small_windows_at_either_end_of_a_row() {
+    let mut checks = Checks::default();
+    let windows = [(2, 2), (3, 1), (3, 2), (3, 3), (4, 4)];
+    let paddings = [(0, 0), (0, 1), (1, 0), (1, 1), (1, 4), (2, 2), (2, 6), (4, 5)];
+    for ((kernel, stride), (before, after)) in
+        windows.into_iter().flat_map(|window| paddings.map(|padding| (window, padding)))
+    {
+        let padding = Padding::Explicit { begin: [0, before], end: [0, after] };
+        let pool = |op| Pool2d::new(op, [2, kernel]).stride([1, stride]).pad(padding);
+        for width in [1, 2, 3, 4, 5, 8, 15, 16, 17, 18, 24, 25, 33, 34, 48, 65] {
+            let shape = Shape::new(1, 2, [4, width]);
+            checks.go(pool, Layout::ChannelsFirst, shape, Pooling::Two);
+        }
+    }
+}
