@@ -4,9 +4,12 @@
 
 mod common;
 
-use common::{assert_same_bits, one_of, supported};
-use lanepool::check::{Case, ElementType, Pooling, Values};
-use lanepool::{Layout, NanPolicy, Op, Padding, Plan, Pool, Pool2d, Pool3d, REFERENCE, Shape};
+use common::{one_of, supported};
+use lanepool::check::{Case, ElementType, Pooling, Value, Values};
+use lanepool::{Layout, NanPolicy, Op, Padding, Plan, Pool, Pool2d, Pool3d, REFERENCE, Shape, f16};
+
+/// Elements that are merged in a case at most.
+const MOST: u64 = 5_000_000;
 
 /// Counts cases, each of which has other data than the one before it, and checks them.
 #[derive(Default)]
@@ -24,43 +27,54 @@ impl Checks {
         let [max, average] = [Op::Max, Op::Average].map(pool);
         for pool in [max, max.nan_policy(NanPolicy::Ignore), average] {
             self.0 += 1;
-            if self.0.is_multiple_of(one_of()) && pool.plan::<f32>(layout, shape).is_ok() {
-                check(of(pool, shape), layout, shape.spatial, self.0);
+            let Ok(plan) = pool.plan::<f32>(layout, shape) else { return };
+            // The reference takes its time.
+            if self.0.is_multiple_of(one_of()) && plan.explain().merges < MOST {
+                check(of(pool, shape), layout, shape, self.0);
             }
         }
     }
 }
 
-fn check<const D: usize>(pooling: Pooling, layout: Layout, spatial: [usize; D], seed: usize) {
-    let channels = match pooling {
-        Pooling::One(_, shape) => shape.channels,
-        Pooling::Two(_, shape) => shape.channels,
-        Pooling::Three(_, shape) => shape.channels,
-    };
+fn check<const D: usize>(pooling: Pooling, layout: Layout, shape: Shape<D>, seed: usize) {
+    use ElementType::{F16, F32, U8};
+    // A type for each geometry.
+    let element = [F32, U8, F32, F16, F32, U8, F32][seed / 3 % 7];
     let case = Case {
         pooling,
         layout,
-        strides: (seed.is_multiple_of(5)).then(|| gaps(layout, channels, spatial)),
-        element: ElementType::F32,
+        strides: seed.is_multiple_of(4).then(|| gaps(layout, shape)),
+        element,
         seed: seed as u64,
         values: [Values::Numbers, Values::Traps][seed % 2],
     };
-    let want: Vec<f32> = case.run_as(&REFERENCE).unwrap();
+    match element {
+        U8 => check_as::<u8>(&case),
+        F16 => check_as::<f16>(&case),
+        _ => check_as::<f32>(&case),
+    }
+}
+
+fn check_as<T: Value>(case: &Case) {
+    let bits = |output: &[T]| output.iter().map(|x| x.bits()).collect::<Vec<_>>();
+    let want = case.run(&REFERENCE).unwrap();
     for backend in supported().filter(|&backend| backend != &REFERENCE) {
-        let mut got = case.run_as(backend).unwrap_or_else(|mismatch| panic!("{mismatch}"));
-        assert_same_bits(&got, &want, format_args!("{case} on {backend:?}"));
-        let plan: Plan<f32> = case.plan(backend).unwrap();
+        let mut got: Vec<T> = case.run_as(backend).unwrap_or_else(|mismatch| panic!("{mismatch}"));
+        case.compare(backend, &bits(&got), &want).unwrap_or_else(|mismatch| panic!("{mismatch}"));
+        let plan: Plan<T> = case.plan(backend).unwrap();
         let input = case.input(plan.input_len());
-        let cut = seed % (plan.rows() + 1);
+        let cut = case.seed as usize % (plan.rows() + 1);
         let (first, last) = got.split_at_mut(cut * plan.row_len());
         plan.run_rows(cut..plan.rows(), &input, last).unwrap();
         plan.run_rows(0..cut, &input, first).unwrap();
-        assert_same_bits(&got, &want, format_args!("{case} on {backend:?}, cut at row {cut}"));
+        case.compare(backend, &bits(&got), &want)
+            .unwrap_or_else(|mismatch| panic!("cut at row {cut}: {mismatch}"));
     }
 }
 
 /// Strides with some elements between lines, and between planes.
-fn gaps<const D: usize>(layout: Layout, channels: usize, spatial: [usize; D]) -> [usize; 5] {
+fn gaps<const D: usize>(layout: Layout, shape: Shape<D>) -> [usize; 5] {
+    let Shape { channels, spatial, .. } = shape;
     let inner = if layout == Layout::ChannelsLast { channels } else { 1 };
     let sizes: [usize; 3] =
         std::array::from_fn(|i| (i + D).checked_sub(3).map_or(1, |i| spatial[i]));
@@ -125,14 +139,17 @@ fn windows_that_share_most_of_what_they_have() {
                     of(Layout::ChannelsFirst, 18),
                     of(Layout::ChannelsLast, 7),
                     of(Layout::ChannelsLast, 33),
+                    of(Layout::ChannelsLast, 0),
                 ] {
                     checks.go(pool, layout, shape, Pooling::Two);
                 }
             }
         }
     }
-    for (deep, before, after) in [(1, 0, 0), (1, 1, 0), (1, 0, 2), (3, 1, 1)] {
-        for (kernel, sides) in [([5, 5], [9, 10]), ([1, 40], [1, 90]), ([20, 20], [40, 40])] {
+    for (deep, before, after) in [(1, 0, 0), (1, 1, 0), (1, 0, 2), (3, 1, 1), (5, 2, 2)] {
+        for (kernel, sides) in
+            [([5, 5], [9, 10]), ([1, 40], [1, 90]), ([24, 5], [30, 12]), ([20, 20], [40, 40])]
+        {
             let padding = Padding::Explicit { begin: [before, 2, 0], end: [after, 0, 3] };
             let pool = |op| Pool3d::new(op, [deep, kernel[0], kernel[1]]).pad(padding);
             for (layout, channels) in [(Layout::ChannelsFirst, 9), (Layout::ChannelsLast, 33)] {
@@ -153,9 +170,30 @@ fn small_windows_at_either_end_of_a_row() {
     {
         let padding = Padding::Explicit { begin: [0, before], end: [0, after] };
         let pool = |op| Pool2d::new(op, [2, kernel]).stride([1, stride]).pad(padding);
-        for width in [1, 2, 3, 4, 5, 8, 15, 16, 17, 18, 24, 25, 33, 34, 48, 65] {
+        for width in [1, 2, 3, 4, 5, 8, 15, 16, 17, 18, 24, 25, 33, 34, 48, 65, 130] {
             let shape = Shape::new(1, 2, [4, width]);
             checks.go(pool, Layout::ChannelsFirst, shape, Pooling::Two);
         }
+    }
+}
+
+#[test]
+fn small_windows_of_few_channels_and_of_many() {
+    let mut checks = Checks::default();
+    let mut go = |pool: &dyn Fn(Op) -> Pool2d, sides| {
+        for channels in [3, 31, 40, 64, 65, 130] {
+            let shape = Shape::new(1, channels, sides);
+            checks.go(pool, Layout::ChannelsLast, shape, Pooling::Two);
+        }
+    };
+    for kernel in [[1, 2], [2, 2], [2, 3], [3, 2], [3, 3]] {
+        for (stride, padding) in [1, 2].into_iter().flat_map(|s| [0, 1].map(|p| ([s; 2], [p; 2]))) {
+            for sides in [[5, 6], [4, 7], [20, 13]] {
+                go(&|op| Pool2d::new(op, kernel).stride(stride).padding(padding), sides);
+            }
+        }
+    }
+    for sides in [[13, 14], [14, 13], [13, 13]] {
+        go(&|op| Pool2d::adaptive(op, [7, 7]), sides);
     }
 }
