@@ -41,25 +41,29 @@ fn backends_agree_with_the_reference() {
 }
 
 /// Channels last, a pass takes several vectors of channels, and a NaN in any of them has to be seen
-/// wherever it is in a window. Sixty-seven channels are more than a pass of any backend has; every
+/// wherever it is in a window. These are more channels than a pass of any backend has; every
 /// fourth one is in each of its vectors.
 #[test]
 fn a_nan_in_any_channel_is_seen() {
     const SPATIAL: [usize; 2] = [4, 12];
-    const CHANNELS: usize = 67;
     let max = |kernel, stride, padding| {
         Pool2d::max([kernel; 2]).stride([stride; 2]).padding([padding; 2])
     };
-    for pool in [max(2, 1, 0), max(3, 1, 1), max(3, 2, 1)] {
+    for (pool, walk, channels) in [
+        (max(2, 1, 0), Walk::Pixels, 67),
+        (max(3, 1, 1), Walk::Pixels, 67),
+        (max(3, 2, 1), Walk::Pixels, 67),
+        (max(4, 3, 0), Walk::Down, 131),
+    ] {
         let plan = |backend| -> Plan<f32> {
-            let shape = Shape::new(1, CHANNELS, SPATIAL);
+            let shape = Shape::new(1, channels, SPATIAL);
             pool.plan_on(backend, Layout::ChannelsLast, shape).unwrap()
         };
         let plans: Vec<_> = supported().map(plan).collect();
         let reference = plan(&REFERENCE);
-        assert_eq!(reference.walk(), Walk::Pixels);
+        assert_eq!(reference.walk(), walk);
         let places = (0..SPATIAL[0] * SPATIAL[1]).flat_map(|pixel| {
-            (0..CHANNELS).step_by(4).map(move |channel| pixel * CHANNELS + channel)
+            (0..channels).step_by(4).map(move |channel| pixel * channels + channel)
         });
         for at in places.step_by(one_of()) {
             assert_nan_is_seen(&plans, &reference, at, format_args!("{pool:?}"));

@@ -39,9 +39,7 @@ impl FastWalk for Down {
 
 /// Whether single elements are such runs: under few taps of a line, since each is loaded for each window.
 pub(crate) fn fits_line([depth, height, width]: &[Axis; 3]) -> bool {
-    (depth.kernel, height.kernel, width.stride) == (1, 1, 1)
-        && width.kernel <= TAPS
-        && !width.spread
+    (depth.kernel, height.kernel, width.stride) == (1, 1, 1) && width.kernel <= TAPS
 }
 
 /// Reduces the windows of output rows `rows`, `B` vectors at a time.

@@ -106,6 +106,11 @@ impl Axis {
         first.min(end)..end
     }
 
+    /// Whether each window is a single element, which is inside the input.
+    pub(crate) fn is_flat(&self) -> bool {
+        (self.kernel, self.pad_begin) == (1, 0) && (self.output - 1) * self.stride < self.input
+    }
+
     /// Elements from the first tap of a window to its last, both included.
     #[inline(always)]
     pub(crate) fn span(&self) -> usize {

@@ -46,13 +46,11 @@ const FEWEST: usize = 4;
 /// Whether this walk takes these windows, and they have much in common.
 pub(crate) fn fits(geometry: &Geometry) -> bool {
     let [depth, height, width] = geometry.axes();
-    let flat = (depth.kernel, depth.pad_begin, depth.pad_end) == (1, 0, 0)
-        && depth.output.saturating_sub(1).saturating_mul(depth.stride) < depth.input;
     let small = [height, width].iter().all(|axis| {
         axis.input.max(axis.output).max(axis.kernel) <= LONGEST
             && axis.span() + axis.input <= POSITIONS
     });
-    if !flat || !small {
+    if !depth.is_flat() || !small {
         return false;
     }
     let planes = geometry.planes().saturating_mul(depth.output);

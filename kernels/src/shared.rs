@@ -59,7 +59,7 @@ pub(crate) fn fits(geometry: &Geometry) -> bool {
     let [_, height, width] = geometry.axes();
     let (high, wide) = (height.kernel, width.kernel);
     let [down, across] = [height, width].map(apart);
-    let deep = is_deep(&geometry.axes()[0]);
+    let deep = !geometry.axes()[0].is_flat();
     let pays = if !geometry.is_single() {
         // Other walks load each tap of each window.
         (wide > 3 || high >= 8)
@@ -106,10 +106,10 @@ impl Cut {
         {
             return None;
         }
-        let lines = match (is_deep(depth), height.kernel) {
-            (true, _) => depth.kernel * (ring_lines(height) + 1),
-            (false, 1) => 0,
-            (false, _) => ring_lines(height),
+        let lines = match (depth.is_flat(), height.kernel) {
+            (true, 1) => 0,
+            (true, _) => ring_lines(height),
+            (false, _) => depth.kernel * (ring_lines(height) + 1),
         };
         let levels = Merges::top(width.kernel) + 3;
         let span = width.span();
@@ -145,11 +145,6 @@ impl Cut {
         }
         Some(Self { strip, windows: windows(strip, NEAR) })
     }
-}
-
-/// Whether a window may have another number of slices than one.
-fn is_deep(depth: &Axis) -> bool {
-    (depth.kernel, depth.pad_begin) != (1, 0) || (depth.output - 1) * depth.stride >= depth.input
 }
 
 /// Lines that the rings of all sizes hold.
@@ -277,7 +272,7 @@ impl<T: Element> Piece<'_, T> {
         let [depth, height, width] = geometry.axes();
         let columns = Columns::of(width, self.x, self.windows);
         let len = columns.inside.len() * self.strip;
-        let deep = is_deep(depth);
+        let deep = !depth.is_flat();
         let slices = if deep { depth.kernel } else { 0 };
         let mut rings = Rings::new(height, R::ORDERED, len.next_multiple_of(S::N), slices);
         let plane_lines = (height.output.min(rows.len()) - 1)
@@ -755,7 +750,7 @@ impl<A: Number> Batch<A> {
         let room = (left / (across.top + 3)).saturating_sub(last);
         let flat_room = FLAT.min((NEAR / (down.top + across.top + 4)).saturating_sub(last));
         let [depth, ..] = piece.geometry.axes();
-        let flat = !is_deep(depth)
+        let flat = depth.is_flat()
             && height.kernel > 1
             && height.output <= ROWS
             && lines.saturating_mul(pitch) <= flat_room;
@@ -767,7 +762,7 @@ impl<A: Number> Batch<A> {
             (room / pitch + 1).min(BATCH / pitch).min(rows).clamp(1, ROWS)
         };
         let level = (most - 1) * pitch + last;
-        let start = if height.kernel > 1 || is_deep(depth) { rings.end } else { 0 };
+        let start = if height.kernel > 1 || !depth.is_flat() { rings.end } else { 0 };
         let levels = match (ordered, flat) {
             (false, _) => 2,
             (true, false) => across.top + 2,

@@ -38,9 +38,7 @@ pub(crate) fn fits(axes: &[Axis; 3]) -> bool {
     };
     let dilated =
         dilation <= DILATION && height.input >= 2 * dilation && width.input >= MIN_WIDTH + dilation;
-    depth.kernel == 1
-        && depth.pad_begin == 0
-        && depth.output.saturating_sub(1) * depth.stride < depth.input
+    depth.is_flat()
         && same(height)
         && same(width)
         && width.input <= MAX_WIDTH

@@ -1,0 +1,196 @@
+//! Geometries on both sides of the bounds of what some walks take, whole and cut.
+//!
+//! Random cases have few of these: a walk that takes one too many is wrong for that one only.
+
+mod common;
+
+use common::{one_of, supported};
+use lanepool::check::{Case, ElementType, Pooling, Value, Values};
+use lanepool::{Layout, NanPolicy, Op, Padding, Plan, Pool, Pool2d, Pool3d, REFERENCE, Shape, f16};
+
+/// Elements that are merged in a case at most.
+const MOST: u64 = 150_000;
+
+/// Counts cases, each of which has other data than the one before it, and checks them.
+#[derive(Default)]
+struct Checks(usize);
+
+impl Checks {
+    /// Checks maxima and averages, if there are such ones, on all backends.
+    fn go<const D: usize>(
+        &mut self,
+        pool: impl Fn(Op) -> Pool<D>,
+        layout: Layout,
+        shape: Shape<D>,
+        of: fn(Pool<D>, Shape<D>) -> Pooling,
+    ) {
+        let [max, average] = [Op::Max, Op::Average].map(pool);
+        for pool in [max, max.nan_policy(NanPolicy::Ignore), average] {
+            self.0 += 1;
+            let Ok(plan) = pool.plan::<f32>(layout, shape) else { return };
+            // The reference takes its time.
+            if self.0.is_multiple_of(one_of()) && plan.explain().merges < MOST {
+                check(of(pool, shape), layout, shape, self.0);
+            }
+        }
+    }
+}
+
+fn check<const D: usize>(pooling: Pooling, layout: Layout, shape: Shape<D>, seed: usize) {
+    use ElementType::{F16, F32, U8};
+    // A type for each geometry.
+    let element = [F32, U8, F32, F16, F32, U8, F32][seed / 3 % 7];
+    let case = Case {
+        pooling,
+        layout,
+        strides: seed.is_multiple_of(4).then(|| gaps(layout, shape)),
+        element,
+        seed: seed as u64,
+        values: [Values::Numbers, Values::Traps][seed % 2],
+    };
+    match element {
+        U8 => check_as::<u8>(&case),
+        F16 => check_as::<f16>(&case),
+        _ => check_as::<f32>(&case),
+    }
+}
+
+fn check_as<T: Value>(case: &Case) {
+    let bits = |output: &[T]| output.iter().map(|x| x.bits()).collect::<Vec<_>>();
+    let want = case.run(&REFERENCE).unwrap();
+    for backend in supported().filter(|&backend| backend != &REFERENCE) {
+        let mut got: Vec<T> = case.run_as(backend).unwrap_or_else(|mismatch| panic!("{mismatch}"));
+        case.compare(backend, &bits(&got), &want).unwrap_or_else(|mismatch| panic!("{mismatch}"));
+        let plan: Plan<T> = case.plan(backend).unwrap();
+        let input = case.input(plan.input_len());
+        let cut = case.seed as usize % (plan.rows() + 1);
+        let (first, last) = got.split_at_mut(cut * plan.row_len());
+        plan.run_rows(cut..plan.rows(), &input, last).unwrap();
+        plan.run_rows(0..cut, &input, first).unwrap();
+        case.compare(backend, &bits(&got), &want)
+            .unwrap_or_else(|mismatch| panic!("cut at row {cut}: {mismatch}"));
+    }
+}
+
+/// Strides with some elements between lines, and between planes.
+fn gaps<const D: usize>(layout: Layout, shape: Shape<D>) -> [usize; 5] {
+    let Shape { channels, spatial, .. } = shape;
+    let inner = if layout == Layout::ChannelsLast { channels } else { 1 };
+    let sizes: [usize; 3] =
+        std::array::from_fn(|i| (i + D).checked_sub(3).map_or(1, |i| spatial[i]));
+    let line = sizes[2] * inner + 3;
+    let slice = line * sizes[1] + 1;
+    let plane = slice * sizes[0] + 2;
+    let channel = if inner == 1 { plane } else { 1 };
+    [plane * channels, channel, slice, line, inner]
+}
+
+#[test]
+fn windows_of_three_by_three_with_what_is_around_them() {
+    let mut checks = Checks::default();
+    let widths = [5, 8, 9, 15, 16, 17, 18, 19, 20, 21, 24, 25, 32, 33, 47, 48, 49];
+    for dilation in 1..=5 {
+        let pool = |op| Pool2d::new(op, [3, 3]).dilation([dilation; 2]).padding([dilation; 2]);
+        for height in [1, 2 * dilation - 1, 2 * dilation, 2 * dilation + 1, 11] {
+            for width in widths {
+                let shape = Shape::new(1, 3, [height, width]);
+                checks.go(pool, Layout::ChannelsFirst, shape, Pooling::Two);
+            }
+        }
+    }
+    // Slices of a plane, some windows of which are in padding alone, or of several.
+    for (deep, stride, before, after) in [
+        (1, 1, 0, 0),
+        (1, 2, 0, 0),
+        (1, 1, 1, 0),
+        (1, 1, 0, 2),
+        (1, 2, 0, 3),
+        (2, 1, 0, 0),
+        (2, 2, 1, 1),
+    ] {
+        let padding = Padding::Explicit { begin: [before, 1, 1], end: [after, 1, 1] };
+        let pool = |op| Pool3d::new(op, [deep, 3, 3]).stride([stride, 1, 1]).pad(padding);
+        for width in [7, 8, 15, 16, 20, 40] {
+            let shape = Shape::new(1, 3, [5, 6, width]);
+            checks.go(pool, Layout::ChannelsFirst, shape, Pooling::Three);
+        }
+    }
+}
+
+#[test]
+fn windows_that_share_most_of_what_they_have() {
+    let mut checks = Checks::default();
+    let kernels = [[2, 3], [5, 5], [3, 7], [16, 15], [31, 7], [31, 31]];
+    for (kernel, dilation) in kernels.into_iter().flat_map(|kernel| [1, 2].map(|d| (kernel, d))) {
+        for sides in [[2, 3], [3, 8], [9, 10], [32, 17], [32, 32]] {
+            let half = kernel.map(|k| k / 2 * dilation);
+            let beyond = kernel.map(|k| k * dilation);
+            for padding in [[0, 0], half, beyond] {
+                let pool = |op| {
+                    Pool2d::new(op, kernel)
+                        .stride([dilation, 1])
+                        .dilation([dilation; 2])
+                        .padding(padding)
+                };
+                let of = |layout, channels| (layout, Shape::new(1, channels, sides));
+                for (layout, shape) in [
+                    of(Layout::ChannelsFirst, 9),
+                    of(Layout::ChannelsFirst, 18),
+                    of(Layout::ChannelsLast, 7),
+                    of(Layout::ChannelsLast, 33),
+                    of(Layout::ChannelsLast, 0),
+                ] {
+                    checks.go(pool, layout, shape, Pooling::Two);
+                }
+            }
+        }
+    }
+    for (deep, before, after) in [(1, 0, 0), (1, 1, 0), (1, 0, 2), (3, 1, 1), (5, 2, 2)] {
+        for (kernel, sides) in [([5, 5], [9, 10]), ([1, 40], [1, 90]), ([24, 5], [24, 5])] {
+            let padding = Padding::Explicit { begin: [before, 2, 0], end: [after, 0, 3] };
+            let pool = |op| Pool3d::new(op, [deep, kernel[0], kernel[1]]).pad(padding);
+            for layout in [Layout::ChannelsFirst, Layout::ChannelsLast] {
+                let shape = Shape::new(1, 5, [4, sides[0], sides[1]]);
+                checks.go(pool, layout, shape, Pooling::Three);
+            }
+        }
+    }
+}
+
+#[test]
+fn small_windows_at_either_end_of_a_row() {
+    let mut checks = Checks::default();
+    let windows = [(2, 2), (3, 1), (3, 2), (3, 3), (4, 4)];
+    let paddings = [(0, 0), (0, 1), (1, 0), (1, 1), (1, 4), (2, 2), (2, 6), (4, 5)];
+    for ((kernel, stride), (before, after)) in
+        windows.into_iter().flat_map(|window| paddings.map(|padding| (window, padding)))
+    {
+        let padding = Padding::Explicit { begin: [0, before], end: [0, after] };
+        let pool = |op| Pool2d::new(op, [2, kernel]).stride([1, stride]).pad(padding);
+        for width in [1, 2, 3, 4, 5, 8, 15, 16, 17, 18, 24, 25, 33, 34, 48, 65, 130] {
+            let shape = Shape::new(1, 2, [4, width]);
+            checks.go(pool, Layout::ChannelsFirst, shape, Pooling::Two);
+        }
+    }
+}
+
+#[test]
+fn small_windows_of_few_channels_and_of_many() {
+    let mut checks = Checks::default();
+    let mut go = |pool: &dyn Fn(Op) -> Pool2d, sides| {
+        for channels in [3, 31, 40, 64, 65, 130] {
+            let shape = Shape::new(1, channels, sides);
+            checks.go(pool, Layout::ChannelsLast, shape, Pooling::Two);
+        }
+    };
+    for kernel in [[1, 2], [2, 2], [2, 3], [3, 2], [3, 3]] {
+        for (stride, padding) in [1, 2].into_iter().flat_map(|s| [0, 1].map(|p| ([s; 2], [p; 2]))) {
+            for sides in [[5, 6], [4, 7], [20, 13]] {
+                go(&|op| Pool2d::new(op, kernel).stride(stride).padding(padding), sides);
+            }
+        }
+    }
+    for sides in [[13, 14], [14, 13], [13, 13]] {
+        go(&|op| Pool2d::adaptive(op, [7, 7]), sides);
+    }
+}
