@@ -112,8 +112,9 @@ pub(crate) fn flat<R: Reduction<T::Acc>, T: Element, S: Memory<T>>(
     output: &mut [T],
 ) {
     let [_, Axis { input: height, .. }, Axis { input: width, .. }] = *geometry.axes();
-    let (inside, factors) = tables::<T::Acc>(geometry, S::N);
-    let walk = Flat { input, width, inside: &inside };
+    // Borrowed where they are: parts of them would be copied, by a call.
+    let (inside, factors) = &tables::<T::Acc>(geometry, S::N);
+    let walk = Flat { input, width, inside };
     let (mut row, mut y) = (rows.start, rows.start % height);
     let mut to = 0;
     while row < rows.end {
