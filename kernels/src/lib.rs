@@ -39,6 +39,7 @@ mod backend;
 mod down;
 mod each;
 mod feature;
+mod flat;
 mod floor;
 mod fold;
 mod geometry;

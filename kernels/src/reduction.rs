@@ -83,7 +83,7 @@ fn parts(divisor: i64) -> [i64; 4] {
 /// The product is off by the sum, which is 255 d at most, times what d times the factor exceeds 2¹⁵ by, over
 /// 2¹⁵ d. That is less than 1 / 2d, which is how far from the next half a quotient is that is none.
 #[inline(always)]
-fn fraction(divisor: i64, rounding: Rounding) -> Option<i64> {
+pub(crate) fn fraction(divisor: i64, rounding: Rounding) -> Option<i64> {
     let exact = match rounding {
         Rounding::HalfAwayFromZero => true,
         Rounding::HalfEven | Rounding::HalfUp => divisor % 2 != 0,

@@ -4,6 +4,7 @@ use crate::across::{self, Across};
 use crate::activate::Scaling;
 use crate::down::{self, Down, WIDE, down};
 use crate::each::each;
+use crate::flat::{self, flat};
 use crate::global::{self, Global};
 use crate::number::{Byte, Element, SummedShort};
 use crate::pixels::{self, Pixels};
@@ -39,6 +40,8 @@ pub enum Walk {
     Pixels,
     /// Strips of planes of single elements, under windows of three by three, one apart.
     Strips,
+    /// Planes of bytes as if each were one line, under windows of three by three, one apart.
+    Flat,
     /// Rows of single elements under small windows, in registers.
     Rows,
     /// Rows of single elements, merged down the columns and then across.
@@ -104,10 +107,13 @@ impl Walk {
     }
 
     /// The walk that suits a geometry, of those that there are for `T`.
-    fn of_type<T: Element>(geometry: &Geometry) -> Self {
+    fn of_type<T: Element, S: Memory<T>>(geometry: &Geometry) -> Self {
         let Axis { kernel, stride, .. } = geometry.axes()[2];
         match Self::of(geometry) {
             any if T::ALL_WALKS => any,
+            Self::Rows | Self::Strips if flat::takes::<T, S>() && flat::fits(geometry) => {
+                Self::Flat
+            }
             Self::Rows if matches!((kernel, stride), (2, 2) | (3, 1 | 2)) => Self::Rows,
             Self::Pixels if kernel == 3 => Self::Pixels,
             Self::Strips if geometry.axes()[2].dilation == 1 => Self::Strips,
@@ -128,6 +134,9 @@ impl Walk {
                 "few columns a window: each is merged down once, then with its neighbours"
             }
             Self::Strips => "3×3 windows one apart on a narrow plane: its lines stay in registers",
+            Self::Flat => {
+                "3×3 windows of bytes one apart: a plane is walked as if it were one line"
+            }
             Self::Rows => "few columns a window: a vector of windows is made in registers",
             Self::Across => "windows one or two apart: columns merged first, then across them",
             Self::Shared => "large windows that overlap: what they share is merged once",
@@ -145,7 +154,7 @@ impl Walk {
 
     /// The walk that [`pool`] takes.
     pub(crate) fn of_pool<T: Element, S: Memory<T>>(geometry: &Geometry) -> Self {
-        match Self::of_type::<T>(geometry) {
+        match Self::of_type::<T, S>(geometry) {
             _ if !S::BY_HAND => Self::of_plainest::<T, S>(geometry),
             Self::Whole | Self::Turned | Self::Global => Self::of_general::<T, S>(geometry),
             special => special,
@@ -293,14 +302,14 @@ pub(crate) fn pool<R: Reduction<T::Acc>, T: Element, S: Memory<T>>(
     let Some(simd) = enter::<T, S>(geometry, &rows, input, output) else { return };
     let job = Job { simd, geometry, rows: rows.clone(), input };
     if const { R::QUICK } {
-        return match (Walk::of_type::<T>(geometry), width.kernel) {
+        return match (Walk::of_type::<T, S>(geometry), width.kernel) {
             (Walk::Pixels, 3) => job.run::<R, Pixels<3, 1>>(output),
             (Walk::Rows, 3) => job.run::<R, Rows<3, 1>>(output),
             (Walk::Strips, _) if width.dilation == 1 => job.run::<R, Strips<2>>(output),
             _ => pool::<R::Exact, T, S>(geometry, rows, input, output),
         };
     }
-    match (Walk::of_type::<T>(geometry), width.kernel, width.stride) {
+    match (Walk::of_type::<T, S>(geometry), width.kernel, width.stride) {
         (Walk::Pixels, 3, 1) => return job.run::<R, Pixels<3, 1>>(output),
         (Walk::Pixels, 3, _) => return job.run::<R, Pixels<3, 2>>(output),
         (Walk::Pixels, 2, 2) if const { takes_apart::<T>() } => {
@@ -311,6 +320,27 @@ pub(crate) fn pool<R: Reduction<T::Acc>, T: Element, S: Memory<T>>(
         (Walk::Rows, 3, 2) => return job.run::<R, Rows<3, 2>>(output),
         (Walk::Strips, _, _) if width.dilation == 1 => {
             return job.run::<R, Strips<2>>(output);
+        }
+        (Walk::Flat, _, _) if const { flat::takes::<T, S>() } => {
+            // What a vector reads or writes too much is in rows that are left to others.
+            let margin = flat::margin::<T, S>(geometry);
+            let start = rows.start.max(margin.min(rows.end));
+            let end = rows.end.saturating_sub(margin).max(start);
+            let [first, last] = [start, end].map(|row| (row - rows.start) * geometry.row_len());
+            let rest = |rows: Range<usize>, output: &mut [T]| {
+                let job = Job { simd, geometry, rows, input };
+                match Walk::of(geometry) {
+                    _ if output.is_empty() => {}
+                    Walk::Strips => job.run::<R, Strips<2>>(output),
+                    _ => job.run::<R, Rows<3, 1>>(output),
+                }
+            };
+            rest(rows.start..start, &mut output[..first]);
+            simd.vectorize(
+                #[inline(always)]
+                || flat::<R, T, S>(simd, geometry, start..end, input, &mut output[first..]),
+            );
+            return rest(end..rows.end, &mut output[last..]);
         }
         _ if const { !T::ALL_WALKS } => {}
         (Walk::Strips, _, _) => return job.run::<R, Strips<3>>(output),
@@ -327,7 +357,7 @@ pub(crate) fn pool<R: Reduction<T::Acc>, T: Element, S: Memory<T>>(
         (Walk::Global, _, _) => return job.run::<R, Global>(output),
         (Walk::Turned, _, _) => return job.run::<R, Turned>(output),
         (Walk::Down, _, _) if const { R::LOSES } => return job.run::<R, Down>(output),
-        (Walk::Down | Walk::Each, _, _) => {}
+        (Walk::Down | Walk::Flat | Walk::Each, _, _) => {}
     }
     general::<R::Exact, T, S>(simd, geometry, rows, input, output);
 }
