@@ -28,7 +28,7 @@ pub(crate) const fn takes<T: Element, S: Memory<T>>() -> bool {
 
 /// Whether this walk takes these windows: if averages are products with a [`fraction`], whatever is counted.
 pub(crate) fn fits(geometry: &Geometry) -> bool {
-    let [depth, height, width] = geometry.axes();
+    let [_, height, width] = geometry.axes();
     let (strides, plane) = (geometry.strides(), height.input * width.input);
     let same = |axis: &Axis| {
         (axis.kernel, axis.stride, axis.dilation, axis.pad_begin) == (3, 1, 1, 1)
@@ -36,7 +36,7 @@ pub(crate) fn fits(geometry: &Geometry) -> bool {
             && axis.input > 2
             && !axis.spread
     };
-    (depth.input, depth.output, depth.kernel, depth.pad_begin) == (1, 1, 1, 0)
+    geometry.rows_alike().shallow
         && same(height)
         && same(width)
         && geometry.is_single()
@@ -197,73 +197,6 @@ impl<T: Element> Flat<'_, T> {
             x += 2 * S::N;
             while x >= self.width {
                 x -= self.width;
-            }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    extern crate std;
-
-    use crate::{Axis, BACKENDS, Divisor, Geometry, Kernel, REFERENCE, Rounding};
-    use std::vec::Vec;
-
-    #[track_caller]
-    fn agree<T: Copy + PartialEq + core::fmt::Debug>(
-        name: &str,
-        [kernel, reference]: [Kernel<T>; 2],
-        geometry: &Geometry,
-        element: impl Fn(usize) -> T,
-    ) {
-        let input: Vec<T> = (0..geometry.input_len()).map(&element).collect();
-        let len = geometry.row_len();
-        for rows in [0..geometry.rows(), 0..9, 5..geometry.rows() - 4, 7..geometry.rows()] {
-            let [got, want] = [kernel, reference].map(|kernel| {
-                let mut output = std::vec![element(0); rows.len() * len];
-                (kernel.run)(geometry, rows.clone(), &input, &mut output);
-                output
-            });
-            let differs = (0..got.len()).find(|&i| got[i] != want[i]);
-            let what = (name, geometry.axes()[2].input, geometry.divisor(), geometry.rounding());
-            assert_eq!(differs, None, "{what:?}, rows {rows:?}");
-        }
-    }
-
-    #[test]
-    fn goes_on_from_row_to_row_of_any_width() {
-        let divisors = [Divisor::Present, Divisor::Padded, Divisor::Constant(9)];
-        let cases = [(700, 3), (9, 4), (40, 5), (16, 14), (17, 17), (3, 33), (4, 64), (23, 65)]
-            .into_iter()
-            .chain([(100, 100), (31, 511), (20, 512), (9, 513)])
-            .flat_map(|size| divisors.map(|divisor| (size, divisor)));
-        let mut seed = 1u64;
-        for ((height, width), divisor) in cases {
-            let axis = |input| Axis {
-                input,
-                output: input,
-                kernel: 3,
-                pad_begin: 1,
-                pad_end: 1,
-                ..Axis::UNIT
-            };
-            let planes = 9000 / (height * width) + 1;
-            let axes = [Axis::UNIT, axis(height), axis(width)];
-            let geometry = Geometry::new(planes, axes, 1, divisor).unwrap();
-            let bytes: Vec<u8> = (0..geometry.input_len())
-                .map(|_| {
-                    seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-                    (seed >> 56) as u8
-                })
-                .collect();
-            for rounding in [Rounding::HalfAwayFromZero, Rounding::HalfEven, Rounding::HalfUp] {
-                let geometry = geometry.rounded(rounding);
-                for backend in BACKENDS.iter().filter(|backend| backend.is_supported()) {
-                    let (name, both) = (backend.name(), [backend, &REFERENCE].map(|b| b.kernels()));
-                    let i8 = both.map(|all| all.i8.mean.unwrap());
-                    agree(name, i8, &geometry, |i| bytes[i].cast_signed());
-                    agree(name, both.map(|all| all.u8.mean.unwrap()), &geometry, |i| bytes[i]);
-                }
             }
         }
     }

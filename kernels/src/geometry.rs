@@ -240,7 +240,7 @@ pub(crate) struct RowsAlike {
     /// The first row of a plane that has all lines, and the one after the last.
     interior: [usize; 2],
     /// Whether there is no depth.
-    pub(crate) flat: bool,
+    pub(crate) shallow: bool,
     /// Whether each plane has one row only.
     pub(crate) single: bool,
     /// Whether the first row of a plane has all lines, and is as far from the row before it as all others.
@@ -356,7 +356,12 @@ impl Geometry {
             requantization: None,
             clamp: None,
             walk: Walk::Down,
-            rows_alike: RowsAlike { interior: [0; 2], flat: false, single: false, seamless: false },
+            rows_alike: RowsAlike {
+                interior: [0; 2],
+                shallow: false,
+                single: false,
+                seamless: false,
+            },
         };
         Some(geometry.walked())
     }
@@ -370,7 +375,7 @@ impl Geometry {
         let [depth, height, _] = &self.axes;
         let interior = height.interior();
         RowsAlike {
-            flat: (depth.input, depth.output, depth.kernel, depth.pad_begin) == (1, 1, 1, 0),
+            shallow: (depth.input, depth.output, depth.kernel, depth.pad_begin) == (1, 1, 1, 0),
             single: (depth.output, height.output) == (1, 1),
             seamless: interior == (0..height.output)
                 && height.pad_begin == 0

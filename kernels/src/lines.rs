@@ -108,9 +108,14 @@ impl<'a> Runs<'a> {
     #[inline(never)]
     pub(crate) fn new(geometry: &'a Geometry, rows: Range<usize>, batched: bool) -> Self {
         let [_, height, width] = geometry.axes();
-        let &RowsAlike { flat, single, seamless, .. } = geometry.rows_alike();
+        let &RowsAlike { shallow, single, seamless, .. } = geometry.rows_alike();
         let mut batch = 0;
-        if batched && flat && !single && !seamless && geometry.image_planes() == geometry.planes() {
+        if batched
+            && shallow
+            && !single
+            && !seamless
+            && geometry.image_planes() == geometry.planes()
+        {
             let rows_of_planes = [rows.start, rows.len()];
             let whole = rows_of_planes.iter().all(|n| n.is_multiple_of(height.output));
             let most = BATCH / (height.input * width.input);
@@ -158,11 +163,11 @@ impl<'a> Runs<'a> {
         let left = self.rows - self.done;
         let (plane, z, y) = self.next;
         let [depth, height, _] = self.geometry.axes();
-        let &RowsAlike { flat, single, seamless, .. } = self.geometry.rows_alike();
+        let &RowsAlike { shallow, single, seamless, .. } = self.geometry.rows_alike();
         let interior = self.geometry.rows_alike().interior();
         let inside = interior.contains(&y);
         // Most rows are spared the calls.
-        let depths = if flat { 0..1 } else { depth.taps(z) };
+        let depths = if shallow { 0..1 } else { depth.taps(z) };
         let heights = if inside { 0..height.kernel } else { height.taps(y) };
         let mut follows = self.done > 0 && y > 0;
         let (mut at, mut step, mut after) = (self.done, 1, left);
