@@ -100,6 +100,10 @@ nightly() {
     if cargo +nightly --version >/dev/null 2>&1; then cargo+=(+nightly); else export RUSTC_BOOTSTRAP=1; fi
 }
 
+# For cargo: what only tests kernels is built quickly, the kernels as ever.
+# shellcheck disable=SC2034 # used where this is sourced
+quick_but_kernels=(--config 'profile.release.opt-level=1' --config 'profile.release.package.lanepool-kernels.opt-level=3')
+
 # sanitized: from here on cargo, as "${cargo[@]}" with --target, is nightly, and builds with AddressSanitizer, and for a
 # fuzzer, which is told which branches were taken; other programs do not listen. Checks are calls: in line, their
 # branches make the kernels take five times as long to compile.
