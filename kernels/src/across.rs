@@ -58,7 +58,7 @@ impl FastWalk for Across {
         for x in (0..width.output).step_by(piece) {
             let windows = piece.min(width.output - x);
             let columns = Piece::of(width, x, windows, S::N);
-            list.fill((0..width.kernel).map(|j| place(width, columns.phase, j)));
+            list_places(width, columns.phase, &mut list);
             let places = Places { width, phase: columns.phase, list: &list, next: 0 };
             let pitch = columns.phase * width.stride;
             let most = (SCRATCH / pitch).clamp(1, ROWS);
@@ -118,6 +118,12 @@ fn place(width: &Axis, phase: usize, j: usize) -> Step {
     let column = j * width.dilation;
     let offset = column % width.stride * phase + column / width.stride;
     Step { offset, merges: merges_after(j, &(0..width.kernel)) }
+}
+
+/// Lists where the columns of the first taps are. A call, too.
+#[inline(never)]
+fn list_places(width: &Axis, phase: usize, list: &mut List) {
+    list.fill((0..width.kernel).map(|j| place(width, phase, j)));
 }
 
 /// Where the columns of all taps are.
