@@ -104,18 +104,6 @@ nightly() {
 # shellcheck disable=SC2034 # used where this is sourced
 quick_but_kernels=(--config 'profile.release.opt-level=1' --config 'profile.release.package.lanepool-kernels.opt-level=3')
 
-# sanitized: from here on cargo, as "${cargo[@]}" with --target, is nightly, and builds with AddressSanitizer, and for a
-# fuzzer, which is told which branches were taken; other programs do not listen. Checks are calls: in line, their
-# branches make the kernels take five times as long to compile.
-sanitized() {
-    nightly
-    export CARGO_TARGET_DIR=$target_dir/asan CARGO_PROFILE_RELEASE_DEBUG=false
-    export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_stack_use_after_return=1}
-    export RUSTFLAGS='-Zsanitizer=address -Cllvm-args=-asan-instrumentation-with-call-threshold=0'
-    RUSTFLAGS+=' -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=3'
-    RUSTFLAGS+=' -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table'
-}
-
 # executable NAME CARGO-COMMAND...: builds, and prints the path of the executable of that target name.
 executable() {
     local name=$1
