@@ -100,9 +100,11 @@ nightly() {
     if cargo +nightly --version >/dev/null 2>&1; then cargo+=(+nightly); else export RUSTC_BOOTSTRAP=1; fi
 }
 
-# For cargo: what only tests kernels is built quickly, the kernels as ever.
-# shellcheck disable=SC2034 # used where this is sourced
-quick_but_kernels=(--config 'profile.release.opt-level=1' --config 'profile.release.package.lanepool-kernels.opt-level=3')
+# For cargo: what only tests the kernels is built quickly; they, and what is inlined into them, as ever.
+quick_but_kernels=(--config 'profile.release.opt-level=1')
+for package in lanepool-kernels bytemuck half libm wide; do
+    quick_but_kernels+=(--config "profile.release.package.$package.opt-level=3")
+done
 
 # executable NAME CARGO-COMMAND...: builds, and prints the path of the executable of that target name.
 executable() {
