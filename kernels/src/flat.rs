@@ -8,7 +8,7 @@
 use crate::number::{Element, Number};
 use crate::reduction::{Divide, Reduction, fraction};
 use crate::simd::{Memory, WIDEST, load_lanes, load_of_two, store_twos};
-use crate::{Axis, Divisor, Geometry};
+use crate::{Axis, Geometry};
 use core::array::from_fn;
 use core::ops::Range;
 
@@ -29,7 +29,6 @@ pub(crate) const fn takes<T: Element, S: Memory<T>>() -> bool {
 /// Whether this walk takes these windows: if averages are products with a [`fraction`], whatever is counted.
 pub(crate) fn fits(geometry: &Geometry) -> bool {
     let [_, height, width] = geometry.axes();
-    let (strides, plane) = (geometry.strides(), height.input * width.input);
     let same = |axis: &Axis| {
         (axis.kernel, axis.stride, axis.dilation, axis.pad_begin) == (3, 1, 1, 1)
             && axis.output == axis.input
@@ -40,8 +39,8 @@ pub(crate) fn fits(geometry: &Geometry) -> bool {
         && same(height)
         && same(width)
         && geometry.is_single()
-        && (strides.height, strides.plane) == (width.input, plane)
-        && geometry.image_planes() == geometry.planes()
+        && geometry.strides().height == width.input
+        && geometry.follow_after(height.input)
         && width.input <= MAX_WIDTH
         && geometry.output_len() >= FEWEST
         && divisors(geometry)
@@ -53,15 +52,8 @@ pub(crate) fn fits(geometry: &Geometry) -> bool {
 /// Divisors in the first row of a plane, in those between and in the last, of the first, of others, and of the last
 /// window.
 fn divisors(geometry: &Geometry) -> [[i64; 3]; 3] {
-    let ([_, height, width], by) = (geometry.axes(), geometry.divisor());
-    let count = |axis: &Axis| [0, 1, axis.output - 1].map(|o| axis.count(o, by) as i64);
-    let columns = count(width);
-    count(height).map(|lines| {
-        columns.map(|columns| match by {
-            Divisor::Constant(n) => n,
-            _ => lines * columns,
-        })
-    })
+    let places = |axis: usize| [0, 1, geometry.axes()[axis].output - 1];
+    places(1).map(|y| places(2).map(|x| geometry.divide_by([0, y, x])))
 }
 
 /// Rows at the start and at the end of a tensor or of its output that hold as much as is read or written too much.

@@ -235,7 +235,7 @@ pub struct Geometry {
 }
 
 /// Which output rows are made alike, found once: for a small tensor, it takes as long as the pooling.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct RowsAlike {
     /// The first row of a plane that has all lines, and the one after the last.
     interior: [usize; 2],
@@ -356,12 +356,7 @@ impl Geometry {
             requantization: None,
             clamp: None,
             walk: Walk::Down,
-            rows_alike: RowsAlike {
-                interior: [0; 2],
-                shallow: false,
-                single: false,
-                seamless: false,
-            },
+            rows_alike: RowsAlike::default(),
         };
         Some(geometry.walked())
     }
@@ -598,7 +593,7 @@ impl Geometry {
     }
 
     /// Whether all slices of all planes follow each other, as if each had so many lines.
-    fn follow_after(&self, lines: usize) -> bool {
+    pub(crate) fn follow_after(&self, lines: usize) -> bool {
         let Strides { plane, depth, height, .. } = self.strides;
         depth == height.wrapping_mul(lines)
             && plane == depth.wrapping_mul(self.axes[0].input)
