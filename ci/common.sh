@@ -106,6 +106,34 @@ for package in lanepool-kernels bytemuck half libm wide; do
     quick_but_kernels+=(--config "profile.release.package.$package.opt-level=3")
 done
 
+# sanitized: from here on cargo, as "${cargo[@]}", builds for ASan and the fuzzer, what both need once. For that, a copy of
+# the tree has the fuzz targets in its workspace: crates of two workspaces are never the same. Where the tree changes into:
+# that copy.
+sanitized() {
+    nightly
+    export CARGO_TARGET_DIR=$target_dir/asan
+    # Checks as calls: in line, their branches make the kernels take five times as long to compile. Then: which branches
+    # were taken is counted, and the fuzzer told where.
+    export RUSTFLAGS='-Zsanitizer=address -Cllvm-args=-asan-instrumentation-with-call-threshold=0'
+    RUSTFLAGS+=' -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=3'
+    RUSTFLAGS+=' -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table'
+    export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_stack_use_after_return=1}
+    local tree=$target_dir/asan/tree
+    mkdir -p "$tree"
+    git ls-files -coz --exclude-standard | tar -c --null --files-from=- | tar -x -C "$tree"
+    cd "$tree"
+    sed -i 's/^members = \[/&"fuzz", /' Cargo.toml
+    sed -i '/^\[workspace\]$/d; /^\[profile/,$d' fuzz/Cargo.toml
+}
+
+# For cargo, after sanitized: overflows and debug assertions are checked, but for those of the kernels, which would take
+# twice as long to compile. --target: so that build scripts and macros go without.
+sanitized=("${quick_but_kernels[@]}" --config 'profile.release.package.lanepool-fuzz.opt-level=3'
+    --config 'profile.release.debug-assertions=true' --config 'profile.release.overflow-checks=true'
+    --config 'profile.release.package.lanepool-kernels.debug-assertions=false'
+    --config 'profile.release.package.lanepool-kernels.overflow-checks=false'
+    --release --workspace --target x86_64-unknown-linux-gnu)
+
 # executable NAME CARGO-COMMAND...: builds, and prints the path of the executable of that target name.
 executable() {
     local name=$1
