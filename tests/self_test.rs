@@ -283,7 +283,9 @@ fn list_has_backends_and_cases() {
 
 #[test]
 fn text_passes_without_colours_in_100_columns() {
-    for args in ["--help", "--list", "--quick --cases 100 --filter alexnet", "--no-bench --cases 20"] {
+    for args in
+        ["--help", "--list", "--quick --cases 100 --filter alexnet", "--no-bench --cases 20"]
+    {
         let text = stdout(args);
         assert!(!text.contains('\x1b'), "{text}");
         for line in text.lines() {
