@@ -7,11 +7,11 @@
 //! identity.
 
 use crate::fold::{Stack, Tree};
-use crate::lines::{Columns, Run, Runs};
+use crate::lines::{Columns, Octets, Run, Runs, octet};
 use crate::number::{Element, Number};
 use crate::order::merges_after;
 use crate::reduction::{Divide, Reduction};
-use crate::simd::{Memory, WIDEST, load_between, load_lanes, store_first};
+use crate::simd::{Memory, WIDEST, load, load_between, load_lanes, store, store_first};
 use crate::walk::FastWalk;
 use crate::{Axis, Geometry};
 use core::ops::Range;
@@ -63,7 +63,13 @@ impl FastWalk for Whole {
             };
             let (mut start, mut x) = (width.start(0), 0);
             let count = run.rows * width.output;
-            for first in (0..count).step_by(S::N) {
+            let done = match lines.few {
+                7 if alone => group.alone::<R, S, 7>(simd, &lines, output, &mut seen),
+                8 if alone => group.alone::<R, S, 8>(simd, &lines, output, &mut seen),
+                _ => 0,
+            };
+            start = start.wrapping_add(done.wrapping_mul(run.advance));
+            for first in (done..count).step_by(S::N) {
                 let len = S::N.min(count - first);
                 let mut whole = true;
                 if alone && len == S::N {
@@ -120,6 +126,55 @@ struct Group<'a, T, V> {
 }
 
 impl<T: Element, V: Copy> Group<'_, T, V> {
+    /// Reduces windows of a vector at most, each of them all of its row, under so many lines, and says how many
+    /// there were room for. What depends on the number of lines takes longer than what is done to them.
+    #[inline(always)]
+    fn alone<R: Reduction<T::Acc>, S: Memory<T, Vector = V>, const LINES: usize>(
+        &self,
+        simd: S,
+        lines: &Octets,
+        output: &mut [T],
+        seen: &mut S::Seen,
+    ) -> usize {
+        let width = &self.geometry.axes()[2];
+        let (kernel, advance) = (width.kernel, self.run.advance);
+        if kernel > S::N {
+            return 0;
+        }
+        let [first, last] = lines.ends.map(|line| line.wrapping_add(width.start(0)));
+        let [_, _, high] = self.geometry.tap_strides();
+        let mut done = 0;
+        while done + S::N <= self.run.rows {
+            let start = done.wrapping_mul(advance);
+            let end = start.wrapping_add((S::N - 1).wrapping_mul(advance)).wrapping_add(last);
+            if end.wrapping_add(S::N) > self.input.len() {
+                break;
+            }
+            let merged = piece_of::<R, T, S, 1>(
+                simd,
+                #[inline(always)]
+                |i| {
+                    let start = first.wrapping_add((done + i).wrapping_mul(advance));
+                    let [merged] = octet::<R, T::Acc, S, 1>(
+                        simd,
+                        seen,
+                        [start, high, LINES],
+                        #[inline(always)]
+                        |at, _| {
+                            // SAFETY: the last vector of the last window is inside the input.
+                            unsafe { load(simd, self.input, at) }
+                        },
+                    );
+                    [simd.keep(merged, 0..kernel, simd.splat(R::IDENTITY))]
+                },
+            );
+            // SAFETY: there are so many windows.
+            unsafe { store(simd, R::finish(simd, merged, self.divide), output, self.run.at + done) }
+            done += S::N;
+        }
+        done
+    }
+
     /// Merges windows that lack no column.
     #[inline(always)]
     fn merge<R: Reduction<T::Acc>, S: Memory<T, Vector = V>>(
