@@ -185,6 +185,8 @@ impl<T: Element, const K: usize, const STRIDE: usize> RowWalk<T> for Row<'_, T, 
         }
         // Where there is room, the last vector of a row is like the others.
         let alike = !absent && (!R::DIVIDES || R::QUICK);
+        // Where the lines of the next row but one are.
+        let ahead = lines.last().wrapping_add(run.advance.wrapping_mul(2));
         for row in rows {
             let end = if alike && row < roomy { last + S::N } else { last };
             // Columns before `first`, in the last lanes of what comes before the first vector: the
@@ -222,6 +224,13 @@ impl<T: Element, const K: usize, const STRIDE: usize> RowWalk<T> for Row<'_, T, 
             }
             for x in (0..end).step_by(S::N) {
                 let column = x * STRIDE + first;
+                // Rows are too short for the CPU to see where their lines go on.
+                if const { K == 3 && STRIDE == 2 } {
+                    for line in [ahead, ahead.wrapping_sub(run.advance / STRIDE)] {
+                        let at = line.wrapping_add(shift).wrapping_add(column);
+                        simd.prefetch(self.input.as_ptr().wrapping_add(at));
+                    }
+                }
                 let loaded = lines.merge::<R, S, STRIDE>(
                     simd,
                     &mut seen,

@@ -347,6 +347,10 @@ pub(crate) trait Memory<T: Element>: Lanes<T::Acc> {
         must_cast(lanes)
     }
 
+    /// Says that what is there will be loaded, if there is something.
+    #[inline(always)]
+    fn prefetch(self, _src: *const T) {}
+
     /// Stores `N` elements.
     ///
     /// # Safety

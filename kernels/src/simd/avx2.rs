@@ -307,6 +307,12 @@ impl Memory<f32> for Avx2 {
     as_it_is!(f32, __m256);
 
     #[inline(always)]
+    fn prefetch(self, src: *const f32) {
+        // SAFETY: the token proves that the CPU has it, and no address makes it fail.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(src.cast()) }
+    }
+
+    #[inline(always)]
     unsafe fn load_first(self, src: *const f32, n: usize) -> __m256 {
         // SAFETY: the token proves that the CPU has AVX2.
         let mask = unsafe { mask(0..n) };

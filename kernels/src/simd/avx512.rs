@@ -252,6 +252,12 @@ impl Memory<f32> for Avx512 {
     as_it_is!(f32, __m512);
 
     #[inline(always)]
+    fn prefetch(self, src: *const f32) {
+        // SAFETY: the token proves that the CPU has it, and no address makes it fail.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(src.cast()) }
+    }
+
+    #[inline(always)]
     unsafe fn load_first(self, src: *const f32, n: usize) -> __m512 {
         // SAFETY: the token proves that the CPU has AVX-512, the caller promises the rest;
         // lanes whose mask is clear are not touched.
