@@ -45,6 +45,7 @@ mod fold;
 mod geometry;
 mod global;
 mod half_bits;
+mod level;
 mod lines;
 mod number;
 mod order;

@@ -116,6 +116,12 @@ pub(crate) trait Lanes<A: Number>: Isa {
         mul_lanes::<A, Self>(self, a, b)
     }
 
+    /// Adds `c` to the product of each pair of lanes, which is to be exact.
+    #[inline(always)]
+    fn mul_add(self, a: Self::Vector, b: Self::Vector, c: Self::Vector) -> Self::Vector {
+        self.add(self.mul(a, b), c)
+    }
+
     /// Divides each pair of lanes, and rounds as told to an integer if the lanes are integers.
     #[inline(always)]
     fn div(self, a: Self::Vector, b: Self::Vector, rounding: Rounding) -> Self::Vector {

@@ -6,6 +6,7 @@ use crate::down::{self, Down, WIDE, down};
 use crate::each::each;
 use crate::flat::{self, flat};
 use crate::global::{self, Global};
+use crate::level::{self, Level};
 use crate::number::{Byte, Element, SummedShort};
 use crate::pixels::{self, Pixels};
 use crate::planes::{self, Planes};
@@ -305,7 +306,23 @@ pub(crate) fn pool<R: Reduction<T::Acc>, T: Element, S: Memory<T>>(
         return match (Walk::of_type::<T, S>(geometry), width.kernel) {
             (Walk::Pixels, 3) => job.run::<R, Pixels<3, 1>>(output),
             (Walk::Rows, 3) => job.run::<R, Rows<3, 1>>(output),
-            (Walk::Strips, _) if width.dilation == 1 => job.run::<R, Strips<2>>(output),
+            (Walk::Strips, _) if width.dilation == 1 => {
+                let taken = level::taken(geometry, &rows, S::N);
+                let [first, last] =
+                    [taken.start, taken.end].map(|row| (row - rows.start) * geometry.row_len());
+                // Those around them.
+                let strips = |rows: Range<usize>, output: &mut [T]| {
+                    if !output.is_empty() {
+                        Job { simd, geometry, rows, input }.run::<R, Strips<2>>(output);
+                    }
+                };
+                strips(rows.start..taken.start, &mut output[..first]);
+                if !taken.is_empty() {
+                    let job = Job { rows: taken.clone(), ..job };
+                    job.run::<R, Level>(&mut output[first..last]);
+                }
+                strips(taken.end..rows.end, &mut output[last..]);
+            }
             _ => pool::<R::Exact, T, S>(geometry, rows, input, output),
         };
     }

@@ -66,6 +66,12 @@ impl Lanes<f32> for Avx2 {
     const INVERTS: bool = true;
 
     #[inline(always)]
+    fn mul_add(self, a: __m256, b: __m256, c: __m256) -> __m256 {
+        // SAFETY: the token proves that the CPU has AVX2 and FMA.
+        unsafe { _mm256_fmadd_ps(a, b, c) }
+    }
+
+    #[inline(always)]
     fn quotient(self, a: __m256, b: __m256, reciprocal: __m256) -> __m256 {
         #[target_feature(enable = "avx2,fma")]
         #[inline]

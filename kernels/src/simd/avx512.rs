@@ -69,6 +69,12 @@ impl Lanes<f32> for Avx512 {
     const INVERTS: bool = true;
 
     #[inline(always)]
+    fn mul_add(self, a: __m512, b: __m512, c: __m512) -> __m512 {
+        // SAFETY: the token proves that the CPU has AVX-512.
+        unsafe { _mm512_fmadd_ps(a, b, c) }
+    }
+
+    #[inline(always)]
     fn quotient(self, a: __m512, b: __m512, reciprocal: __m512) -> __m512 {
         #[target_feature(enable = "avx512f")]
         #[inline]
