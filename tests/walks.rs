@@ -6,7 +6,9 @@ mod common;
 
 use common::{one_of, supported};
 use lanepool::check::{Case, ElementType, Pooling, Value, Values};
-use lanepool::{Layout, NanPolicy, Op, Padding, Plan, Pool, Pool2d, Pool3d, REFERENCE, Shape, f16};
+use lanepool::{
+    Divisor, Layout, NanPolicy, Op, Padding, Plan, Pool, Pool2d, Pool3d, REFERENCE, Shape, f16,
+};
 
 /// Elements that are merged in a case at most.
 const MOST: u64 = 150_000;
@@ -113,6 +115,21 @@ fn windows_of_three_by_three_with_what_is_around_them() {
         for width in [7, 8, 15, 16, 20, 40] {
             let shape = Shape::new(1, 3, [5, 6, width]);
             checks.go(pool, Layout::ChannelsFirst, shape, Pooling::Three);
+        }
+    }
+}
+
+#[test]
+fn narrow_planes_of_which_there_are_many() {
+    let mut checks = Checks::default();
+    let pool = |op| Pool2d::new(op, [3, 3]).padding([1, 1]).divisor(Divisor::IncludePad);
+    for (height, width) in [2, 3, 8, 9, 17]
+        .into_iter()
+        .flat_map(|height| [8, 9, 10, 11, 17, 18, 19, 33, 34].map(|width| (height, width)))
+    {
+        for outputs in [1500, 2500, 4000] {
+            let shape = Shape::new(1, outputs / (height * width) + 1, [height, width]);
+            checks.go(pool, Layout::ChannelsFirst, shape, Pooling::Two);
         }
     }
 }
