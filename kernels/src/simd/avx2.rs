@@ -175,14 +175,11 @@ impl Lanes<f32> for Avx2 {
             let half_before = must_cast(_mm256_permute2f128_ps::<0x21>(before, v));
             let v = must_cast(v);
             must_cast(match J {
-                0 => v,
                 1 => _mm256_alignr_epi8::<12>(v, half_before),
-                2 => _mm256_alignr_epi8::<8>(v, half_before),
-                3 => _mm256_alignr_epi8::<4>(v, half_before),
-                _ => half_before,
+                _ => _mm256_alignr_epi8::<8>(v, half_before),
             })
         }
-        const { assert!(J <= 4) };
+        const { assert!(matches!(J, 1 | 2)) };
         // SAFETY: the token proves that the CPU has AVX2.
         unsafe { slide::<J>(before, v) }
     }
@@ -452,7 +449,7 @@ impl Memory<f64> for Avx2 {
     as_it_is!(f64, __m256d);
 }
 
-/// Shifts the last bytes of `before` into `v`, as many as up to four lanes have.
+/// Shifts the last bytes of `before` into `v`, as many as one or two lanes have.
 #[inline(always)]
 fn slide_bytes(_: Avx2, before: __m256i, v: __m256i, bytes: usize) -> __m256i {
     #[target_feature(enable = "avx2")]
@@ -461,17 +458,11 @@ fn slide_bytes(_: Avx2, before: __m256i, v: __m256i, bytes: usize) -> __m256i {
         // `alignr` works within 128-bit halves: give each half of `v` the one before it.
         let half_before = _mm256_permute2x128_si256::<0x21>(before, v);
         match bytes {
-            0 => v,
             1 => _mm256_alignr_epi8::<15>(v, half_before),
             2 => _mm256_alignr_epi8::<14>(v, half_before),
-            3 => _mm256_alignr_epi8::<13>(v, half_before),
             4 => _mm256_alignr_epi8::<12>(v, half_before),
-            6 => _mm256_alignr_epi8::<10>(v, half_before),
             8 => _mm256_alignr_epi8::<8>(v, half_before),
-            12 => _mm256_alignr_epi8::<4>(v, half_before),
-            16 => half_before,
-            24 => _mm256_alignr_epi8::<8>(half_before, before),
-            _ => before,
+            _ => half_before,
         }
     }
     // SAFETY: the token proves that the CPU has AVX2.

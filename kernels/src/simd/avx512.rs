@@ -175,14 +175,11 @@ impl Lanes<f32> for Avx512 {
         fn slide<const J: usize>(before: __m512, v: __m512) -> __m512 {
             let (before, v) = (must_cast(before), must_cast(v));
             must_cast(match J {
-                0 => v,
                 1 => _mm512_alignr_epi32::<15>(v, before),
-                2 => _mm512_alignr_epi32::<14>(v, before),
-                3 => _mm512_alignr_epi32::<13>(v, before),
-                _ => _mm512_alignr_epi32::<12>(v, before),
+                _ => _mm512_alignr_epi32::<14>(v, before),
             })
         }
-        const { assert!(J <= 4) };
+        const { assert!(matches!(J, 1 | 2)) };
         // SAFETY: the token proves that the CPU has AVX-512.
         unsafe { slide::<J>(before, v) }
     }
@@ -383,7 +380,7 @@ impl Memory<f64> for Avx512 {
     as_it_is!(f64, __m512d);
 }
 
-/// Shifts the last bytes of `before` into `v`, as many as up to four lanes have.
+/// Shifts the last bytes of `before` into `v`, as many as one or two lanes have.
 #[inline(always)]
 fn slide_bytes(_: Avx512, before: __m512i, v: __m512i, bytes: usize) -> __m512i {
     #[target_feature(enable = "avx512f,avx512bw")]
@@ -392,17 +389,11 @@ fn slide_bytes(_: Avx512, before: __m512i, v: __m512i, bytes: usize) -> __m512i 
         // `alignr` of bytes works within 128-bit quarters: give each of `v` the one before it.
         let quarter_before = _mm512_alignr_epi64::<6>(v, before);
         match bytes {
-            0 => v,
             1 => _mm512_alignr_epi8::<15>(v, quarter_before),
             2 => _mm512_alignr_epi8::<14>(v, quarter_before),
-            3 => _mm512_alignr_epi8::<13>(v, quarter_before),
             4 => _mm512_alignr_epi8::<12>(v, quarter_before),
-            6 => _mm512_alignr_epi8::<10>(v, quarter_before),
             8 => _mm512_alignr_epi64::<7>(v, before),
-            12 => _mm512_alignr_epi32::<13>(v, before),
-            16 => quarter_before,
-            24 => _mm512_alignr_epi64::<5>(v, before),
-            _ => _mm512_alignr_epi64::<4>(v, before),
+            _ => quarter_before,
         }
     }
     // SAFETY: the token proves that the CPU has AVX-512.

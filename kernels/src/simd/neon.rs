@@ -146,11 +146,10 @@ impl Lanes<f32> for Neon {
         fn slide<const J: usize>(before: float32x4_t, v: float32x4_t) -> float32x4_t {
             match J {
                 1 => vextq_f32::<3>(before, v),
-                2 => vextq_f32::<2>(before, v),
-                3 => vextq_f32::<1>(before, v),
-                _ => v,
+                _ => vextq_f32::<2>(before, v),
             }
         }
+        const { assert!(matches!(J, 1 | 2)) };
         // SAFETY: the token proves that the CPU has NEON.
         unsafe { slide::<J>(before, v) }
     }
@@ -290,21 +289,17 @@ impl Lanes<f64> for Neon {
     }
 }
 
-/// Shifts the last bytes of `before` into `v`, as many as up to four lanes have.
+/// Shifts the last bytes of `before` into `v`, as many as one or two lanes have.
 #[inline(always)]
 fn slide_bytes<V: Pod>(_: Neon, before: V, v: V, bytes: usize) -> V {
     #[target_feature(enable = "neon")]
     #[inline]
     fn slide(before: uint8x16_t, v: uint8x16_t, bytes: usize) -> uint8x16_t {
         match bytes {
-            0 => v,
             1 => vextq_u8::<15>(before, v),
             2 => vextq_u8::<14>(before, v),
-            3 => vextq_u8::<13>(before, v),
             4 => vextq_u8::<12>(before, v),
-            6 => vextq_u8::<10>(before, v),
             8 => vextq_u8::<8>(before, v),
-            12 => vextq_u8::<4>(before, v),
             _ => before,
         }
     }
