@@ -30,9 +30,10 @@ pub(crate) fn widened(half: u16) -> f32 {
 pub(crate) fn narrowed(number: f32) -> u16 {
     let magnitude = number.to_bits() & 0x7fff_ffff;
     let sign = (number.to_bits() >> 16) as u16 & 0x8000;
-    // Half the place of the last bit of a denormal result is the last bit but one of this.
-    let aligner = 126 << 23;
-    let denormal = (f32::from_bits(magnitude) + f32::from_bits(aligner)).to_bits() - aligner;
+    // Half the place of the last bit of a denormal result is the last bit but one of this, whose own bits are not
+    // among the last 16.
+    let aligner = f32::from_bits(126 << 23);
+    let denormal = (f32::from_bits(magnitude) + aligner).to_bits();
     let normal = magnitude.wrapping_sub(REBIAS).wrapping_add(0xfff + (magnitude >> 13 & 1)) >> 13;
     let bits = match magnitude {
         0x7f80_0001.. => 0x7e00,
