@@ -142,6 +142,21 @@ fn no_backend_leaves_its_slices() {
     supported().for_each(check_backend);
 }
 
+/// A pixel of the last plane has fewer channels than a vector has lanes, and nothing is after it.
+#[test]
+fn few_channels_of_small_planes_are_all_that_is_read() {
+    let mut fenced = [Fenced::new::<f32>(ROOM), Fenced::new::<f32>(ROOM)];
+    let pools = ops(|pool: Pool2d| pool.padding([2, 2]), [5, 5]);
+    for (pool, channels) in pools.iter().flat_map(|p| (4..=17).map(move |c| (p, c))) {
+        let shape = Shape::new(8, channels, [6, 5]);
+        let reference = pool.plan_on(&REFERENCE, Layout::ChannelsLast, shape).unwrap();
+        for backend in supported() {
+            let plan = pool.plan_on(backend, Layout::ChannelsLast, shape).unwrap();
+            check(&plan, &reference, &mut fenced, &format!("{pool:?} on {backend:?}, {shape:?}"));
+        }
+    }
+}
+
 /// Runs a case with its buffers at both fences.
 fn check_case<T: Value>(case: &Case) {
     let want: Vec<T> = case.run_as(&REFERENCE).unwrap();
