@@ -97,6 +97,40 @@ fn a_crop_is_pooled_like_its_copy() {
     }
 }
 
+/// Each plane has a row, and more is between images than between planes.
+#[test]
+fn rows_from_the_middle_of_an_image_on() {
+    let (layout, shape) = (Layout::ChannelsFirst, Shape::new(3, 4, [40]));
+    let strides = Strides::of(layout, Shape::new(3, 5, [40]));
+    for pool in [
+        Pool1d::max([2]).stride([2]),
+        Pool1d::average([3]).padding([1]),
+        Pool1d::max([5]).stride([3]),
+        Pool1d::average([9]),
+        Pool1d::average([40]),
+    ] {
+        let plan =
+            |backend| -> Plan<f32> { pool.plan_view_on(backend, layout, shape, strides).unwrap() };
+        let reference = plan(&REFERENCE);
+        let input: Vec<f32> = (0..reference.input_len()).map(|i| (i * 7 % 23) as f32).collect();
+        let mut want = vec![0.0; reference.output_len()];
+        reference.run(&input, &mut want).unwrap();
+        for plan in supported().map(plan) {
+            for first in 0..plan.rows() {
+                let want = &want[first * plan.row_len()..];
+                let mut got = vec![0.5; want.len()];
+                plan.run_rows(first..plan.rows(), &input, &mut got).unwrap();
+                let backend = plan.backend();
+                assert_same_bits(
+                    &got,
+                    want,
+                    format_args!("{backend:?}, {pool:?}, from {first} on"),
+                );
+            }
+        }
+    }
+}
+
 #[test]
 fn elements_may_be_repeated() {
     for (backend, layout) in supported().flat_map(|b| LAYOUTS.map(|layout| (b, layout))) {
