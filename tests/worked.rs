@@ -320,6 +320,30 @@ fn denormals_are_numbers() {
     expect(Pool1d::average([2]), [4], &input, &[2, 2, 0x0040_0000].map(f32::from_bits));
 }
 
+/// Multiplying by a reciprocal gives another number where the divisor is even.
+#[test]
+fn quotients_of_denormals_are_those_of_integers() {
+    for (divisor, width) in
+        [6i64, 7, 9, 10, 36, -6].into_iter().flat_map(|n| [14, 40].map(|w| (n, w)))
+    {
+        let bits: Vec<u32> = (0..6 * width as u32).map(|i| i * i % 31).collect();
+        let quotient = |i: usize| {
+            let (y, x) = (i / width, i % width);
+            let line = |y: usize| &bits[y * width..][x.saturating_sub(1)..(x + 2).min(width)];
+            let sum: u32 = (y.saturating_sub(1)..(y + 2).min(6)).flat_map(line).sum();
+            // Halves to even.
+            let by = (divisor as i32).unsigned_abs();
+            let (below, rest) = (sum / by, sum % by);
+            let up = 2 * rest > by || 2 * rest == by && below % 2 == 1;
+            f32::from_bits(below + u32::from(up)) * divisor.signum() as f32 + 0.0
+        };
+        let want: Vec<f32> = (0..6 * width).map(quotient).collect();
+        let input: Vec<f32> = bits.iter().map(|&n| f32::from_bits(n)).collect();
+        let pooling = Pool2d::average([3, 3]).padding([1, 1]).divisor(Divisor::Fixed(divisor));
+        expect(pooling, [6, width], &input, &want);
+    }
+}
+
 #[test]
 fn infinities() {
     expect(Pool1d::max([2]), [3], &[INFINITY, NEG_INFINITY, 3.0], &[INFINITY, 3.0]);
@@ -472,6 +496,9 @@ fn quantised_maxima() {
     ] {
         expect_line(halves.rounding(rounding), &[-3i8, -4, -6, -7], &want);
     }
+    // What is far outside is not what its last bits are: −99991, −991, 9, 40009 and 155009.
+    let far = Pool1d::max([1]).quantized(steps(1000.0, 100), steps(1.0, 9));
+    expect_line(far, &[0u8, 99, 100, 140, 255], &[0, 0, 9, 255, 255]);
     // Two zero points and one scale shift.
     let shifted = Pool1d::max([2]).quantized(steps(0.1, 3), steps(0.1, 5));
     expect_line(shifted, &[7u8, 9, 255], &[11, 255]);
@@ -512,6 +539,14 @@ fn halves_of_quantised_averages() {
         let alike = Pool1d::average([2]).quantized(steps(0.3, zero_point), steps(0.3, zero_point));
         for (rounding, want) in ROUNDINGS.into_iter().zip(want) {
             expect_line(alike.rounding(rounding), &input, &want);
+            expect_line(alike.rounding(rounding), &input.map(i32::from), &want.map(i32::from));
+        }
+        // And so are thirds.
+        let thirds = Pool1d::average([3]).quantized(steps(0.3, zero_point), steps(0.3, zero_point));
+        for (rounding, want) in ROUNDINGS.into_iter().zip([1, 1, 1, 0]) {
+            let (input, want) = ([1i8, 1, 0, 0, -1, -1], [want, 0, 0, -want]);
+            expect_line(thirds.rounding(rounding), &input, &want);
+            expect_line(thirds.rounding(rounding), &input.map(i32::from), &want.map(i32::from));
         }
     }
     // −4, −3.5, −3, −2.5 and −5 are.
