@@ -373,7 +373,6 @@ impl Geometry {
             shallow: (depth.input, depth.output, depth.kernel, depth.pad_begin) == (1, 1, 1, 0),
             single: (depth.output, height.output) == (1, 1),
             seamless: interior == (0..height.output)
-                && height.pad_begin == 0
                 && self.follow_after(height.output.wrapping_mul(height.stride))
                 && (depth.kernel, depth.stride, depth.pad_begin) == (1, 1, 0)
                 && depth.input == depth.output,
