@@ -539,14 +539,22 @@ fn halves_of_quantised_averages() {
         let alike = Pool1d::average([2]).quantized(steps(0.3, zero_point), steps(0.3, zero_point));
         for (rounding, want) in ROUNDINGS.into_iter().zip(want) {
             expect_line(alike.rounding(rounding), &input, &want);
-            expect_line(alike.rounding(rounding), &input.map(i32::from), &want.map(i32::from));
         }
-        // And so are thirds.
-        let thirds = Pool1d::average([3]).quantized(steps(0.3, zero_point), steps(0.3, zero_point));
-        for (rounding, want) in ROUNDINGS.into_iter().zip([1, 1, 1, 0]) {
-            let (input, want) = ([1i8, 1, 0, 0, -1, -1], [want, 0, 0, -want]);
-            expect_line(thirds.rounding(rounding), &input, &want);
-            expect_line(thirds.rounding(rounding), &input.map(i32::from), &want.map(i32::from));
+        // With windows in padding alone, which are 0, the zero point is taken out and put in again. And thirds.
+        let beyond = pad([0], [3]);
+        for (rounding, [a, b, c, d]) in ROUNDINGS.into_iter().zip(want) {
+            let zero = zero_point as i8;
+            let [average, thirds] = [2, 3].map(|kernel| {
+                let average = Pool1d::average([kernel]).pad(beyond).rounding(rounding);
+                average.quantized(steps(0.3, zero_point), steps(0.3, zero_point))
+            });
+            let want = [a, b, c, d, -3, zero, zero];
+            expect_line(average, &input, &want);
+            expect_line(average, &input.map(i32::from), &want.map(i32::from));
+            let up = i8::from(rounding != Rounding::Truncate);
+            let (input, want) = ([1i8, 1, 0, 0, -1, -1], [up, 0, 0, -up, -1, -1, zero]);
+            expect_line(thirds, &input, &want);
+            expect_line(thirds, &input.map(i32::from), &want.map(i32::from));
         }
     }
     // −4, −3.5, −3, −2.5 and −5 are.
