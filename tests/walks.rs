@@ -191,6 +191,23 @@ fn small_windows_at_either_end_of_a_row() {
     }
 }
 
+/// Windows of a slice each follow each other without a seam, up to those that are in padding alone.
+#[test]
+fn slices_that_are_in_padding_alone() {
+    let mut checks = Checks::default();
+    for (kernel, after) in [(2, 1), (2, 2), (3, 2), (4, 1)] {
+        let padding = Padding::Explicit { begin: [0; 3], end: [after, 0, 0] };
+        let side = [1, kernel, kernel];
+        let pool = |op| Pool3d::new(op, side).stride(side).pad(padding);
+        for width in [kernel, 5 * kernel, 17 * kernel] {
+            let shape = Shape::new(2, 3, [3, 2 * kernel, width]);
+            for layout in [Layout::ChannelsFirst, Layout::ChannelsLast] {
+                checks.go(pool, layout, shape, Pooling::Three);
+            }
+        }
+    }
+}
+
 /// The largest of halves is guessed from their bits, which is wrong of negative ones and of NaNs, where both the
 /// input and the output go on for a vector after a row.
 #[test]
