@@ -132,6 +132,20 @@ fn rows_from_the_middle_of_an_image_on() {
 }
 
 #[test]
+fn of_nothing_there_is_nothing_to_see() {
+    let pool = Pool2d::max([2, 2]);
+    for (backend, layout) in supported().flat_map(|b| LAYOUTS.map(|layout| (b, layout))) {
+        let strides = Strides::of(layout, Shape::new(2, 3, [7, 9]));
+        for (batch, channels) in [(0, 3), (2, 0)] {
+            let shape = Shape::new(batch, channels, [5, 6]);
+            let plan = pool.plan_view_on::<f32>(backend, layout, shape, strides).unwrap();
+            assert_eq!((plan.input_len(), plan.output_len()), (0, 0), "{layout:?}, {shape:?}");
+            plan.run(&[], &mut []).unwrap();
+        }
+    }
+}
+
+#[test]
 fn elements_may_be_repeated() {
     for (backend, layout) in supported().flat_map(|b| LAYOUTS.map(|layout| (b, layout))) {
         for (pool, poison) in pools() {
