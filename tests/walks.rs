@@ -7,7 +7,8 @@ mod common;
 use common::{one_of, supported};
 use lanepool::check::{Case, ElementType, Pooling, Value, Values};
 use lanepool::{
-    Divisor, Layout, NanPolicy, Op, Padding, Plan, Pool, Pool2d, Pool3d, REFERENCE, Shape, bf16, f16,
+    Divisor, Layout, NanPolicy, Op, Padding, Plan, Pool, Pool2d, Pool3d, REFERENCE, Shape, bf16,
+    f16,
 };
 
 /// Elements that are merged in a case at most.
@@ -186,6 +187,22 @@ fn small_windows_at_either_end_of_a_row() {
         let pool = |op| Pool2d::new(op, [2, kernel]).stride([1, stride]).pad(padding);
         for width in [1, 2, 3, 4, 5, 8, 15, 16, 17, 18, 24, 25, 33, 34, 48, 65, 130] {
             let shape = Shape::new(1, 2, [4, width]);
+            checks.go(pool, Layout::ChannelsFirst, shape, Pooling::Two);
+        }
+    }
+}
+
+/// Where all are divided by the same odd number, another reduction takes the same walks.
+#[test]
+fn windows_of_three_by_three_that_are_divided_alike() {
+    let mut checks = Checks::default();
+    for dilation in 1..=4 {
+        let pool = |op| {
+            let pool = Pool2d::new(op, [3, 3]).dilation([dilation; 2]).padding([dilation; 2]);
+            pool.divisor(Divisor::FullWindow)
+        };
+        for width in [8, 9, 15, 16, 20, 33, 49] {
+            let shape = Shape::new(1, 3, [11, width]);
             checks.go(pool, Layout::ChannelsFirst, shape, Pooling::Two);
         }
     }
