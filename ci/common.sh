@@ -128,6 +128,7 @@ sanitized() {
 
 # For cargo, after sanitized: overflows and debug assertions are checked, but for those of the kernels, which would take
 # twice as long to compile. --target: so that build scripts and macros go without.
+# shellcheck disable=SC2034 # used where this is sourced
 sanitized=("${quick_but_kernels[@]}" --config 'profile.release.package.lanepool-fuzz.opt-level=3'
     --config 'profile.release.debug-assertions=true' --config 'profile.release.overflow-checks=true'
     --config 'profile.release.package.lanepool-kernels.debug-assertions=false'

@@ -8,7 +8,7 @@ use crate::number::{Element, Number};
 use crate::reduction::{Divide, Reduction, finish_all};
 use crate::simd::{Memory, TURNED, load, load_lanes, store, store_first};
 use crate::walk::FastWalk;
-use crate::{Axis, Divisor, Geometry};
+use crate::{Axis, Geometry};
 use core::ops::Range;
 
 /// So many windows after whole vectors are few: the last strip of a plane holds what the one before it does, too.
@@ -61,11 +61,7 @@ impl FastWalk for Level {
         for x in (0..=(width + 1) * S::N).step_by(width) {
             inside[x] = T::Acc::ZERO;
         }
-        let by = match geometry.divisor() {
-            Divisor::Constant(n) => n,
-            _ => 9,
-        };
-        let divide = R::divide(simd, by, geometry.rounding());
+        let divide = R::divide(simd, geometry.divide_by([0; 3]), geometry.rounding());
         let mut seen = simd.unseen();
         let (mut row, mut y, mut to) = (rows.start, rows.start % height, 0);
         while row < rows.end {
