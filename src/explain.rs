@@ -13,8 +13,8 @@ use std::sync::OnceLock;
 /// - A core moves 64, 32, 16 and 5 bytes a cycle from and to the first-, second- and third-level
 ///   cache and memory. Input and output are taken to be in the smallest cache that holds both, as
 ///   they are if they were used just before.
-/// - A core merges one vector a cycle, and the [`merges`](Self::merges) fill vectors; those of
-///   [`Walk::Each`] as much of one as a window has neighbouring columns.
+/// - A core merges one vector a cycle, and the [`merges`](Self::merges) fill vectors, but for those of
+///   [`Walk::Each`], which has none.
 ///
 /// The larger of the two is the expected [`bound`](Self::bound).
 ///
@@ -136,9 +136,7 @@ impl Explanation {
         let merges = merges(&plan.geometry);
         let memory_cycles = bytes as f64 / BYTES_A_CYCLE[level];
         let walk = plan.walk_taken();
-        let width = &plan.geometry.axes()[2];
         let filled = match walk {
-            Some(Walk::Each) if width.dilation == 1 => plan.lanes().min(width.kernel),
             Some(Walk::Each) => 1,
             _ => plan.lanes(),
         };

@@ -7,8 +7,8 @@ mod common;
 use common::{one_of, supported};
 use lanepool::check::{Case, ElementType, Pooling, Value, Values};
 use lanepool::{
-    Divisor, Layout, NanPolicy, Op, Padding, Plan, Pool, Pool2d, Pool3d, REFERENCE, Shape, bf16,
-    f16,
+    Divisor, Exponent, Layout, NanPolicy, Op, Padding, Plan, Pool, Pool2d, Pool3d, REFERENCE,
+    Shape, bf16, f16,
 };
 
 /// Elements that are merged in a case at most.
@@ -269,5 +269,58 @@ fn small_windows_of_few_channels_and_of_many() {
     }
     for sides in [[13, 14], [14, 13], [13, 13]] {
         go(&|op| Pool2d::adaptive(op, [7, 7]), sides);
+    }
+}
+
+#[test]
+fn windows_any_distance_apart_of_all_types() {
+    // Columns, stride, dilation, and the width of the plane: fewer windows than a vector, more than a piece, and
+    // windows almost as wide as what they are merged in, and wider.
+    let lines = [
+        ([3, 2, 1], 8),
+        ([3, 2, 1], 2100),
+        ([2, 2, 3], 1033),
+        ([7, 3, 2], 2200),
+        ([10, 5, 1], 1601),
+        ([1, 4, 1], 67),
+        ([100, 5, 19], 2100),
+        ([3, 31, 1], 2500),
+        ([3, 32, 1], 2500),
+        ([1983, 2, 1], 2200),
+        ([1984, 300, 1], 2700),
+        ([1985, 7, 1], 2100),
+    ];
+    let distant = lines.map(|([kernel, stride, dilation], width)| {
+        let pool = move |op| {
+            let padding = Padding::Explicit { begin: [0, kernel / 2], end: [1, kernel / 3] };
+            let pool = Pool2d::new(op, [2, kernel]).stride([2, stride]).dilation([1, dilation]);
+            pool.pad(padding)
+        };
+        (Box::new(pool) as Box<dyn Fn(Op) -> Pool2d>, [3, width])
+    });
+    let uneven = [13, 100, 5000].map(|width| {
+        let pool = move |op| Pool2d::adaptive(op, [2, if width > 1000 { 2 } else { 7 }]);
+        (Box::new(pool) as Box<dyn Fn(Op) -> Pool2d>, [3, width])
+    });
+    let ops = [Op::Max, Op::Min, Op::Average, Op::Lp(Exponent::new(2.0))];
+    let pools =
+        distant.into_iter().chain(uneven).flat_map(|pool| ops.map(|op| (pool.0(op), pool.1)));
+    for (seed, (pool, sides)) in pools.enumerate() {
+        for element in ElementType::ALL {
+            let case = Case {
+                pooling: Pooling::Two(pool, Shape::new(1, 2, sides)),
+                layout: Layout::ChannelsFirst,
+                strides: None,
+                element,
+                seed: seed as u64,
+                values: [Values::Numbers, Values::Traps][seed % 2],
+            };
+            // Of integers there are no norms, of some no averages.
+            if seed.is_multiple_of(one_of()) && case.explain(None).is_ok() {
+                for backend in supported().filter(|&backend| backend != &REFERENCE) {
+                    case.check(backend).unwrap_or_else(|mismatch| panic!("{mismatch}"));
+                }
+            }
+        }
     }
 }

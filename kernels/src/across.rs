@@ -59,7 +59,7 @@ impl FastWalk for Across {
             let windows = piece.min(width.output - x);
             let columns = Piece::of(width, x, windows, S::N);
             list_places(width, columns.phase, &mut list);
-            let places = Places { width, phase: columns.phase, list: &list, next: 0 };
+            let places = Places::new(width, columns.phase, &list);
             let pitch = columns.phase * width.stride;
             let most = (SCRATCH / pitch).clamp(1, ROWS);
             columns.clear::<R, T, S>(simd, most.min(rows.len()) * pitch, &mut scratch);
@@ -122,18 +122,26 @@ fn place(width: &Axis, phase: usize, j: usize) -> Step {
 
 /// Lists where the columns of the first taps are. A call, too.
 #[inline(never)]
-fn list_places(width: &Axis, phase: usize, list: &mut List) {
+pub(crate) fn list_places(width: &Axis, phase: usize, list: &mut List) {
     list.fill((0..width.kernel).map(|j| place(width, phase, j)));
 }
 
 /// Where the columns of all taps are.
 #[derive(Clone)]
-struct Places<'a> {
+pub(crate) struct Places<'a> {
     width: &'a Axis,
     phase: usize,
     /// Those of the first taps.
     list: &'a List,
     next: usize,
+}
+
+impl<'a> Places<'a> {
+    /// All of them, of which `list` has the first.
+    #[inline(always)]
+    pub(crate) fn new(width: &'a Axis, phase: usize, list: &'a List) -> Self {
+        Self { width, phase, list, next: 0 }
+    }
 }
 
 impl Iterator for Places<'_> {

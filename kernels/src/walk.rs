@@ -3,11 +3,11 @@
 use crate::across::{self, Across};
 use crate::activate::Scaling;
 use crate::down::{self, Down, WIDE, down};
-use crate::each::each;
 use crate::flat::{self, flat};
 use crate::global::{self, Global};
 use crate::level::{self, Level};
 use crate::number::{Byte, Element, SummedShort};
+use crate::phased::{self, phased};
 use crate::pixels::{self, Pixels};
 use crate::planes::{self, Planes};
 use crate::reduction::{Reduction, RequantizedMean};
@@ -57,12 +57,14 @@ pub enum Walk {
     Global,
     /// Uneven windows over single elements, or small ones far apart, a row in each lane.
     Turned,
+    /// Rows of single elements, merged down the columns and then across, any distance apart.
+    Phased,
     /// One window after the other.
     Each,
 }
 
 /// The most taps for which the product of two counts is exact in an `f32`.
-const EXACT: usize = 1 << 24;
+pub(crate) const EXACT: usize = 1 << 24;
 
 impl Walk {
     /// The walk that suits a geometry, where a kernel has all of them: a maximum or an average of `f32`.
@@ -149,6 +151,7 @@ impl Walk {
             Self::Turned => {
                 "uneven windows, or small ones far apart: a row in each lane of a vector"
             }
+            Self::Phased => "windows any distance apart: columns merged first, then across them",
             Self::Each => "no other walk of this kernel takes these windows: one after the other",
         }
     }
@@ -184,10 +187,11 @@ impl Walk {
     /// The walk that [`plainest`] takes.
     pub(crate) fn of_plainest<T: Element, S: Memory<T>>(geometry: &Geometry) -> Self {
         // A run of one element is as good as any for a vector of one.
-        if S::N == 1 || !geometry.is_single() || geometry.axes()[2].stride == 1 {
+        let width = &geometry.axes()[2];
+        if S::N == 1 || !geometry.is_single() || width.stride == 1 && !width.spread {
             Self::Down
         } else {
-            Self::Each
+            Self::rest(width)
         }
     }
 
@@ -201,10 +205,10 @@ impl Walk {
                 } else if takes_whole::<T, S>() && whole::fits(&geometry.axes()[2]) {
                     Self::Whole
                 } else {
-                    Self::Each
+                    Self::rest(&geometry.axes()[2])
                 }
             }
-            Self::Whole if !takes_whole::<T, S>() => Self::Each,
+            Self::Whole if !takes_whole::<T, S>() => Self::rest(&geometry.axes()[2]),
             walk => walk,
         }
     }
@@ -237,8 +241,13 @@ impl Walk {
         } else if turned::fits(width) && taps <= EXACT {
             Self::Turned
         } else {
-            Self::Each
+            Self::rest(width)
         }
+    }
+
+    /// The walk of single elements that no other takes.
+    fn rest(width: &Axis) -> Self {
+        if phased::fits(width) { Self::Phased } else { Self::Each }
     }
 }
 
@@ -374,7 +383,7 @@ pub(crate) fn pool<R: Reduction<T::Acc>, T: Element, S: Memory<T>>(
         (Walk::Global, _, _) => return job.run::<R, Global>(output),
         (Walk::Turned, _, _) => return job.run::<R, Turned>(output),
         (Walk::Down, _, _) if const { R::LOSES } => return job.run::<R, Down>(output),
-        (Walk::Down | Walk::Flat | Walk::Each, _, _) => {}
+        (Walk::Down | Walk::Flat | Walk::Phased | Walk::Each, _, _) => {}
     }
     general::<R::Exact, T, S>(simd, geometry, rows, input, output);
 }
@@ -450,18 +459,18 @@ pub(crate) fn plainest<R: Reduction<T::Acc>, T: Element, S: Memory<T>>(
 {
     let Some(simd) = enter::<T, S>(geometry, &rows, input, output) else { return };
     // Windows one apart are runs of neighbours, too, but for the edges.
-    if const { S::N == 1 } || Walk::of_plainest::<T, S>(geometry) == Walk::Down {
-        simd.vectorize(
+    match Walk::of_plainest::<T, S>(geometry) {
+        Walk::Phased if const { S::N > 1 } => simd.vectorize(
+            #[inline(always)]
+            || phased::<R, T, S>(simd, geometry, rows, input, output),
+        ),
+        Walk::Each if const { S::N > 1 } => plainest::<R, T, Scalar>(geometry, rows, input, output),
+        _ => simd.vectorize(
             #[inline(always)]
             || {
                 down::<R, T, S, 1>(simd, geometry, rows, input, output);
             },
-        );
-    } else {
-        simd.vectorize(
-            #[inline(always)]
-            || each::<R, T, S>(simd, geometry, rows, input, output),
-        );
+        ),
     }
 }
 
@@ -568,9 +577,10 @@ fn general<R: Reduction<T::Acc>, T: Element, S: Memory<T>>(
                 || Whole::reduce::<R, T, S>(simd, geometry, rows, input, output),
             );
         }
-        _ => simd.vectorize(
+        Walk::Phased => simd.vectorize(
             #[inline(always)]
-            || each::<R, T, S>(simd, geometry, rows, input, output),
+            || phased::<R, T, S>(simd, geometry, rows, input, output),
         ),
+        _ => plainest::<R, T, Scalar>(geometry, rows, input, output),
     }
 }
