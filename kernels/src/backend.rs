@@ -251,15 +251,29 @@ impl Backend {
             kernels: AllKernels {
                 f32,
                 f64: Kernels { max: max_of_floats::<f64, S, S>(), ..of_floats::<_, S>() },
-                f16: Kernels { max: max_in_order::<f16, S>(), ..of_floats::<_, S>() },
-                bf16: Kernels { max: max_in_order::<bf16, S>(), ..of_floats::<_, S>() },
+                f16: Kernels {
+                    max: max_in_order::<f16, S>(),
+                    mean: Some(fast_or_narrow::<Mean, f16, S, S::Narrow>()),
+                    ..of_floats::<_, S>()
+                },
+                bf16: Kernels {
+                    max: max_in_order::<bf16, S>(),
+                    mean: Some(fast_or_narrow::<Mean, bf16, S, S::Narrow>()),
+                    ..of_floats::<_, S>()
+                },
                 i8: Kernels {
                     quantized_mean: Some(quantized_mean_of_bytes::<i8, S>()),
-                    ..of_quantized::<_, S>(fast::<Most<Largest>, _, S>(), mean_of_bytes::<i8, S>())
+                    ..of_quantized::<_, S>(
+                        fast::<Most<Largest>, _, S>(),
+                        mean_of_bytes::<i8, S, S::Narrow>(),
+                    )
                 },
                 u8: Kernels {
                     quantized_mean: Some(quantized_mean_of_bytes::<u8, S>()),
-                    ..of_quantized::<_, S>(fast::<Most<Largest>, _, S>(), mean_of_bytes::<u8, S>())
+                    ..of_quantized::<_, S>(
+                        fast::<Most<Largest>, _, S>(),
+                        mean_of_bytes::<u8, S, S::Narrow>(),
+                    )
                 },
                 i16: of_quantized::<_, S>(i16, short::<i16, S>()),
                 u16: of_quantized::<_, S>(u16, short::<u16, S>()),
@@ -613,9 +627,11 @@ where
     }
 }
 
-/// Averages of bytes, summed in `i16` if that holds them: it does for all windows that are not large.
-const fn mean_of_bytes<T, S>() -> Kernel<T>
+/// Averages of bytes, summed in `i16` if that holds them: it does for all windows that are not large. Those over
+/// single elements are by `H`, since to put the lanes of longer vectors in order costs more than they gain.
+const fn mean_of_bytes<T, S, H>() -> Kernel<T>
 where
+    H: Memory<SummedShort<T>>,
     T: Byte + Activated,
     S: Memory<T> + Memory<SummedShort<T>> + Memory<Summed<T>> + Memory<SummedLong<T>>,
     SummedShort<T>: Element,
@@ -633,7 +649,10 @@ where
             if fits_shortest(geometry) {
                 let (input, output) =
                     (SummedShort::wrap_slice(input), SummedShort::wrap_slice_mut(output));
-                pool::<Mean, SummedShort<T>, S>(geometry, rows, input, output);
+                match geometry.is_single() {
+                    true => pool::<Mean, SummedShort<T>, H>(geometry, rows, input, output),
+                    false => pool::<Mean, SummedShort<T>, S>(geometry, rows, input, output),
+                }
             } else if fits_short::<T>(geometry) {
                 let (input, output) = (Summed::wrap_slice(input), Summed::wrap_slice_mut(output));
                 plain::<Mean, Summed<T>, S>(geometry, rows, input, output);
@@ -643,6 +662,7 @@ where
         },
         activate: activate::<T, S>,
         walk: Some(|geometry| match fits_shortest(geometry) {
+            true if geometry.is_single() => Walk::of_pool::<SummedShort<T>, H>(geometry),
             true => Walk::of_pool::<SummedShort<T>, S>(geometry),
             false if fits_short::<T>(geometry) => Walk::of_plain::<Summed<T>, S>(geometry),
             false => Walk::of_plainest::<SummedLong<T>, S>(geometry),
