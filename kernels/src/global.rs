@@ -92,7 +92,7 @@ impl FastWalk for Global {
                 for x in (0..width).step_by(COLUMNS) {
                     let lines = Lines { geometry, input, start: start + x };
                     let len = COLUMNS.min(width - x);
-                    seen = lines.merge::<R, S>(simd, len, waiting, 0, seen);
+                    seen = lines.merge::<R, S>(simd, len, waiting, (0, 0), seen);
                     if width <= COLUMNS {
                         *v = halved::<R, T, S>(simd, waiting, len);
                         continue;
@@ -199,7 +199,13 @@ impl<T: Element> Lines<'_, T> {
         for i in rows.clone() {
             let count = most.min(width - i * most);
             let lines = Self { start: self.start + i * most * pixel, ..*self };
-            seen = lines.merge::<R, S>(simd, count * channels, waiting, row, seen);
+            let merges = merges_after(i, &rows) as usize;
+            if most == 1 {
+                seen = lines.merge::<R, S>(simd, channels, waiting, (row, merges), seen);
+                row = row - merges + 1;
+                continue;
+            }
+            seen = lines.merge::<R, S>(simd, count * channels, waiting, (row, 0), seen);
             let first = row * COLUMNS;
             let mut left = most;
             if count < most {
@@ -225,7 +231,6 @@ impl<T: Element> Lines<'_, T> {
                     }
                 }
             }
-            let merges = merges_after(i, &rows) as usize;
             row -= merges;
             for c in (0..channels).step_by(S::N) {
                 // SAFETY: the same.
@@ -243,14 +248,14 @@ impl<T: Element> Lines<'_, T> {
         seen
     }
 
-    /// Merges all lines into a row.
+    /// Merges all lines, and so many rows that wait before it, into a row.
     #[inline(always)]
     fn merge<R: Reduction<T::Acc>, S: Memory<T>>(
         &self,
         simd: S,
         len: usize,
         waiting: &mut [T::Acc],
-        mut row: usize,
+        (mut row, before): (usize, usize),
         mut seen: S::Seen,
     ) -> S::Seen {
         let [depth, height, _] = self.geometry.axes();
@@ -261,6 +266,9 @@ impl<T: Element> Lines<'_, T> {
                 let mut merges = merges_after(i, &octets) as usize;
                 if i + 1 == octets.end {
                     merges += merges_after(z, &depths) as usize;
+                    if z + 1 == depths.end {
+                        merges += before;
+                    }
                 }
                 row -= merges;
                 let start = self.start + z * deep + i * OCTET * high;
