@@ -91,7 +91,8 @@ fn no_walk_allocates() {
     // More taps than a list has, and more than a buffer.
     expect_none([100], 1, Shape::new(1, 2, [700]), [Shared, Shared]);
     expect_none([100], 2, Shape::new(1, 2, [700]), [Shared, Shared]);
-    expect_none([5000], 1, Shape::new(1, 2, [5005]), [Each, Down]);
+    expect_none([5000], 1, Shape::new(1, 2, [5005]), [Down, Down]);
+    expect_none([5000], 2, Shape::new(1, 2, [5005]), [Each, Down]);
     expect_none([9, 9], 1, Shape::new(2, 3, [17, 40]), [Shared, Shared]);
     expect_none([9, 9], 1, Shape::new(2, 17, [17, 30]), [Planes, Planes]);
     expect_none([5, 7], 3, Shape::new(2, 3, [17, 40]), [Turned, Down]);

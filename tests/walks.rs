@@ -277,6 +277,9 @@ fn windows_any_distance_apart_of_all_types() {
     // Columns, stride, dilation, and the width of the plane: fewer windows than a vector, more than a piece, and
     // windows almost as wide as what they are merged in, and wider.
     let lines = [
+        ([3, 1, 1], 14),
+        ([13, 1, 2], 1100),
+        ([2000, 1, 1], 2010),
         ([3, 2, 1], 8),
         ([3, 2, 1], 2100),
         ([2, 2, 3], 1033),

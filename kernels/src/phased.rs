@@ -139,7 +139,12 @@ pub(crate) fn phased<R: Reduction<T::Acc>, T: Element, S: Memory<T>>(
                 }
                 continue;
             }
-            split(simd, columns, len, width, phase, phases);
+            let phases = if width.stride == 1 {
+                &*columns
+            } else {
+                split(simd, columns, len, width, phase, phases);
+                &*phases
+            };
             let counted = depth.count(z, by) * height.count(y, by);
             let counted = simd.splat(T::Acc::nearest(counted.max(1) as i64));
             for x in (0..windows).step_by(S::N) {

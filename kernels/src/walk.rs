@@ -187,11 +187,10 @@ impl Walk {
     /// The walk that [`plainest`] takes.
     pub(crate) fn of_plainest<T: Element, S: Memory<T>>(geometry: &Geometry) -> Self {
         // A run of one element is as good as any for a vector of one.
-        let width = &geometry.axes()[2];
-        if S::N == 1 || !geometry.is_single() || width.stride == 1 && !width.spread {
+        if S::N == 1 || !geometry.is_single() {
             Self::Down
         } else {
-            Self::rest(width)
+            Self::rest(&geometry.axes()[2])
         }
     }
 
@@ -247,7 +246,14 @@ impl Walk {
 
     /// The walk of single elements that no other takes.
     fn rest(width: &Axis) -> Self {
-        if phased::fits(width) { Self::Phased } else { Self::Each }
+        if phased::fits(width) {
+            Self::Phased
+        } else if width.stride == 1 && !width.spread {
+            // All windows but those at the edges are one run.
+            Self::Down
+        } else {
+            Self::Each
+        }
     }
 }
 
@@ -458,7 +464,6 @@ pub(crate) fn plainest<R: Reduction<T::Acc>, T: Element, S: Memory<T>>(
     Scalar: Memory<T, Vector = T::Acc>,
 {
     let Some(simd) = enter::<T, S>(geometry, &rows, input, output) else { return };
-    // Windows one apart are runs of neighbours, too, but for the edges.
     match Walk::of_plainest::<T, S>(geometry) {
         Walk::Phased if const { S::N > 1 } => simd.vectorize(
             #[inline(always)]
