@@ -6,9 +6,10 @@
 mod common;
 
 use common::{LAYOUTS, again, assert_same_bits, cases, supported};
-use lanepool::check::{Case, ElementType, Value};
+use lanepool::check::{Case, ElementType, Pooling, Value, Values};
 use lanepool::{
-    Backend, Layout, NanPolicy, Padding, Plan, Pool, Pool2d, REFERENCE, Shape, Strides, bf16, f16,
+    Backend, Divisor, Layout, NanPolicy, Padding, Plan, Pool, Pool2d, REFERENCE, Shape, Strides,
+    bf16, f16,
 };
 use region::{Allocation, Protection, page};
 
@@ -193,6 +194,28 @@ fn no_backend_leaves_its_slices_in_random_cases() {
             ElementType::U32 => check_case::<u32>(&case),
             ElementType::I64 => check_case::<i64>(&case),
         }
+    }
+}
+
+/// Vectors of a plane that is walked as one line go on in the rows around it. There are none before the first plane
+/// and after the last, and no random case is as large as what is walked so.
+#[test]
+fn planes_that_are_walked_as_one_line_end_where_others_do() {
+    let pool = Pool2d::average([3, 3]).padding([1, 1]).divisor(Divisor::IncludePad);
+    for (height, width) in
+        [(2, 9), (5, 10), (3, 17), (17, 18), (9, 33), (3, 34), (2000, 4), (4, 65)]
+    {
+        let shape = Shape::new(1, 9000 / (height * width) + 1, [height, width]);
+        let case = |element| Case {
+            pooling: Pooling::Two(pool, shape),
+            layout: Layout::ChannelsFirst,
+            strides: None,
+            element,
+            seed: width as u64,
+            values: Values::Numbers,
+        };
+        check_case::<f32>(&case(ElementType::F32));
+        check_case::<u8>(&case(ElementType::U8));
     }
 }
 
