@@ -219,6 +219,27 @@ fn planes_that_are_walked_as_one_line_end_where_others_do() {
     }
 }
 
+/// What follows a line that is repeated is nothing, not the next one.
+#[test]
+fn lines_that_are_repeated_end_where_the_input_does() {
+    let mut fenced = [Fenced::new::<f32>(ROOM), Fenced::new::<f32>(ROOM)];
+    let pools = [([2, 2], [1, 1]), ([3, 3], [1, 1]), ([3, 3], [2, 2]), ([2, 2], [2, 2])];
+    let pools = pools.map(|(kernel, stride)| {
+        [Pool2d::max(kernel), Pool2d::average(kernel)].map(|p| p.stride(stride))
+    });
+    for (backend, layout) in supported().flat_map(|b| LAYOUTS.map(|layout| (b, layout))) {
+        for (&pool, width) in pools.iter().flatten().flat_map(|p| WIDTHS.map(move |w| (p, w))) {
+            let shape = Shape::new(1, 2, [5, width]);
+            let mut strides = Strides::of(layout, Shape::new(1, 2, [1, width]));
+            strides.spatial[0] = 0;
+            let plan = |backend| pool.plan_view_on(backend, layout, shape, strides);
+            let (Ok(plan), Ok(reference)) = (plan(backend), plan(&REFERENCE)) else { continue };
+            let what = format!("{pool:?} on {backend:?}, {shape:?} of one line");
+            check(&plan, &reference, &mut fenced, &what);
+        }
+    }
+}
+
 #[test]
 fn rows_of_a_plan_stay_in_theirs() {
     let mut fenced = [Fenced::new::<f32>(ROOM), Fenced::new::<f32>(ROOM)];
