@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{LAYOUTS, assert_nan_is_seen, cases, one_of, supported};
+use common::{LAYOUTS, assert_nan_is_seen, assert_same_bits, cases, one_of, supported};
 use lanepool::check::{Case, ElementType, Pooling, Values};
 use lanepool::{
     BACKENDS, Backend, Layout, NanPolicy, Op, Padding, Plan, Pool2d, REFERENCE, Shape, Walk,
@@ -67,6 +67,47 @@ fn a_nan_in_any_channel_is_seen() {
         });
         for at in places.step_by(one_of()) {
             assert_nan_is_seen(&plans, &reference, at, format_args!("{pool:?}"));
+        }
+    }
+}
+
+/// A line that rows share is looked at in the first of them only. That is another one wherever a plane starts, or a part
+/// of the output, and there it has to be looked at too; as it has to be where rows share less than columns do.
+#[test]
+fn a_nan_is_seen_in_lines_that_rows_share() {
+    let windows = |side: [usize; 2], stride: [usize; 2]| Pool2d::max(side).stride(stride);
+    for (pool, layout) in [
+        windows([2, 2], [1, 1]),
+        windows([2, 2], [2, 1]),
+        windows([2, 2], [1, 1]).dilation([2, 1]),
+        windows([3, 3], [1, 1]),
+        windows([3, 3], [2, 1]),
+        windows([3, 3], [1, 1]).dilation([2, 1]),
+        windows([3, 3], [2, 2]),
+        windows([3, 3], [3, 2]),
+    ]
+    .into_iter()
+    .flat_map(|pool| LAYOUTS.map(|layout| (pool, layout)))
+    {
+        let plan = |backend| -> Plan<f32> {
+            pool.plan_on(backend, layout, Shape::new(2, 3, [6, 20])).unwrap()
+        };
+        let reference = plan(&REFERENCE);
+        let (rows, len) = (reference.rows(), reference.row_len());
+        let plans: Vec<_> = supported().map(plan).collect();
+        for at in (0..reference.input_len()).step_by(7 * one_of()) {
+            let mut input: Vec<f32> = (0..reference.input_len()).map(|i| i as f32).collect();
+            input[at] = f32::NAN;
+            let mut want = vec![0.0; reference.output_len()];
+            reference.run(&input, &mut want).unwrap();
+            for (plan, first) in plans.iter().flat_map(|p| (0..rows).map(move |row| (p, row))) {
+                let want = &want[first * len..];
+                let mut got = vec![0.0; want.len()];
+                plan.run_rows(first..rows, &input, &mut got).unwrap();
+                let backend = plan.backend();
+                let what = format_args!("{pool:?} on {backend:?}, NaN at {at}, from {first} on");
+                assert_same_bits(&got, want, what);
+            }
         }
     }
 }
