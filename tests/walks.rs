@@ -135,6 +135,41 @@ fn narrow_planes_of_which_there_are_many() {
     }
 }
 
+/// As many outputs as make one line of their planes, and always one thing that forbids it.
+#[test]
+fn planes_that_are_not_one_line() {
+    let pool = |kernel| Pool3d::average(kernel).divisor(Divisor::IncludePad);
+    let pad = |begin, end| Padding::Explicit { begin, end };
+    let around = pad([0, 1, 1], [0, 1, 1]);
+    for (pool, spatial, gapped) in [
+        (pool([1, 3, 3]).pad(around), [1, 1, 17], false),
+        (pool([1, 3, 3]).pad(around), [1, 5, 17], true),
+        (pool([1, 5, 3]).pad(pad([0, 2, 1], [0, 2, 1])), [1, 6, 17], false),
+        (pool([1, 3, 3]).pad(pad([0, 1, 1], [0, 1, 0])), [1, 5, 18], false),
+        (pool([1, 3, 3]).pad(pad([0, 1, 1], [0, 0, 1])), [1, 5, 17], false),
+        (pool([1, 3, 3]).pad(pad([0, 1, 1], [0, 2, 1])), [1, 5, 17], false),
+        (pool([3, 3, 3]).pad(pad([1, 1, 1], [1, 1, 1])), [3, 5, 17], false),
+        (pool([2, 3, 3]).stride([2, 1, 1]).pad(around), [4, 5, 17], false),
+        (pool([1, 3, 3]).stride([2, 1, 1]).pad(around), [3, 5, 17], false),
+    ] {
+        let shape = Shape::new(1, 11_000 / spatial.iter().product::<usize>() + 1, spatial);
+        for element in [ElementType::F32, ElementType::U8] {
+            let case = Case {
+                pooling: Pooling::Three(pool, shape),
+                layout: Layout::ChannelsFirst,
+                strides: gapped.then(|| gaps(Layout::ChannelsFirst, shape)),
+                element,
+                seed: spatial[1] as u64,
+                values: Values::Numbers,
+            };
+            match element {
+                ElementType::U8 => check_as::<u8>(&case),
+                _ => check_as::<f32>(&case),
+            }
+        }
+    }
+}
+
 #[test]
 fn windows_that_share_most_of_what_they_have() {
     let mut checks = Checks::default();

@@ -32,6 +32,7 @@ pub(crate) fn taken(geometry: &Geometry, rows: &Range<usize>, lanes: usize) -> R
     let fits = (1..=2).contains(&(width / lanes))
         && (1..=FEW).contains(&(width % lanes))
         && height > 1
+        && depth.output == depth.input
         && rows.len() * width >= FEWEST
         && geometry.strides().height == width
         && geometry.follow_after(height);
