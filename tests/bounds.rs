@@ -219,6 +219,21 @@ fn planes_that_are_walked_as_one_line_end_where_others_do() {
     }
 }
 
+/// Rows that are walked side by side, with more columns than are merged at a time.
+#[test]
+fn wide_rows_side_by_side_end_where_the_input_does() {
+    let mut fenced = [Fenced::new::<f32>(ROOM), Fenced::new::<f32>(ROOM)];
+    let pools = ops(|pool: Pool2d| pool.stride([2, 3]), [2, 5]);
+    for (pool, width) in pools.iter().flat_map(|p| (40..=300).step_by(7).map(move |w| (p, w))) {
+        let shape = Shape::new(1, 2, [10, width]);
+        let reference = pool.plan_on(&REFERENCE, Layout::ChannelsFirst, shape).unwrap();
+        for backend in supported() {
+            let plan = pool.plan_on(backend, Layout::ChannelsFirst, shape).unwrap();
+            check(&plan, &reference, &mut fenced, &format!("{pool:?} on {backend:?}, {shape:?}"));
+        }
+    }
+}
+
 /// What follows a line that is repeated is nothing, not the next one.
 #[test]
 fn lines_that_are_repeated_end_where_the_input_does() {
