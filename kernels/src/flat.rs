@@ -33,7 +33,6 @@ pub(crate) fn fits(geometry: &Geometry) -> bool {
         (axis.kernel, axis.stride, axis.dilation, axis.pad_begin) == (3, 1, 1, 1)
             && axis.output == axis.input
             && axis.input > 2
-            && !axis.spread
     };
     geometry.rows_alike().shallow
         && same(height)
