@@ -578,6 +578,26 @@ macro_rules! intrinsics {
     )* };
 }
 
+/// Methods of lanes in which no NaN is looked for: [`NAN_IS_FREE`](Lanes::NAN_IS_FREE), and not
+/// [`INVERTS`](Lanes::INVERTS).
+macro_rules! sees_none {
+    ($vector:ty) => {
+        #[inline(always)]
+        fn unseen(self) {}
+
+        #[inline(always)]
+        fn look(self, (): (), _: $vector, _: $vector) {}
+
+        #[inline(always)]
+        fn both(self, (): (), (): ()) {}
+
+        #[inline(always)]
+        fn has_seen(self, (): ()) -> bool {
+            false
+        }
+    };
+}
+
 /// Methods of integers, none of which is NaN or −0.
 macro_rules! no_nan {
     ($integer:ty, $vector:ty) => {
@@ -598,19 +618,7 @@ macro_rules! no_nan {
             v
         }
 
-        #[inline(always)]
-        fn unseen(self) {}
-
-        #[inline(always)]
-        fn look(self, (): (), _: $vector, _: $vector) {}
-
-        #[inline(always)]
-        fn both(self, (): (), (): ()) {}
-
-        #[inline(always)]
-        fn has_seen(self, (): ()) -> bool {
-            false
-        }
+        $crate::simd::sees_none!($vector);
     };
 }
 
@@ -631,7 +639,7 @@ macro_rules! as_it_is {
     };
 }
 
-pub(crate) use {as_it_is, intrinsics, no_nan};
+pub(crate) use {as_it_is, intrinsics, no_nan, sees_none};
 
 /// Loads a vector of what was stored by [`store_lanes`].
 ///

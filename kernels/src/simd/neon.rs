@@ -1,6 +1,8 @@
 //! 128-bit vectors of AArch64.
 
-use super::{Feature, Isa, Lanes, Memory, as_it_is, div_lanes, has, intrinsics, mul_lanes, no_nan};
+use super::{
+    Feature, Isa, Lanes, Memory, as_it_is, div_lanes, has, intrinsics, mul_lanes, no_nan, sees_none,
+};
 use crate::Rounding;
 use crate::backend::AllLanes;
 use crate::number::{Element, Half, Ordered, Summed, SummedLong, SummedShort};
@@ -36,9 +38,10 @@ impl Isa for Neon {
 impl Lanes<f32> for Neon {
     type Vector = float32x4_t;
     type Array = [f32; 4];
-    type Seen = uint32x4_t;
+    type Seen = ();
     const NAN_IS_FREE: bool = true;
 
+    sees_none!(float32x4_t);
     intrinsics!(float32x4_t: add = vaddq_f32, mul = vmulq_f32, max_nan = vmaxq_f32, min_nan = vminq_f32);
 
     #[inline(always)]
@@ -102,36 +105,6 @@ impl Lanes<f32> for Neon {
     }
 
     #[inline(always)]
-    fn unseen(self) -> uint32x4_t {
-        must_cast([0u32; 4])
-    }
-
-    #[inline(always)]
-    fn look(self, seen: uint32x4_t, a: float32x4_t, b: float32x4_t) -> uint32x4_t {
-        #[target_feature(enable = "neon")]
-        #[inline]
-        fn look(seen: uint32x4_t, a: float32x4_t, b: float32x4_t) -> uint32x4_t {
-            // A lane of the minimum is NaN if either is.
-            let either = vminq_f32(a, b);
-            vornq_u32(seen, vceqq_f32(either, either))
-        }
-        // SAFETY: the token proves that the CPU has NEON.
-        unsafe { look(seen, a, b) }
-    }
-
-    #[inline(always)]
-    fn both(self, a: uint32x4_t, b: uint32x4_t) -> uint32x4_t {
-        // SAFETY: the token proves that the CPU has NEON.
-        unsafe { vorrq_u32(a, b) }
-    }
-
-    #[inline(always)]
-    fn has_seen(self, seen: uint32x4_t) -> bool {
-        // SAFETY: the token proves that the CPU has NEON.
-        unsafe { vmaxvq_u32(seen) != 0 }
-    }
-
-    #[inline(always)]
     fn between(self, left: float32x4_t, right: float32x4_t) -> float32x4_t {
         // SAFETY: the token proves that the CPU has NEON.
         let last = unsafe { vextq_f32::<2>(right, right) };
@@ -177,9 +150,10 @@ impl Lanes<f32> for Neon {
 impl Lanes<f64> for Neon {
     type Vector = float64x2_t;
     type Array = [f64; 2];
-    type Seen = uint64x2_t;
+    type Seen = ();
     const NAN_IS_FREE: bool = true;
 
+    sees_none!(float64x2_t);
     intrinsics!(float64x2_t: add = vaddq_f64, mul = vmulq_f64, max_nan = vmaxq_f64, min_nan = vminq_f64);
 
     #[inline(always)]
@@ -240,36 +214,6 @@ impl Lanes<f64> for Neon {
         }
         // SAFETY: the token proves that the CPU has NEON.
         unsafe { canonical(v) }
-    }
-
-    #[inline(always)]
-    fn unseen(self) -> uint64x2_t {
-        must_cast([0u64; 2])
-    }
-
-    #[inline(always)]
-    fn look(self, seen: uint64x2_t, a: float64x2_t, b: float64x2_t) -> uint64x2_t {
-        #[target_feature(enable = "neon")]
-        #[inline]
-        fn look(seen: uint64x2_t, a: float64x2_t, b: float64x2_t) -> uint64x2_t {
-            // A lane of the minimum is NaN if either is.
-            let either = vminq_f64(a, b);
-            vornq_u64(seen, vceqq_f64(either, either))
-        }
-        // SAFETY: the token proves that the CPU has NEON.
-        unsafe { look(seen, a, b) }
-    }
-
-    #[inline(always)]
-    fn both(self, a: uint64x2_t, b: uint64x2_t) -> uint64x2_t {
-        // SAFETY: the token proves that the CPU has NEON.
-        unsafe { vorrq_u64(a, b) }
-    }
-
-    #[inline(always)]
-    fn has_seen(self, seen: uint64x2_t) -> bool {
-        // SAFETY: the token proves that the CPU has NEON.
-        unsafe { vmaxvq_u32(must_cast(seen)) != 0 }
     }
 
     #[inline(always)]
