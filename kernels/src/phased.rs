@@ -2,9 +2,9 @@
 //! reductions that are rare, and for what no other walk takes.
 //!
 //! A piece of one row is merged down its columns, a vector at a time. Every `stride`-th column is then put beside the
-//! next (a *phase*), one by one, since a stride of any size is no shuffle. There a tap of neighbouring windows is a
-//! run of neighbours. Columns outside the input are the identity. Windows that are not alike, or so far apart that
-//! there would be few in a piece, are merged across one after the other.
+//! next (a *phase*), one by one but for a stride of 2, since others are no shuffle that there is. There a tap of
+//! neighbouring windows is a run of neighbours. Columns outside the input are the identity. Windows that are not
+//! alike, or so far apart that there would be few in a piece, are merged across one after the other.
 
 use crate::Geometry;
 use crate::across::{Places, list_places};
