@@ -200,9 +200,10 @@ fn split<T: Element, S: Memory<T>>(
     if width.stride == 2 {
         for i in (0..len).step_by(2 * S::N) {
             // SAFETY: two vectors more fit behind the last column.
-            let pair =
-                unsafe { [load_lanes(simd, columns, i), load_lanes(simd, columns, i + S::N)] };
-            let (even, odd) = simd.deinterleave(pair[0], pair[1]);
+            let low = unsafe { load_lanes(simd, columns, i) };
+            // SAFETY: the same.
+            let high = unsafe { load_lanes(simd, columns, i + S::N) };
+            let (even, odd) = simd.deinterleave(low, high);
             // SAFETY: a vector more fits behind the last of a phase.
             unsafe { store_lanes(simd, even, phases, i / 2) }
             // SAFETY: the same.
