@@ -333,7 +333,9 @@ fn windows_any_distance_apart_of_all_types() {
     ];
     let distant = lines.map(|([kernel, stride, dilation], width)| {
         let pool = move |op| {
-            let padding = Padding::Explicit { begin: [0, kernel / 2], end: [1, kernel / 3] };
+            // Few windows, where they are wide.
+            let reach = if stride == 1 { kernel.min(40) } else { kernel };
+            let padding = Padding::Explicit { begin: [0, reach / 2], end: [1, reach / 3] };
             let pool = Pool2d::new(op, [2, kernel]).stride([2, stride]).dilation([1, dilation]);
             pool.pad(padding)
         };
@@ -358,8 +360,11 @@ fn windows_any_distance_apart_of_all_types() {
             };
             // Of integers there are no norms, of some no averages.
             if seed.is_multiple_of(one_of()) && case.explain(None).is_ok() {
+                let want = case.run(&REFERENCE).unwrap();
                 for backend in supported().filter(|&backend| backend != &REFERENCE) {
-                    case.check(backend).unwrap_or_else(|mismatch| panic!("{mismatch}"));
+                    case.run(backend)
+                        .and_then(|got| case.compare(backend, &got, &want))
+                        .unwrap_or_else(|mismatch| panic!("{mismatch}"));
                 }
             }
         }
