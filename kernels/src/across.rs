@@ -178,12 +178,9 @@ impl Piece {
     fn of(width: &Axis, x: usize, windows: usize, lanes: usize) -> Self {
         let first = width.start(x);
         let len = (windows - 1) * width.stride + width.span();
-        let before = if first > width.input { first.wrapping_neg().min(len) } else { 0 };
-        let inside = width.input.saturating_sub(first.wrapping_add(before));
-        let end = if before == len { before } else { (before + inside).min(len) };
         let phase = len.div_ceil(width.stride) + 2 * lanes + 2;
         let phase = phase.next_multiple_of(lanes).min(SCRATCH / width.stride);
-        Self { first, inside: before..end, stride: width.stride, phase }
+        Self { first, inside: width.inside(first, len), stride: width.stride, phase }
     }
 
     /// Makes the first `len` elements of the scratch buffer the identity.

@@ -106,6 +106,14 @@ impl Axis {
         first.min(end)..end
     }
 
+    /// Of `len` elements from `first` on, those inside the input; before it, `first` wraps.
+    #[inline(never)]
+    pub(crate) fn inside(&self, first: usize, len: usize) -> Range<usize> {
+        let before = if first > self.input { first.wrapping_neg().min(len) } else { 0 };
+        let inside = self.input.saturating_sub(first.wrapping_add(before));
+        before..if before == len { before } else { (before + inside).min(len) }
+    }
+
     /// Whether each window is a single element, which is inside the input.
     pub(crate) fn is_flat(&self) -> bool {
         (self.kernel, self.pad_begin) == (1, 0) && (self.output - 1) * self.stride < self.input

@@ -56,10 +56,7 @@ impl Piece {
             windows += 1;
         }
         let len = last(windows);
-        let before = if first > width.input { first.wrapping_neg().min(len) } else { 0 };
-        let inside = width.input.saturating_sub(first.wrapping_add(before));
-        let end = if before == len { before } else { (before + inside).min(len) };
-        Self { windows, len, inside: before..end }
+        Self { windows, len, inside: width.inside(first, len) }
     }
 }
 
