@@ -316,7 +316,7 @@ fn random_cases_get_everywhere() {
         |a| vec![&a.walk, &a.op, &a.stride, &a.windows],
         &[&["Across"], ops, &strides[..2], windows],
     );
-    // It has few empty windows: only where a whole row is padding.
+    // Rows has few empty windows: only where a whole row is padding.
     expect(|a| vec![&a.walk, &a.op, &a.stride], &[&["Rows"], ops, &strides[..2]]);
     expect(|a| vec![&a.walk, &a.stride, &a.windows], &[&["Rows"], &strides[..2], windows]);
     expect(|a| vec![&a.walk, &a.op, &a.windows], &[&["Rows"], ops, windows]);

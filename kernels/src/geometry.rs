@@ -594,6 +594,11 @@ impl Geometry {
         self.axes[2].output * self.inner
     }
 
+    /// The taps of a window.
+    pub(crate) fn taps(&self) -> usize {
+        self.axes.iter().map(|axis| axis.kernel).product()
+    }
+
     /// Whether the elements of a line are neighbours, each pooled by itself.
     pub(crate) fn is_single(&self) -> bool {
         (self.inner, self.strides.width) == (1, 1)
@@ -691,7 +696,7 @@ impl Geometry {
             Divisor::Constant(n) => n.unsigned_abs() as usize,
             // Of all windows, the first and the last ones have the fewest taps.
             _ if self.axes.iter().any(|axis| axis.spread || ends(axis) != [axis.kernel; 2]) => 0,
-            _ => self.axes.iter().map(|axis| axis.kernel).product(),
+            _ => self.taps(),
         };
         divisor % 2 != 0 && divisor < 1 << 16
     }

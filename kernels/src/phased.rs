@@ -63,12 +63,11 @@ impl Piece {
 /// How many elements a phase has, if there are phases, and how many windows a piece at most. A call, too.
 #[inline(never)]
 fn phases_of(geometry: &Geometry) -> (usize, usize) {
-    let [depth, height, width] = geometry.axes();
-    let exact = depth.kernel * height.kernel * width.kernel <= EXACT;
+    let width = &geometry.axes()[2];
     // The last vector may begin at the last window.
     let more = width.span() / width.stride + WIDEST;
     match (SCRATCH / width.stride).checked_sub(more) {
-        Some(room @ 1..) if exact && !width.spread => {
+        Some(room @ 1..) if geometry.taps() <= EXACT && !width.spread => {
             let most = room.min(PIECE).min(width.output);
             (most + more, most)
         }
@@ -92,7 +91,10 @@ pub(crate) fn phased<R: Reduction<T::Acc>, T: Element, S: Memory<T>>(
     let (phase, most) = phases_of(geometry);
     let used = if phase > 0 { phase * width.stride } else { SCRATCH };
     let mut scratch = Aligned([const { MaybeUninit::uninit() }; 2 * SCRATCH]);
-    let (columns, phases) = zeroed(&mut scratch.0, 2 * used).split_at_mut(used);
+    // Windows one apart have one phase, which is the columns themselves.
+    let split_up = phase > 0 && width.stride > 1;
+    let buffers = if split_up { 2 } else { 1 };
+    let (columns, phases) = zeroed(&mut scratch.0, buffers * used).split_at_mut(used);
     let mut counts = [T::Acc::ZERO; PIECE];
     let (mut lines, mut places) = (List::new(), List::new());
     list_places(width, phase, &mut places);
@@ -136,11 +138,11 @@ pub(crate) fn phased<R: Reduction<T::Acc>, T: Element, S: Memory<T>>(
                 }
                 continue;
             }
-            let phases = if width.stride == 1 {
-                &*columns
-            } else {
+            let phases = if split_up {
                 split(simd, columns, len, width, phase, phases);
                 &*phases
+            } else {
+                &*columns
             };
             let counted = depth.count(z, by) * height.count(y, by);
             let counted = simd.splat(T::Acc::nearest(counted.max(1) as i64));

@@ -75,7 +75,7 @@ impl Walk {
 
     /// What [`of`](Self::of) is, found anew.
     pub(crate) fn suited_to(geometry: &Geometry) -> Self {
-        let taps = geometry.axes().iter().map(|axis| axis.kernel).product::<usize>();
+        let taps = geometry.taps();
         if global::fits(geometry) {
             Self::Global
         } else if geometry.axes().iter().any(|axis| axis.spread) {
@@ -225,7 +225,7 @@ impl Walk {
 
     /// The walk that would take a geometry if it were not special.
     fn general(geometry: &Geometry) -> Self {
-        let taps = geometry.axes().iter().map(|axis| axis.kernel).product::<usize>();
+        let taps = geometry.taps();
         let width = &geometry.axes()[2];
         if global::fits(geometry) {
             Self::Global
