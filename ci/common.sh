@@ -100,8 +100,9 @@ nightly() {
     if cargo +nightly --version >/dev/null 2>&1; then cargo+=(+nightly); else export RUSTC_BOOTSTRAP=1; fi
 }
 
-# For cargo: what only tests the kernels is built quickly; they, and what is inlined into them, as ever.
-quick_but_kernels=(--config 'profile.release.opt-level=1')
+# For cargo: what only tests the kernels is built quickly, and what that depends on more so; they, and what is inlined into
+# them, as ever.
+quick_but_kernels=(--config 'profile.release.opt-level=1' --config 'profile.release.package."*".opt-level=0')
 for package in lanepool-kernels bytemuck half libm wide; do
     quick_but_kernels+=(--config "profile.release.package.$package.opt-level=3")
 done
