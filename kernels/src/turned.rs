@@ -28,6 +28,9 @@ const ROWS: usize = 64;
 /// Vectors side by side that are merged down at a time, and windows that are merged across.
 const B: usize = 4;
 
+/// How many times as long as they are apart windows of a single line are: more are better merged with what they share.
+const OVERLAP: usize = 8;
+
 /// Rows that are worth it.
 const WORTH: usize = 8;
 
@@ -39,8 +42,9 @@ pub(crate) fn fits(width: &Axis) -> bool {
 /// Whether no walk but those for certain windows is faster.
 pub(crate) fn suits(geometry: &Geometry) -> bool {
     let [depth, height, width] = geometry.axes();
-    // Longer windows of a single line only if they do not overlap.
-    let long = (depth.kernel, height.kernel) == (1, 1) && width.kernel <= width.stride.min(16);
+    // Longer windows of a single line only, of which a column is loaded no more often than it would be merged.
+    let long =
+        (depth.kernel, height.kernel) == (1, 1) && width.kernel.div_ceil(OVERLAP) <= width.stride;
     let small = depth.kernel == 1 && height.kernel.max(width.kernel) <= 8;
     let apart = (small || long) && width.stride >= 3 && width.output > 2;
     geometry.is_single() && fits(width) && geometry.rows() >= WORTH && (width.spread || apart)
@@ -334,20 +338,15 @@ impl<A: Number, V: Copy> Made<'_, A, V> {
             let mut square = [simd.splat(A::ZERO); TURNED];
             let mut i = 0;
             while i < windows.len() {
-                if i + B <= windows.len() && windows[i].alike >= B && windows[i].few > 0 {
-                    let merged = self.few::<R, T, S, B>(simd, &windows[i], columns);
+                if i + B <= windows.len() && windows[i].alike >= B {
+                    let merged = self.merge::<R, T, S, B>(simd, &windows[i], columns);
                     for (v, merged) in square[i..].iter_mut().zip(merged) {
                         *v = merged;
                     }
                     i += B;
                     continue;
                 }
-                square[i] = if windows[i].few > 0 {
-                    let [merged] = self.few::<R, T, S, 1>(simd, &windows[i], columns);
-                    merged
-                } else {
-                    self.many::<R, T, S>(simd, &windows[i], columns)
-                };
+                [square[i]] = self.merge::<R, T, S, 1>(simd, &windows[i], columns);
                 i += 1;
             }
             for (v, window) in square.iter_mut().zip(windows) {
@@ -370,48 +369,39 @@ impl<A: Number, V: Copy> Made<'_, A, V> {
         }
     }
 
-    /// Merges the columns of `N` windows alike that have few.
+    /// Merges the columns of `N` windows alike.
     #[inline(always)]
-    fn few<R: Reduction<A>, T: Element<Acc = A>, S: Memory<T, Vector = V>, const N: usize>(
+    fn merge<R: Reduction<A>, T: Element<Acc = A>, S: Memory<T, Vector = V>, const N: usize>(
         &self,
         simd: S,
         window: &Window<A>,
         columns: &[A; COLUMNS],
     ) -> [V; N] {
-        let ([high, next], start, len) = (self.steps, window.first, window.few);
-        octet::<Again<R>, A, S, N>(
+        let [high, next] = self.steps;
+        if window.few > 0 {
+            return octet::<Again<R>, A, S, N>(
+                simd,
+                &mut simd.unseen(),
+                [window.first, high, window.few],
+                #[inline(always)]
+                |at, i| {
+                    // SAFETY: the taps are columns of the piece.
+                    unsafe { load_lanes(simd, columns, at + i * next) }
+                },
+            );
+        }
+        let taps = window.taps.0..window.taps.1;
+        let lines = Octets::new(window.at, [0..1, taps], [0, high]);
+        Columns::<T>::merge::<Again<R>, S, N>(
+            &lines,
             simd,
             &mut simd.unseen(),
-            [start, high, len],
             #[inline(always)]
             |at, i| {
                 // SAFETY: the taps are columns of the piece.
                 unsafe { load_lanes(simd, columns, at + i * next) }
             },
         )
-    }
-
-    /// Merges the columns of a window.
-    #[inline(always)]
-    fn many<R: Reduction<A>, T: Element<Acc = A>, S: Memory<T, Vector = V>>(
-        &self,
-        simd: S,
-        window: &Window<A>,
-        columns: &[A; COLUMNS],
-    ) -> V {
-        let taps = window.taps.0..window.taps.1;
-        let lines = Octets::new(window.at, [0..1, taps], [0, self.steps[0]]);
-        let [merged] = Columns::<T>::merge::<Again<R>, S, 1>(
-            &lines,
-            simd,
-            &mut simd.unseen(),
-            #[inline(always)]
-            |at, _| {
-                // SAFETY: the taps are columns of the piece.
-                unsafe { load_lanes(simd, columns, at) }
-            },
-        );
-        merged
     }
 }
 
