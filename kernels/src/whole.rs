@@ -64,6 +64,7 @@ impl FastWalk for Whole {
             let (mut start, mut x) = (width.start(0), 0);
             let count = run.rows * width.output;
             let done = match lines.few {
+                4 if alone => group.alone::<R, S, 4>(simd, &lines, output, &mut seen),
                 7 if alone => group.alone::<R, S, 7>(simd, &lines, output, &mut seen),
                 8 if alone => group.alone::<R, S, 8>(simd, &lines, output, &mut seen),
                 _ => 0,
@@ -136,6 +137,27 @@ impl<T: Element, V: Copy> Group<'_, T, V> {
         output: &mut [T],
         seen: &mut S::Seen,
     ) -> usize {
+        // Operands are looked at in pairs. What is not looked at is sooner done one after the other.
+        match const { R::LOSES } {
+            true => self.alone_by::<R, S, LINES, 2>(simd, lines, output, seen),
+            false => self.alone_by::<R, S, LINES, 1>(simd, lines, output, seen),
+        }
+    }
+
+    /// Does so, so many windows at a time.
+    #[inline(always)]
+    fn alone_by<
+        R: Reduction<T::Acc>,
+        S: Memory<T, Vector = V>,
+        const LINES: usize,
+        const AT_A_TIME: usize,
+    >(
+        &self,
+        simd: S,
+        lines: &Octets,
+        output: &mut [T],
+        seen: &mut S::Seen,
+    ) -> usize {
         let width = &self.geometry.axes()[2];
         let (kernel, advance) = (width.kernel, self.run.advance);
         if kernel > S::N {
@@ -150,22 +172,26 @@ impl<T: Element, V: Copy> Group<'_, T, V> {
             if end.wrapping_add(S::N) > self.input.len() {
                 break;
             }
-            let merged = piece_of::<R, T, S, 1>(
+            let merged = piece_of::<R, T, S, AT_A_TIME>(
                 simd,
                 #[inline(always)]
                 |i| {
                     let start = first.wrapping_add((done + i).wrapping_mul(advance));
-                    let [merged] = octet::<R, T::Acc, S, 1>(
+                    let mut merged = octet::<R, T::Acc, S, AT_A_TIME>(
                         simd,
                         seen,
                         [start, high, LINES],
                         #[inline(always)]
-                        |at, _| {
+                        |at, b| {
+                            let at = at.wrapping_add(b.wrapping_mul(advance));
                             // SAFETY: the last vector of the last window is inside the input.
                             unsafe { load(simd, self.input, at) }
                         },
                     );
-                    [simd.keep(merged, 0..kernel, simd.splat(R::IDENTITY))]
+                    for merged in &mut merged {
+                        *merged = simd.keep(*merged, 0..kernel, simd.splat(R::IDENTITY));
+                    }
+                    merged
                 },
             );
             // SAFETY: there are so many windows.
