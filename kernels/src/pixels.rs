@@ -7,7 +7,7 @@
 use crate::lines::{self, Columns, RowWalk, Run, reduce};
 use crate::number::Element;
 use crate::reduction::{Divide, Reduction, finish_all, look_at};
-use crate::simd::{Memory, load_first, load_of_two, store_first, store_twos};
+use crate::simd::{Memory, load, load_first, load_of_two, store, store_first, store_twos};
 use crate::walk::FastWalk;
 use crate::{Axis, Geometry};
 use core::ops::Range;
@@ -91,24 +91,26 @@ impl<T: Element, const K: usize, const STRIDE: usize> RowWalk<T> for Row<'_, T, 
         // Rows that overlap one after the other, each time for so few channels that the lines that they
         // share are still in the first-level cache.
         for first in (0..run.rows).step_by(ROWS) {
-            let mut part = Part { run, rows: first..run.rows.min(first + ROWS), channels: 0..0 };
+            let mut part = Part { run, rows: first..run.rows.min(first + ROWS), channel: 0 };
             let mut c = 0;
             while const { !few::<T, S>() } && c + B * GROUP * S::N <= inner {
-                part.channels = c..c + S::N;
-                seen = self.rows::<R, S, B, GROUP>(simd, lines, &part, output, seen);
+                part.channel = c;
+                seen = self.rows::<R, S, B, GROUP, false>(simd, lines, &part, output, seen);
                 c += B * GROUP * S::N;
             }
-            while const { few::<T, S>() } && c + GROUP * S::N <= inner {
-                part.channels = c..c + S::N;
-                seen = self.rows::<R, S, 1, GROUP>(simd, lines, &part, output, seen);
+            // The last vectors are flush with the last channel.
+            while inner >= GROUP * S::N && c < inner {
+                part.channel = c.min(inner - GROUP * S::N);
+                seen = self.rows::<R, S, 1, GROUP, false>(simd, lines, &part, output, seen);
                 c += GROUP * S::N;
             }
-            while c < inner {
-                // The last vector is flush with the last channel, where there is room.
-                let start = c.min(inner.saturating_sub(S::N));
-                part.channels = start..inner.min(start + S::N);
-                seen = self.rows::<R, S, 1, 1>(simd, lines, &part, output, seen);
+            while inner >= S::N && c < inner {
+                part.channel = c.min(inner - S::N);
+                seen = self.rows::<R, S, 1, 1, false>(simd, lines, &part, output, seen);
                 c += S::N;
+            }
+            if inner < S::N {
+                seen = self.rows::<R, S, 1, 1, true>(simd, lines, &part, output, seen);
             }
         }
         seen
@@ -120,15 +122,21 @@ struct Part<'a> {
     run: &'a Run,
     /// The rows of the run.
     rows: Range<usize>,
-    /// The channels in the first vector.
-    channels: Range<usize>,
+    /// The first channel.
+    channel: usize,
 }
 
 impl<T: Element, const K: usize, const STRIDE: usize> Row<'_, T, K, STRIDE> {
     /// Reduces the windows of some rows for the channels of `part`, and for as many in each of the other vectors
-    /// of `G` groups of `V`.
+    /// of `G` groups of `V`; if `PARTLY`, pixels have fewer channels than a vector.
     #[inline(always)]
-    fn rows<R: Reduction<T::Acc>, S: Memory<T>, const G: usize, const V: usize>(
+    fn rows<
+        R: Reduction<T::Acc>,
+        S: Memory<T>,
+        const G: usize,
+        const V: usize,
+        const PARTLY: bool,
+    >(
         &self,
         simd: S,
         lines: &impl Columns<T>,
@@ -139,7 +147,7 @@ impl<T: Element, const K: usize, const STRIDE: usize> Row<'_, T, K, STRIDE> {
         for row in part.rows.clone() {
             let shift = row.wrapping_mul(part.run.advance);
             let at = part.run.at + row * self.geometry.row_len();
-            seen = self.along::<R, S, G, V>(simd, lines, part, (shift, at), output, seen);
+            seen = self.along::<R, S, G, V, PARTLY>(simd, lines, part, (shift, at), output, seen);
         }
         seen
     }
@@ -147,7 +155,13 @@ impl<T: Element, const K: usize, const STRIDE: usize> Row<'_, T, K, STRIDE> {
     /// Reduces all windows of a row, given how far its lines are from those of the first row of the run, and
     /// where it starts in the output.
     #[inline(always)]
-    fn along<R: Reduction<T::Acc>, S: Memory<T>, const G: usize, const V: usize>(
+    fn along<
+        R: Reduction<T::Acc>,
+        S: Memory<T>,
+        const G: usize,
+        const V: usize,
+        const PARTLY: bool,
+    >(
         &self,
         simd: S,
         lines: &impl Columns<T>,
@@ -160,17 +174,12 @@ impl<T: Element, const K: usize, const STRIDE: usize> Row<'_, T, K, STRIDE> {
         let (width, by) = (self.geometry.axes()[2], self.geometry.divisor());
         let (inner, pixel) = (self.geometry.inner(), self.geometry.strides().width);
         let mut seen = simd.unseen();
-        // Only one that is alone may have fewer channels than lanes.
-        let n = if G * V > 1 { S::N } else { part.channels.len() };
         let whole = R::divide(simd, part.run.divisor(by, K), part.run.rounding);
         let mut column = Column {
             index: 0usize.wrapping_sub(width.pad_begin),
-            at: shift
-                .wrapping_add(part.channels.start)
-                .wrapping_sub(width.pad_begin.wrapping_mul(pixel)),
+            at: shift.wrapping_add(part.channel).wrapping_sub(width.pad_begin.wrapping_mul(pixel)),
             pixel,
             columns: width.input,
-            n,
         };
         // Columns of a window that the one before it has as well.
         let mut carried = [[[simd.splat(R::IDENTITY); V]; 2]; G];
@@ -178,7 +187,7 @@ impl<T: Element, const K: usize, const STRIDE: usize> Row<'_, T, K, STRIDE> {
             let carried = &mut carried[g];
             let group = column.group(g * V * S::N);
             for j in 0..K - STRIDE {
-                carried[j] = self.column::<R, S, V>(simd, lines, &group.on(j), &mut seen);
+                carried[j] = self.column::<R, S, V, PARTLY>(simd, lines, &group.on(j), &mut seen);
                 seen = look_at::<R, T::Acc, S, V>(simd, seen, &carried[j]);
             }
             if const { K - STRIDE == 2 } {
@@ -187,7 +196,7 @@ impl<T: Element, const K: usize, const STRIDE: usize> Row<'_, T, K, STRIDE> {
         }
         column = column.on(K - STRIDE);
         let mut x = 0;
-        let mut to = at + part.channels.start;
+        let mut to = at + part.channel;
         let interior = width.interior();
         while x < width.output {
             let inside = interior.contains(&x);
@@ -200,8 +209,8 @@ impl<T: Element, const K: usize, const STRIDE: usize> Row<'_, T, K, STRIDE> {
             let end = if inside { interior.end } else { x + 1 };
             while x < end {
                 // Not a loop, which would keep all that is carried in memory.
-                let place = (column, to, n);
-                self.group::<R, S, V>(
+                let place = (column, to);
+                self.group::<R, S, V, PARTLY>(
                     simd,
                     lines,
                     place,
@@ -211,9 +220,11 @@ impl<T: Element, const K: usize, const STRIDE: usize> Row<'_, T, K, STRIDE> {
                     &mut seen,
                 );
                 if const { G == 2 } {
-                    let place = (column.group(V * S::N), to + V * S::N, n);
+                    let place = (column.group(V * S::N), to + V * S::N);
                     let carried = &mut carried[G - 1];
-                    self.group::<R, S, V>(simd, lines, place, divide, carried, output, &mut seen);
+                    self.group::<R, S, V, PARTLY>(
+                        simd, lines, place, divide, carried, output, &mut seen,
+                    );
                 }
                 column = column.on(STRIDE);
                 to += inner;
@@ -223,15 +234,14 @@ impl<T: Element, const K: usize, const STRIDE: usize> Row<'_, T, K, STRIDE> {
         simd.both(seen_before, seen)
     }
 
-    /// Reduces the windows of a group of vectors of `n` channels each, given its first new column and where its
-    /// results go.
+    /// Reduces the windows of a group of vectors of channels, given its first new column and where its results go.
     #[inline(always)]
     #[allow(clippy::too_many_arguments, reason = "all of them differ from call to call")]
-    fn group<R: Reduction<T::Acc>, S: Memory<T>, const V: usize>(
+    fn group<R: Reduction<T::Acc>, S: Memory<T>, const V: usize, const PARTLY: bool>(
         &self,
         simd: S,
         lines: &impl Columns<T>,
-        (column, to, n): (Column, usize, usize),
+        (column, to): (Column, usize),
         divide: Divide<S::Vector>,
         carried: &mut [[S::Vector; V]; 2],
         output: &mut [T],
@@ -239,7 +249,7 @@ impl<T: Element, const K: usize, const STRIDE: usize> Row<'_, T, K, STRIDE> {
     ) {
         let mut new = [[simd.splat(R::IDENTITY); V]; 2];
         for j in 0..STRIDE {
-            new[j] = self.column::<R, S, V>(simd, lines, &column.on(j), seen);
+            new[j] = self.column::<R, S, V, PARTLY>(simd, lines, &column.on(j), seen);
         }
         let merged = across::<R, T, S, K, STRIDE, V>(simd, carried, new, seen);
         let finished = finish_all::<R, T::Acc, S, V>(simd, merged, [divide; V], seen);
@@ -248,21 +258,22 @@ impl<T: Element, const K: usize, const STRIDE: usize> Row<'_, T, K, STRIDE> {
             unsafe { store_twos(simd, &finished, output, to) }
             return;
         }
-        let inner = self.geometry.inner();
         for i in 0..V {
-            let v = finished[i];
-            let at = to + i * S::N;
+            if const { !PARTLY } {
+                // SAFETY: channels of a pixel.
+                unsafe { store(simd, finished[i], output, to + i * S::N) }
+                continue;
+            }
             // What a vector of few channels writes too much is the next pixel, which comes after it.
-            let all = n == S::N || at + S::N <= output.len() && inner == n;
-            let n = if all { S::N } else { n };
-            // SAFETY: `n` channels of a pixel, or as many as the output has.
-            unsafe { store_first(simd, v, output, at, n) }
+            let n = if to + S::N <= output.len() { S::N } else { self.geometry.inner() };
+            // SAFETY: channels of a pixel, or as many as the output has.
+            unsafe { store_first(simd, finished[i], output, to, n) }
         }
     }
 
     /// Merges a column of the input down the lines; if there is no such column, the identity.
     #[inline(always)]
-    fn column<R: Reduction<T::Acc>, S: Memory<T>, const V: usize>(
+    fn column<R: Reduction<T::Acc>, S: Memory<T>, const V: usize, const PARTLY: bool>(
         &self,
         simd: S,
         lines: &impl Columns<T>,
@@ -273,9 +284,20 @@ impl<T: Element, const K: usize, const STRIDE: usize> Row<'_, T, K, STRIDE> {
         if column.index >= column.columns {
             return [simd.splat(R::IDENTITY); V];
         }
-        let n = column.n;
-        let all = n == S::N || lines.last().wrapping_add(column.at) + S::N <= self.input.len();
-        let n = if all { S::N } else { n };
+        if const { PARTLY } {
+            let end = lines.last().wrapping_add(column.at).wrapping_add(S::N);
+            let n = if end <= self.input.len() { S::N } else { self.geometry.inner() };
+            return lines.merge::<R, S, V>(
+                simd,
+                seen,
+                #[inline(always)]
+                |line, _| {
+                    let at = line.wrapping_add(column.at);
+                    // SAFETY: channels of a pixel, or as many elements as the input has after its last line.
+                    unsafe { load_first(simd, self.input, at, n) }
+                },
+            );
+        }
         lines.merge::<R, S, V>(
             simd,
             seen,
@@ -286,9 +308,8 @@ impl<T: Element, const K: usize, const STRIDE: usize> Row<'_, T, K, STRIDE> {
                     // SAFETY: channels of a pixel, as many as `V` vectors have.
                     return unsafe { load_of_two(simd, self.input, at, i) };
                 }
-                let at = at.wrapping_add(i * S::N);
-                // SAFETY: channels of a pixel, or as many elements as the input has after its last line.
-                unsafe { load_first(simd, self.input, at, n) }
+                // SAFETY: channels of a pixel.
+                unsafe { load(simd, self.input, at.wrapping_add(i * S::N)) }
             },
         )
     }
@@ -305,8 +326,6 @@ struct Column {
     pixel: usize,
     /// Columns of the input.
     columns: usize,
-    /// The channels in a vector.
-    n: usize,
 }
 
 impl Column {
