@@ -293,7 +293,7 @@ fn the_largest_halves_of_rows_that_others_follow() {
 fn small_windows_of_few_channels_and_of_many() {
     let mut checks = Checks::default();
     let mut go = |pool: &dyn Fn(Op) -> Pool2d, sides| {
-        for channels in [3, 31, 40, 64, 65, 130] {
+        for channels in [3, 8, 16, 24, 31, 40, 48, 64, 65, 130] {
             let shape = Shape::new(1, channels, sides);
             checks.go(pool, Layout::ChannelsLast, shape, Pooling::Two);
         }
@@ -307,6 +307,49 @@ fn small_windows_of_few_channels_and_of_many() {
     }
     for sides in [[13, 14], [14, 13], [13, 13]] {
         go(&|op| Pool2d::adaptive(op, [7, 7]), sides);
+    }
+}
+
+#[test]
+fn uneven_windows_of_narrow_planes_and_even_ones_far_apart() {
+    let mut checks = Checks::default();
+    let first = Layout::ChannelsFirst;
+    for width in 7..=34 {
+        for windows in [2, 3, 4, 5, 6, 7, 8, 9, 11, 15, 16, 17] {
+            // Planes of which several are walked together, and of which a row is walked alone.
+            for (planes, [height, high]) in [(9, [13, 7]), (2, [5, 3]), (3, [1, 1])] {
+                let pool = |op| Pool2d::adaptive(op, [high, windows]);
+                checks.go(pool, first, Shape::new(1, planes, [height, width]), Pooling::Two);
+            }
+        }
+        for (kernel, stride, dilation) in [(3, 3, 1), (3, 4, 2), (4, 3, 1), (4, 5, 1), (5, 3, 1)] {
+            for padding in [0, 1] {
+                let pool = |op| {
+                    let pool = Pool2d::new(op, [3, kernel]).stride([2, stride]);
+                    pool.dilation([1, dilation]).padding([1, padding])
+                };
+                checks.go(pool, first, Shape::new(1, 9, [7, width]), Pooling::Two);
+            }
+        }
+    }
+}
+
+#[test]
+fn long_windows_of_a_line() {
+    let mut checks = Checks::default();
+    for (kernel, stride) in
+        [(9, 5), (10, 5), (15, 3), (16, 16), (17, 3), (24, 3), (25, 3), (64, 16), (128, 50)]
+    {
+        for (width, rows) in [(130, 8), (133, 17), (720, 33)] {
+            for (dilation, padding) in [(1, 0), (1, kernel / 2), (2, 3)] {
+                let pool = |op| {
+                    let pool = Pool2d::new(op, [1, kernel]).stride([1, stride]);
+                    pool.dilation([1, dilation]).padding([0, padding])
+                };
+                let shape = Shape::new(1, 1, [rows, width]);
+                checks.go(pool, Layout::ChannelsFirst, shape, Pooling::Two);
+            }
+        }
     }
 }
 

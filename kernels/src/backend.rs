@@ -418,7 +418,7 @@ where
         return fast::<R, T, S>();
     }
     Kernel {
-        run: |geometry, rows, input, output| match Walk::is_narrow(geometry, H::N) {
+        run: |geometry, rows, input, output| match Walk::is_narrow::<T, H>(geometry) {
             true => pool::<R, T, H>(geometry, rows, input, output),
             false => pool::<R, T, S>(geometry, rows, input, output),
         },

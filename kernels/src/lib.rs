@@ -49,6 +49,7 @@ mod lines;
 mod number;
 mod order;
 mod phased;
+mod picked;
 mod pixels;
 mod planes;
 mod power;

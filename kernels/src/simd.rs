@@ -29,6 +29,9 @@ pub(crate) const WIDEST: usize = 64;
 /// Lanes of the widest vectors that are turned.
 pub(crate) const TURNED: usize = 16;
 
+/// Part of a place among the lanes of a vector where there is nothing to take, for [`Lanes::pick_or`].
+pub(crate) const ABSENT: u32 = 1 << 31;
+
 /// Memory that starts where a line of the caches does: of vectors that do not, each other one is in two of them.
 #[repr(align(64))]
 pub(crate) struct Aligned<T>(pub(crate) T);
@@ -316,6 +319,31 @@ pub(crate) trait Lanes<A: Number>: Isa {
                 *v = other;
             }
         }
+    }
+
+    /// Whether [`pick`](Self::pick) is an instruction.
+    const PICKS: bool = false;
+
+    /// Lane `i` is the one at `places[i]`, of which [`ABSENT`] is no part.
+    #[inline(always)]
+    fn pick(self, v: Self::Vector, places: &[u32; TURNED]) -> Self::Vector {
+        let v: Self::Array = must_cast(v);
+        let mut picked = v;
+        for (to, &place) in picked.as_mut().iter_mut().zip(places) {
+            *to = v.as_ref()[place as usize % Self::N];
+        }
+        must_cast(picked)
+    }
+
+    /// The same, with the lanes of `rest` where that is [`ABSENT`].
+    #[inline(always)]
+    fn pick_or(self, v: Self::Vector, places: &[u32; TURNED], rest: Self::Vector) -> Self::Vector {
+        let (rest, mut picked): (Self::Array, Self::Array) =
+            (must_cast(rest), must_cast(self.pick(v, places)));
+        for (i, to) in picked.as_mut().iter_mut().enumerate() {
+            *to = if places[i] & ABSENT == 0 { *to } else { rest.as_ref()[i] };
+        }
+        must_cast(picked)
     }
 
     /// Shifts `J` lanes of `before` into `v`: `[before[N-J..], v[..N-J]]`; `J` is 1 or 2, and at most `N`.

@@ -8,6 +8,7 @@ use crate::global::{self, Global};
 use crate::level::{self, Level};
 use crate::number::{Byte, Element, SummedShort};
 use crate::phased::{self, phased};
+use crate::picked::{self, Picked};
 use crate::pixels::{self, Pixels};
 use crate::planes::{self, Planes};
 use crate::reduction::{Reduction, RequantizedMean};
@@ -57,6 +58,8 @@ pub enum Walk {
     Global,
     /// Uneven windows over single elements, or small ones far apart, a row in each lane.
     Turned,
+    /// Windows of a few columns over narrow planes of single elements, wherever they start.
+    Picked,
     /// Rows of single elements, merged down the columns and then across, any distance apart.
     Phased,
     /// One window after the other.
@@ -113,6 +116,7 @@ impl Walk {
     fn of_type<T: Element, S: Memory<T>>(geometry: &Geometry) -> Self {
         let Axis { kernel, stride, .. } = geometry.axes()[2];
         match Self::of(geometry) {
+            Self::Planes | Self::Turned if picked::fits::<T, S>(geometry) => Self::Picked,
             any if T::ALL_WALKS => any,
             Self::Rows | Self::Strips if flat::takes::<T, S>() && flat::fits(geometry) => {
                 Self::Flat
@@ -151,6 +155,7 @@ impl Walk {
             Self::Turned => {
                 "uneven windows, or small ones far apart: a row in each lane of a vector"
             }
+            Self::Picked => "few columns a window, of rows of two vectors at most: each is picked",
             Self::Phased => "windows any distance apart: columns merged first, then across them",
             Self::Each => "no other walk of this kernel takes these windows: one after the other",
         }
@@ -165,12 +170,14 @@ impl Walk {
         }
     }
 
-    /// Whether vectors of more than so many lanes would mostly be outside the windows or rows that are walked.
-    pub(crate) fn is_narrow(geometry: &Geometry, lanes: usize) -> bool {
+    /// Whether vectors of more lanes than `S` has would mostly be outside the windows or rows that are walked.
+    pub(crate) fn is_narrow<T: Element, S: Memory<T>>(geometry: &Geometry) -> bool {
         let Axis { kernel, output, .. } = geometry.axes()[2];
         match Self::of(geometry) {
-            Self::Rows | Self::Strips => output <= lanes,
-            Self::Whole => kernel <= lanes,
+            Self::Rows | Self::Strips => output <= S::N,
+            Self::Whole => kernel <= S::N,
+            Self::Pixels => geometry.inner() == S::N,
+            Self::Planes | Self::Turned => picked::fits::<T, S>(geometry),
             _ => false,
         }
     }
@@ -198,6 +205,7 @@ impl Walk {
     fn of_general<T: Element, S: Memory<T>>(geometry: &Geometry) -> Self {
         match Self::general(geometry) {
             Self::Across if T::ALL_WALKS && down::fits_line(geometry.axes()) => Self::Down,
+            Self::Turned if picked::fits::<T, S>(geometry) => Self::Picked,
             Self::Global | Self::Turned if !takes_turned::<T, S>() => {
                 if !geometry.is_single() {
                     Self::Down
@@ -377,8 +385,8 @@ pub(crate) fn pool<R: Reduction<T::Acc>, T: Element, S: Memory<T>>(
         _ if const { !T::ALL_WALKS } => {}
         (Walk::Strips, _, _) => return job.run::<R, Strips<3>>(output),
         // The same code as that of the general ones.
-        (Walk::Across | Walk::Whole | Walk::Global | Walk::Turned, _, _) if const { !R::LOSES } => {
-        }
+        (Walk::Across | Walk::Whole | Walk::Global | Walk::Turned | Walk::Picked, _, _)
+            if const { !R::LOSES } => {}
         (Walk::Pixels, _, _) => return job.run::<R, Pixels<2, 1>>(output),
         (Walk::Rows, 4, _) => return job.run::<R, Rows<4, 4>>(output),
         (Walk::Rows, _, _) => return job.run::<R, Rows<3, 3>>(output),
@@ -388,8 +396,9 @@ pub(crate) fn pool<R: Reduction<T::Acc>, T: Element, S: Memory<T>>(
         (Walk::Whole, _, _) => return job.run::<R, Whole>(output),
         (Walk::Global, _, _) => return job.run::<R, Global>(output),
         (Walk::Turned, _, _) => return job.run::<R, Turned>(output),
+        (Walk::Picked, _, _) if const { S::PICKS } => return job.run::<R, Picked>(output),
         (Walk::Down, _, _) if const { R::LOSES } => return job.run::<R, Down>(output),
-        (Walk::Down | Walk::Flat | Walk::Phased | Walk::Each, _, _) => {}
+        (Walk::Down | Walk::Flat | Walk::Picked | Walk::Phased | Walk::Each, _, _) => {}
     }
     general::<R::Exact, T, S>(simd, geometry, rows, input, output);
 }
@@ -576,6 +585,12 @@ fn general<R: Reduction<T::Acc>, T: Element, S: Memory<T>>(
                 || Turned::reduce::<R, T, S>(simd, geometry, rows, input, output),
             );
         }
+        Walk::Picked if const { S::PICKS } => simd.vectorize(
+            #[inline(always)]
+            || {
+                Picked::reduce::<R, T, S>(simd, geometry, rows, input, output);
+            },
+        ),
         Walk::Whole if const { takes_whole::<T, S>() } => {
             simd.vectorize(
                 #[inline(always)]

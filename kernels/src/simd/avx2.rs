@@ -292,6 +292,23 @@ impl Lanes<f32> for Avx2 {
         }
     }
 
+    const PICKS: bool = true;
+
+    #[inline(always)]
+    fn pick(self, v: __m256, places: &[u32; TURNED]) -> __m256 {
+        let [places, _]: [__m256i; 2] = must_cast(*places);
+        // SAFETY: the token proves that the CPU has AVX2.
+        unsafe { _mm256_permutevar8x32_ps(v, places) }
+    }
+
+    #[inline(always)]
+    fn pick_or(self, v: __m256, places: &[u32; TURNED], rest: __m256) -> __m256 {
+        let [is_absent, _]: [__m256; 2] = must_cast(*places);
+        let v = Lanes::<f32>::pick(self, v, places);
+        // SAFETY: the token proves that the CPU has AVX2.
+        unsafe { _mm256_blendv_ps(v, rest, is_absent) }
+    }
+
     #[inline(always)]
     fn groups(self, lo: __m256, hi: __m256) -> (__m256, __m256) {
         #[target_feature(enable = "avx2")]

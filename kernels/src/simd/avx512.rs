@@ -1,6 +1,8 @@
 //! 512-bit vectors, for x86-64 since Skylake-X and Zen 4.
 
-use super::{Feature, Isa, Lanes, Memory, as_it_is, div_lanes, has, intrinsics, mul_lanes, no_nan};
+use super::{
+    Feature, Isa, Lanes, Memory, TURNED, as_it_is, div_lanes, has, intrinsics, mul_lanes, no_nan,
+};
 use crate::Rounding;
 use crate::backend::AllLanes;
 use crate::number::{Element, Half, Ordered, Summed, SummedLong, SummedShort};
@@ -64,6 +66,23 @@ impl Lanes<f32> for Avx512 {
     fn div(self, a: __m512, b: __m512, _: Rounding) -> __m512 {
         // SAFETY: the token proves that the CPU has AVX-512.
         unsafe { _mm512_div_ps(a, b) }
+    }
+
+    const PICKS: bool = true;
+
+    #[inline(always)]
+    fn pick(self, v: __m512, places: &[u32; TURNED]) -> __m512 {
+        // SAFETY: the token proves that the CPU has AVX-512.
+        unsafe { _mm512_permutexvar_ps(must_cast(*places), v) }
+    }
+
+    #[inline(always)]
+    fn pick_or(self, v: __m512, places: &[u32; TURNED], rest: __m512) -> __m512 {
+        let places: __m512i = must_cast(*places);
+        // SAFETY: the token proves that the CPU has AVX-512.
+        let is_absent = unsafe { _mm512_movepi32_mask(places) };
+        // SAFETY: the token proves that the CPU has AVX-512.
+        unsafe { _mm512_mask_permutexvar_ps(rest, !is_absent, places, v) }
     }
 
     const INVERTS: bool = true;
