@@ -362,12 +362,12 @@ pub(crate) fn norm_p<T: Float>(
 
 /// Sums the leaves that are present by the binary tree whose left part is as large a power of two
 /// as leaves something for the right one.
-fn tree<T: Sum>(leaves: usize, leaf: &dyn Fn(usize) -> Option<T>) -> Option<T> {
-    if leaves == 1 {
-        return leaf(0);
+fn tree<T: Sum>(leaves: Range<usize>, leaf: &impl Fn(usize) -> Option<T>) -> Option<T> {
+    if leaves.len() == 1 {
+        return leaf(leaves.start);
     }
-    let half = leaves.next_power_of_two() / 2;
-    match (tree(half, leaf), tree(leaves - half, &|i| leaf(half + i))) {
+    let half = leaves.start + leaves.len().next_power_of_two() / 2;
+    match (tree(leaves.start..half, leaf), tree(half..leaves.end, leaf)) {
         (Some(left), Some(right)) => Some(left.plus(right)),
         (left, right) => left.or(right),
     }
@@ -382,16 +382,18 @@ fn pool<T: Ordered>(
     reduce: impl Fn(&Window<'_, T>) -> T,
 ) {
     let [depth, height, width] = geometry.axes().map(|axis| axis.output);
+    let (planes, strides) = (geometry.image_planes(), geometry.strides());
     let row_len = width * geometry.inner();
     assert_eq!(output.len(), rows.len() * row_len, "length of the output");
     for (i, out) in output.iter_mut().enumerate() {
         let (row, column) = (rows.start + i / row_len, i % row_len);
+        let plane = row / height / depth;
+        let start = plane / planes * strides.image + plane % planes * strides.plane;
         let window = Window {
             geometry,
             input,
-            plane: row / height / depth,
+            start: start + column % geometry.inner(),
             at: [row / height % depth, row % height, column / geometry.inner()],
-            channel: column % geometry.inner(),
         };
         *out = reduce(&window).canonical();
     }
@@ -401,18 +403,18 @@ fn pool<T: Ordered>(
 struct Window<'a, T> {
     geometry: &'a Geometry,
     input: &'a [T],
-    plane: usize,
+    /// Where the first element of its plane and channel is.
+    start: usize,
     /// Its place in the output: depth, height, width.
     at: [usize; 3],
-    channel: usize,
 }
 
 impl<T: Copy> Window<'_, T> {
     /// The element under a tap, unless it is outside the input.
     fn element(&self, tap: [usize; 3]) -> Option<T> {
-        let (planes, strides) = (self.geometry.image_planes(), self.geometry.strides());
-        let mut index = self.plane / planes * strides.image + self.plane % planes * strides.plane;
+        let strides = self.geometry.strides();
         let strides = [strides.depth, strides.height, strides.width];
+        let mut index = self.start;
         for (i, (axis, at)) in self.geometry.axes().iter().zip(self.at).enumerate() {
             let tap = tap[i];
             let position = if axis.spread {
@@ -424,7 +426,7 @@ impl<T: Copy> Window<'_, T> {
             };
             index += position * strides[i];
         }
-        Some(self.input[index + self.channel])
+        Some(self.input[index])
     }
 
     /// The elements that are present, in row-major order.
@@ -463,7 +465,7 @@ impl<T: Float> Window<'_, T> {
     fn sum(&self, lift: impl Fn(T::Sum) -> T::Sum) -> T::Sum {
         let [depth, height, width] = self.geometry.axes().map(|axis| axis.kernel);
         let leaf = |tap| self.element(tap).map(|x| lift(x.to_sum()));
-        let sum = tree(width, &|k| tree(depth, &|i| tree(height, &|j| leaf([i, j, k]))));
+        let sum = tree(0..width, &|k| tree(0..depth, &|i| tree(0..height, &|j| leaf([i, j, k]))));
         sum.unwrap_or(T::Sum::ZERO)
     }
 }
