@@ -159,6 +159,7 @@ fn large_planes_agree_with_the_reference() {
     let adaptive = [(3, [100, 40], [70, 7]), (5, [13, 13], [7, 7]), (1, [40, 300], [9, 7])];
     let ops = [Op::Max, Op::Min, Op::Average];
     let policies = [NanPolicy::Propagate, NanPolicy::Ignore];
+    let mut number = 0usize;
     for (op, policy) in ops.into_iter().flat_map(|op| policies.map(|policy| (op, policy))) {
         if (op, policy) == (Op::Average, NanPolicy::Ignore) {
             continue;
@@ -170,6 +171,10 @@ fn large_planes_agree_with_the_reference() {
             [Layout::ChannelsFirst, Layout::ChannelsLast].map(|layout| (pooling, layout))
         });
         for ((pool, planes, sides), layout) in poolings {
+            number += 1;
+            if !number.is_multiple_of(one_of()) {
+                continue;
+            }
             let pool = pool.nan_policy(policy);
             let plan = |backend| -> Plan<f32> {
                 pool.plan_on(backend, layout, Shape::new(1, planes, sides)).unwrap()
@@ -187,7 +192,7 @@ fn large_planes_agree_with_the_reference() {
                     output.into_iter().map(f32::to_bits).collect::<Vec<_>>()
                 };
                 let want = run(&reference);
-                for backend in supported() {
+                for backend in supported().filter(|&backend| backend != &REFERENCE) {
                     let got = run(&plan(backend));
                     assert_eq!(got, want, "{pool:?} on {backend:?}, {layout:?}, {nan:?}");
                 }

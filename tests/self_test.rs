@@ -354,6 +354,23 @@ fn speed_is_measured_in_optimized_builds_only() {
 }
 
 #[test]
+fn cases_are_compared_with_a_digest() {
+    let line = stdout("--digest --cases 50 --seed 3");
+    let digest = line.strip_prefix("digest ").unwrap().trim_end();
+    let args = |digest| {
+        format!("--json --no-bench --cases 50 --seed 3 --backend portable --against {digest}")
+    };
+    let same = json(self_test(&args(digest)));
+    assert_eq!((&same["ok"], &same["checks"]["failed"]), (&true.into(), &0.into()));
+    assert_eq!(same["checks"]["per_backend"][0]["cases"], 50);
+    assert_eq!(same["checks"]["against"], digest);
+    let other: Value =
+        serde_json::from_str(&output(self_test(&args("0123456789abcdef")), 1).0).unwrap();
+    assert_eq!((&other["ok"], &other["checks"]["failed"]), (&false.into(), &50.into()));
+    output(self_test(&format!("--against {digest}")), 2);
+}
+
+#[test]
 fn digest_is_the_same_for_every_backend() {
     let digest = |backend: &str| {
         let line = stdout(&format!("--digest --cases 100 --backend {backend}"));

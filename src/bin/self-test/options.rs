@@ -26,6 +26,11 @@ pub(crate) struct Options {
     #[arg(long, value_name = "TYPE", value_parser = element)]
     pub(crate) without: Option<ElementType>,
 
+    /// Compare all results as one with the DIGEST of the same cases from elsewhere, instead of each with
+    /// the reference, which is most of the work of an emulator; needs --backend
+    #[arg(long, value_name = "DIGEST", requires = "backend", conflicts_with_all = ["bench", "digest"])]
+    pub(crate) against: Option<String>,
+
     /// The seed of the first case; each one after it has the next seed [default: 0]
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
     pub(crate) seed: u64,
@@ -64,7 +69,7 @@ pub(crate) struct Options {
 
     /// Take the times that --save wrote to FILE for --compare and --html; check and time nothing
     #[arg(long, value_name = "FILE")]
-    #[arg(conflicts_with_all = ["backend", "filter", "seed", "cases", "quick", "thorough"])]
+    #[arg(conflicts_with_all = ["backend", "filter", "against", "seed", "cases", "quick", "thorough"])]
     #[arg(conflicts_with_all = ["bench", "no_bench", "digest", "save"])]
     pub(crate) load: Option<PathBuf>,
 
@@ -117,7 +122,8 @@ Comparing (--compare):
 JSON (--json):
   {build: {version, rustc, target, opt_level, features: [...]}, cpu: {model, features: [...]},
    backends: [{name, supported, selected, missing: [...]}],
-   checks: {seed, cases, failed, per_backend: [{backend, cases, failed}], mismatches: [...]},
+   checks: {seed, cases, failed, per_backend: [{backend, cases, failed}], mismatches: [...],
+            against},
    speed: [{case, backend, seconds, blocks: [...], bytes, merges, times_floor, times_reference,
             times_autovec}],
    comparison: {before, after, slower, missing: [...],

@@ -47,8 +47,11 @@ pub(crate) fn checks(
     checks: &Checks,
     backends: &[BackendStatus],
 ) -> io::Result<()> {
-    let title = format!("{BOLD}Checks{BOLD:#} against the reference");
-    writeln!(out, "\n{title}, bit by bit, from seed {}", checks.seed)?;
+    let against = match &checks.against {
+        Some(digest) => format!("{digest}, as one"),
+        None => "the reference, bit by bit".into(),
+    };
+    writeln!(out, "\n{BOLD}Checks{BOLD:#} against {against}, from seed {}", checks.seed)?;
     for BackendStatus { name, missing, .. } in backends {
         let checked = checks.per_backend.iter().find(|checked| checked.backend.name() == *name);
         let result = match checked.map(|checked| (checked.failed, HumanCount(checked.cases))) {
@@ -59,7 +62,9 @@ pub(crate) fn checks(
             None if !missing.is_empty() => {
                 format!("{WARN}skipped{WARN:#}: this CPU lacks {}", missing.join(", "))
             }
-            None if *name == REFERENCE.name() => "what the others are compared with".into(),
+            None if *name == REFERENCE.name() && checks.against.is_none() => {
+                "what the others are compared with".into()
+            }
             None => "not asked for".into(),
         };
         writeln!(out, "  {name:<11} {result}")?;
