@@ -95,7 +95,8 @@ fn no_walk_allocates() {
     expect_none([5000], 2, Shape::new(1, 2, [5005]), [Each, Down]);
     expect_none([9, 9], 1, Shape::new(2, 3, [17, 40]), [Shared, Shared]);
     expect_none([9, 9], 1, Shape::new(2, 17, [17, 30]), [Planes, Planes]);
-    expect_none([5, 7], 3, Shape::new(2, 3, [17, 40]), [Turned, Down]);
+    expect_none([5, 7], 3, Shape::new(2, 3, [17, 40]), [Across, Down]);
+    expect_none([5, 7], 3, Shape::new(2, 3, [17, 22]), [Turned, Down]);
     expect_none([5, 9], 3, Shape::new(2, 3, [17, 40]), [Shared, Down]);
     expect_none([5, 9], 9, Shape::new(2, 3, [17, 40]), [Whole, Down]);
     expect_none([17, 600], 1, Shape::new(2, 3, [17, 600]), [Global, Global]);

@@ -7,8 +7,8 @@ mod common;
 use common::{one_of, supported};
 use lanepool::check::{Case, ElementType, Pooling, Value, Values};
 use lanepool::{
-    Divisor, Exponent, Layout, NanPolicy, Op, Padding, Plan, Pool, Pool2d, Pool3d, REFERENCE,
-    Shape, bf16, f16,
+    Divisor, Exponent, Layout, NanPolicy, Op, Padding, Plan, Pool, Pool1d, Pool2d, Pool3d,
+    REFERENCE, Shape, bf16, f16,
 };
 
 /// Elements that are merged in a case at most.
@@ -349,6 +349,35 @@ fn long_windows_of_a_line() {
                 let shape = Shape::new(1, 1, [rows, width]);
                 checks.go(pool, Layout::ChannelsFirst, shape, Pooling::Two);
             }
+        }
+    }
+}
+
+/// Of one to eight columns, whose edges are pieces of their own where there is a single line, and which are read in place.
+#[test]
+fn few_columns_three_or_more_apart() {
+    let mut checks = Checks::default();
+    for (kernel, stride) in (1..=9).flat_map(|k| [3, 4, 5, 7, 64, 65].map(|s| (k, s))) {
+        let line =
+            |left: usize| move |op| Pool1d::new(op, [kernel]).stride([stride]).padding([left]);
+        for (windows, left) in [6, 7, 8, 17, 63, 64, 65, 600]
+            .into_iter()
+            .flat_map(|windows| [0, kernel / 2].map(|left| (windows, left)))
+        {
+            let len = (windows - 1) * stride + kernel - 2 * left;
+            let planes = 1 + windows % 3;
+            let shape = Shape::new(1, planes, [len]);
+            checks.go(line(left), Layout::ChannelsFirst, shape, Pooling::One);
+        }
+        for (windows, high, above) in [(6, 2, 0), (7, 3, 1), (9, 1, 0), (18, 9, 4), (40, 5, 0)] {
+            let pad = kernel / 3;
+            let plane = move |op| {
+                let pool = Pool2d::new(op, [high, kernel]).stride([2, stride]);
+                pool.padding([above, pad])
+            };
+            let sides = [high + 6, (windows - 1) * stride + kernel - 2 * pad];
+            let shape = Shape::new(2, 3, sides);
+            checks.go(plane, Layout::ChannelsFirst, shape, Pooling::Two);
         }
     }
 }

@@ -280,6 +280,21 @@ pub(crate) trait Lanes<A: Number>: Isa {
         self.deinterleave4(windows)
     }
 
+    /// Loads groups of four lanes, `apart` from one to the next.
+    ///
+    /// # Safety
+    ///
+    /// They are valid for reading.
+    #[inline(always)]
+    unsafe fn load_groups_of_lanes(self, src: *const A, apart: usize) -> Self::Vector {
+        let mut lanes = Self::Array::zeroed();
+        for (i, lane) in lanes.as_mut().iter_mut().enumerate() {
+            // SAFETY: as the caller promises.
+            *lane = unsafe { src.wrapping_add(i / 4 * apart + i % 4).read() };
+        }
+        must_cast(lanes)
+    }
+
     /// Splits two vectors of groups that [`quads`](Self::quads) makes into those at even and odd
     /// positions.
     #[inline(always)]
@@ -377,6 +392,21 @@ pub(crate) trait Memory<T: Element>: Lanes<T::Acc> {
         for i in 0..Self::N {
             // SAFETY: as the caller promises.
             lanes.as_mut()[i] = unsafe { src.wrapping_add(i).read() }.widen();
+        }
+        must_cast(lanes)
+    }
+
+    /// Loads groups of four elements, `apart` from one to the next.
+    ///
+    /// # Safety
+    ///
+    /// They are valid for reading.
+    #[inline(always)]
+    unsafe fn load_groups(self, src: *const T, apart: usize) -> Self::Vector {
+        let mut lanes = Self::Array::zeroed();
+        for (i, lane) in lanes.as_mut().iter_mut().enumerate() {
+            // SAFETY: as the caller promises.
+            *lane = unsafe { src.wrapping_add(i / 4 * apart + i % 4).read() }.widen();
         }
         must_cast(lanes)
     }
@@ -664,6 +694,12 @@ macro_rules! as_it_is {
             // SAFETY: as the caller promises.
             unsafe { dst.cast::<$vector>().write_unaligned(v) }
         }
+
+        #[inline(always)]
+        unsafe fn load_groups(self, src: *const $element, apart: usize) -> $vector {
+            // SAFETY: as the caller promises.
+            unsafe { Lanes::<$element>::load_groups_of_lanes(self, src, apart) }
+        }
     };
 }
 
@@ -757,6 +793,49 @@ pub(crate) unsafe fn store_twos<T: Element, S: Memory<T>>(
         // SAFETY: as the caller promises.
         unsafe { simd.store_two(pair, dst) }
     }
+}
+
+/// Loads groups of four elements of `slice` from `at` on, `apart` from one to the next.
+///
+/// # Safety
+///
+/// They lie inside it.
+#[inline(always)]
+pub(crate) unsafe fn load_groups<T: Element, S: Memory<T>>(
+    simd: S,
+    slice: &[T],
+    at: usize,
+    apart: usize,
+) -> S::Vector {
+    debug_assert!(groups_end(S::N, at, apart) <= slice.len(), "a load out of bounds");
+    // SAFETY: as the caller promises.
+    let src = unsafe { slice.as_ptr().add(at) };
+    // SAFETY: as the caller promises.
+    unsafe { simd.load_groups(src, apart) }
+}
+
+/// Loads groups of four lanes stored by [`store_lanes`], `apart` from one to the next.
+///
+/// # Safety
+///
+/// They lie inside `slice`.
+#[inline(always)]
+pub(crate) unsafe fn load_groups_of_lanes<A: Number, S: Lanes<A>>(
+    simd: S,
+    slice: &[A],
+    at: usize,
+    apart: usize,
+) -> S::Vector {
+    debug_assert!(groups_end(S::N, at, apart) <= slice.len(), "a load out of bounds");
+    // SAFETY: as the caller promises.
+    let src = unsafe { slice.as_ptr().add(at) };
+    // SAFETY: as the caller promises.
+    unsafe { simd.load_groups_of_lanes(src, apart) }
+}
+
+/// Where the last of so many lanes in groups of four ends.
+const fn groups_end(lanes: usize, at: usize, apart: usize) -> usize {
+    at + (lanes.div_ceil(4) - 1) * apart + 4
 }
 
 /// Loads the first `n` elements of `slice` from `at` on, all `N` at most.

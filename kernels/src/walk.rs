@@ -84,8 +84,14 @@ impl Walk {
         } else if geometry.axes().iter().any(|axis| axis.spread) {
             match planes::fits(geometry) {
                 true => Self::Planes,
-                false => Self::general(geometry),
+                false => Self::general(geometry, true),
             }
+        } else if geometry.is_single()
+            && across::fits_apart(geometry.axes())
+            && !rows::fits(geometry.axes())
+            && taps <= EXACT
+        {
+            Self::Across
         } else if turned::suits(geometry) && !rows::fits(geometry.axes()) && taps <= EXACT {
             Self::Turned
         } else if !rows::fits(geometry.axes()) && down::fits_line(geometry.axes()) {
@@ -108,7 +114,7 @@ impl Walk {
         } else if rows::fits(geometry.axes()) && taps <= EXACT {
             Self::Rows
         } else {
-            Self::general(geometry)
+            Self::general(geometry, true)
         }
     }
 
@@ -124,10 +130,13 @@ impl Walk {
             Self::Rows if matches!((kernel, stride), (2, 2) | (3, 1 | 2)) => Self::Rows,
             Self::Pixels if kernel == 3 => Self::Pixels,
             Self::Strips if geometry.axes()[2].dilation == 1 => Self::Strips,
-            Self::Rows | Self::Strips | Self::Pixels | Self::Shared | Self::Planes => {
-                Self::general(geometry)
-            }
-            Self::Down if geometry.is_single() => Self::general(geometry),
+            Self::Rows
+            | Self::Strips
+            | Self::Pixels
+            | Self::Shared
+            | Self::Planes
+            | Self::Across => Self::general(geometry, false),
+            Self::Down if geometry.is_single() => Self::general(geometry, false),
             Self::Down if takes_apart::<T>() && pixels::fits_apart(geometry.axes()) => Self::Pixels,
             general => general,
         }
@@ -145,7 +154,9 @@ impl Walk {
                 "3×3 windows of bytes one apart: a plane is walked as if it were one line"
             }
             Self::Rows => "few columns a window: a vector of windows is made in registers",
-            Self::Across => "windows one or two apart: columns merged first, then across them",
+            Self::Across => {
+                "windows one or two apart, or a few columns: merged down first, then across"
+            }
             Self::Shared => "large windows that overlap: what they share is merged once",
             Self::Planes => {
                 "overlapping windows on small planes: one plane in each lane of a vector"
@@ -172,9 +183,10 @@ impl Walk {
 
     /// Whether vectors of more lanes than `S` has would mostly be outside the windows or rows that are walked.
     pub(crate) fn is_narrow<T: Element, S: Memory<T>>(geometry: &Geometry) -> bool {
-        let Axis { kernel, output, .. } = geometry.axes()[2];
+        let Axis { kernel, stride, output, .. } = geometry.axes()[2];
         match Self::of(geometry) {
             Self::Rows | Self::Strips => output <= S::N,
+            Self::Across => stride > 2 && output <= S::N,
             Self::Whole => kernel <= S::N,
             Self::Pixels => geometry.inner() == S::N,
             Self::Planes | Self::Turned => picked::fits::<T, S>(geometry),
@@ -203,7 +215,7 @@ impl Walk {
 
     /// The walk that [`general`] takes.
     fn of_general<T: Element, S: Memory<T>>(geometry: &Geometry) -> Self {
-        match Self::general(geometry) {
+        match Self::general(geometry, T::ALL_WALKS) {
             Self::Across if T::ALL_WALKS && down::fits_line(geometry.axes()) => Self::Down,
             Self::Turned if picked::fits::<T, S>(geometry) => Self::Picked,
             Self::Global | Self::Turned if !takes_turned::<T, S>() => {
@@ -232,13 +244,15 @@ impl Walk {
     }
 
     /// The walk that would take a geometry if it were not special.
-    fn general(geometry: &Geometry) -> Self {
+    fn general(geometry: &Geometry, all: bool) -> Self {
         let taps = geometry.taps();
         let width = &geometry.axes()[2];
         if global::fits(geometry) {
             Self::Global
         } else if !geometry.is_single() {
             Self::Down
+        } else if all && across::fits_apart(geometry.axes()) && taps <= EXACT {
+            Self::Across
         } else if turned::suits(geometry) && taps <= EXACT {
             Self::Turned
         } else if whole::fits(width) {

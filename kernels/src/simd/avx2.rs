@@ -310,6 +310,15 @@ impl Lanes<f32> for Avx2 {
     }
 
     #[inline(always)]
+    unsafe fn load_groups_of_lanes(self, src: *const f32, apart: usize) -> __m256 {
+        // SAFETY: as the caller promises.
+        let low = unsafe { src.cast::<__m128>().read_unaligned() };
+        // SAFETY: the same.
+        let high = unsafe { src.wrapping_add(apart).cast::<__m128>().read_unaligned() };
+        must_cast([low, high])
+    }
+
+    #[inline(always)]
     fn groups(self, lo: __m256, hi: __m256) -> (__m256, __m256) {
         #[target_feature(enable = "avx2")]
         #[inline]

@@ -257,6 +257,14 @@ impl Lanes<f32> for Avx512 {
     }
 
     #[inline(always)]
+    unsafe fn load_groups_of_lanes(self, src: *const f32, apart: usize) -> __m512 {
+        // SAFETY: as the caller promises.
+        let group =
+            |i: usize| unsafe { src.wrapping_add(i * apart).cast::<__m128>().read_unaligned() };
+        must_cast([group(0), group(1), group(2), group(3)])
+    }
+
+    #[inline(always)]
     fn groups(self, lo: __m512, hi: __m512) -> (__m512, __m512) {
         #[target_feature(enable = "avx512f")]
         #[inline]

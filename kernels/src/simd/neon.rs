@@ -145,6 +145,12 @@ impl Lanes<f32> for Neon {
         // SAFETY: the token proves that the CPU has NEON.
         unsafe { deinterleave(lo, hi) }
     }
+
+    #[inline(always)]
+    unsafe fn load_groups_of_lanes(self, src: *const f32, _: usize) -> float32x4_t {
+        // SAFETY: as the caller promises.
+        unsafe { src.cast::<float32x4_t>().read_unaligned() }
+    }
 }
 
 impl Lanes<f64> for Neon {
