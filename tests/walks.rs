@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{one_of, supported};
+use common::{assert_nan_is_seen, one_of, supported};
 use lanepool::check::{Case, ElementType, Pooling, Value, Values};
 use lanepool::{
     Divisor, Exponent, Layout, NanPolicy, Op, Padding, Plan, Pool, Pool1d, Pool2d, Pool3d,
@@ -310,6 +310,44 @@ fn small_windows_of_few_channels_and_of_many() {
     }
 }
 
+/// What does not fit a cache is walked all channels of a pixel at a time, if what is carried of them fits some memory.
+#[test]
+fn pixels_of_large_tensors() {
+    let shapes = [(64, [79, 83]), (96, [65, 67]), (1024, [19, 21]), (1056, [20, 20])];
+    let strides_and_paddings = [(1, 1), (2, 1), (1, 0), (2, 0)];
+    for (i, ((channels, sides), (stride, padding))) in
+        shapes.into_iter().flat_map(|shape| strides_and_paddings.map(|s| (shape, s))).enumerate()
+    {
+        // Half of them, and fewer where that takes long.
+        if (i + i / 4) % 2 > 0 || !(i / 2).is_multiple_of(one_of().min(3)) {
+            continue;
+        }
+        let shape = Shape::new(1, channels, sides);
+        let pool = |op| Pool2d::new(op, [3, 3]).stride([stride; 2]).padding([padding; 2]);
+        let divisor = [Divisor::ExcludePad, Divisor::IncludePad][i / 4 % 2];
+        let pools = [pool(Op::Max), pool(Op::Average).divisor(divisor)];
+        let values = [Values::Numbers, [Values::Numbers, Values::Traps][i / 2 % 2]];
+        for (pool, values) in pools.into_iter().zip(values) {
+            let case = Case {
+                pooling: Pooling::Two(pool, shape),
+                layout: Layout::ChannelsLast,
+                strides: i.is_multiple_of(4).then(|| gaps(Layout::ChannelsLast, shape)),
+                element: ElementType::F32,
+                seed: i as u64,
+                values,
+            };
+            check_as::<f32>(&case);
+        }
+        let max = |backend| -> Plan<f32> {
+            pool(Op::Max).plan_on(backend, Layout::ChannelsLast, shape).unwrap()
+        };
+        let (plans, reference) = (supported().map(max).collect::<Vec<_>>(), max(&REFERENCE));
+        let places = [0, channels / 2, channels * sides[1], reference.input_len() / 2 + 7];
+        assert_nan_is_seen(&plans, &reference, places[i % 4], "pixels");
+        assert_nan_is_seen(&plans, &reference, reference.input_len() - 1, "the last pixel");
+    }
+}
+
 #[test]
 fn uneven_windows_of_narrow_planes_and_even_ones_far_apart() {
     let mut checks = Checks::default();
@@ -369,7 +407,7 @@ fn few_columns_three_or_more_apart() {
             let shape = Shape::new(1, planes, [len]);
             checks.go(line(left), Layout::ChannelsFirst, shape, Pooling::One);
         }
-        for (windows, high, above) in [(6, 2, 0), (7, 3, 1), (9, 1, 0), (18, 9, 4), (40, 5, 0)] {
+        for (windows, high, above) in [(6, 2, 0), (7, 3, 1), (9, 1, 1), (18, 9, 4), (70, 1, 1)] {
             let pad = kernel / 3;
             let plane = move |op| {
                 let pool = Pool2d::new(op, [high, kernel]).stride([2, stride]);

@@ -2,14 +2,19 @@
 //! one or two apart.
 //!
 //! A row is walked pixel by pixel for a few vectors of channels at a time. Each column is merged down
-//! once and carried in registers to the windows that share it.
+//! once and carried in registers to the windows that share it. Where a tensor is large, all channels of a
+//! pixel come before the next one, and what is carried waits in memory that is near.
 
 use crate::lines::{self, Columns, RowWalk, Run, reduce};
 use crate::number::Element;
 use crate::reduction::{Divide, Reduction, finish_all, look_at};
-use crate::simd::{Memory, load, load_first, load_of_two, store, store_first, store_twos};
+use crate::simd::{
+    Aligned, Memory, load, load_first, load_lanes, load_of_two, store, store_first, store_lanes,
+    store_twos, zeroed,
+};
 use crate::walk::FastWalk;
 use crate::{Axis, Geometry};
+use core::mem::MaybeUninit;
 use core::ops::Range;
 
 /// Groups of vectors of channels that are walked along a row together: what a group needs is loaded and stored
@@ -21,6 +26,13 @@ const GROUP: usize = 2;
 
 /// Rows that are reduced for some channels before the next ones.
 const ROWS: usize = 16;
+
+/// Vectors of the input from which on memory is to be read and written as it lies: more than a second-level cache
+/// of 512 KiB has of AVX2's. CPUs of longer vectors have larger ones.
+const LARGE: usize = 24 << 10;
+
+/// Elements that are carried of all channels of a pixel, at most.
+const CARRIED: usize = 2048;
 
 /// Whether vectors are so long that few tensors have channels for all groups, or elements so short that so many
 /// would not fit the registers.
@@ -88,6 +100,9 @@ impl<T: Element, const K: usize, const STRIDE: usize> RowWalk<T> for Row<'_, T, 
         mut seen: S::Seen,
     ) -> S::Seen {
         let inner = self.geometry.inner();
+        if const { T::ALL_WALKS && K == 3 } && self.is_large(GROUP * S::N) {
+            return self.by_pixel::<R, S, GROUP>(simd, lines, run, output, seen);
+        }
         // Rows that overlap one after the other, each time for so few channels that the lines that they
         // share are still in the first-level cache.
         for first in (0..run.rows).step_by(ROWS) {
@@ -152,6 +167,100 @@ impl<T: Element, const K: usize, const STRIDE: usize> Row<'_, T, K, STRIDE> {
         seen
     }
 
+    /// Whether the input is large, and pixels have several groups of so many channels.
+    #[inline(always)]
+    fn is_large(&self, group: usize) -> bool {
+        let inner = self.geometry.inner();
+        inner > B * group
+            && inner.is_multiple_of(group)
+            && (K - STRIDE) * inner <= CARRIED
+            && self.input.len() >= LARGE / GROUP * group
+    }
+
+    /// Reduces rows one pixel after the other, all channels of each, in groups of `V` vectors.
+    #[inline(always)]
+    fn by_pixel<R: Reduction<T::Acc>, S: Memory<T>, const V: usize>(
+        &self,
+        simd: S,
+        lines: &impl Columns<T>,
+        run: &Run,
+        output: &mut [T],
+        mut seen: S::Seen,
+    ) -> S::Seen {
+        let (width, by) = (self.geometry.axes()[2], self.geometry.divisor());
+        let (inner, pixel) = (self.geometry.inner(), self.geometry.strides().width);
+        let whole = R::divide(simd, run.divisor(by, K), run.rounding);
+        let mut scratch = Aligned([const { MaybeUninit::uninit() }; CARRIED]);
+        let kept = zeroed::<T::Acc>(&mut scratch.0, (K - STRIDE) * inner);
+        let interior = width.interior();
+        for row in 0..run.rows {
+            let shift = row.wrapping_mul(run.advance);
+            let mut to = run.at + row * self.geometry.row_len();
+            let mut column = Column {
+                index: 0usize.wrapping_sub(width.pad_begin),
+                at: shift.wrapping_sub(width.pad_begin.wrapping_mul(pixel)),
+                pixel,
+                columns: width.input,
+            };
+            for c in (0..inner).step_by(V * S::N) {
+                let group = column.group(c);
+                let carried = self.first::<R, S, V, false>(simd, lines, group, &mut seen);
+                keep::<T, S, V>(simd, &carried[..K - STRIDE], kept, [c, inner]);
+            }
+            column = column.on(K - STRIDE);
+            for x in 0..width.output {
+                let mut divide = whole;
+                if R::DIVIDES && !R::QUICK && !interior.contains(&x) {
+                    let divisor = run.divisor(by, width.count(x, by));
+                    divide = R::divide(simd, divisor, run.rounding);
+                }
+                for c in (0..inner).step_by(V * S::N) {
+                    let mut carried = [[simd.splat(R::IDENTITY); V]; 2];
+                    for j in 0..K - STRIDE {
+                        for v in 0..V {
+                            // SAFETY: so many channels are kept of each column.
+                            carried[j][v] =
+                                unsafe { load_lanes(simd, kept, j * inner + c + v * S::N) };
+                        }
+                    }
+                    self.group::<R, S, V, false>(
+                        simd,
+                        lines,
+                        (column.group(c), to + c),
+                        divide,
+                        &mut carried,
+                        output,
+                        &mut seen,
+                    );
+                    keep::<T, S, V>(simd, &carried[..K - STRIDE], kept, [c, inner]);
+                }
+                column = column.on(STRIDE);
+                to += inner;
+            }
+        }
+        seen
+    }
+
+    /// Merges the columns of the first window of a row that come before the new ones.
+    #[inline(always)]
+    fn first<R: Reduction<T::Acc>, S: Memory<T>, const V: usize, const PARTLY: bool>(
+        &self,
+        simd: S,
+        lines: &impl Columns<T>,
+        column: Column,
+        seen: &mut S::Seen,
+    ) -> [[S::Vector; V]; 2] {
+        let mut carried = [[simd.splat(R::IDENTITY); V]; 2];
+        for j in 0..K - STRIDE {
+            carried[j] = self.column::<R, S, V, PARTLY>(simd, lines, &column.on(j), seen);
+            *seen = look_at::<R, T::Acc, S, V>(simd, *seen, &carried[j]);
+        }
+        if const { K - STRIDE == 2 } {
+            carried[0] = merge::<R, T, S, V>(simd, carried[0], carried[1]);
+        }
+        carried
+    }
+
     /// Reduces all windows of a row, given how far its lines are from those of the first row of the run, and
     /// where it starts in the output.
     #[inline(always)]
@@ -184,15 +293,8 @@ impl<T: Element, const K: usize, const STRIDE: usize> Row<'_, T, K, STRIDE> {
         // Columns of a window that the one before it has as well.
         let mut carried = [[[simd.splat(R::IDENTITY); V]; 2]; G];
         for g in 0..G {
-            let carried = &mut carried[g];
             let group = column.group(g * V * S::N);
-            for j in 0..K - STRIDE {
-                carried[j] = self.column::<R, S, V, PARTLY>(simd, lines, &group.on(j), &mut seen);
-                seen = look_at::<R, T::Acc, S, V>(simd, seen, &carried[j]);
-            }
-            if const { K - STRIDE == 2 } {
-                carried[0] = merge::<R, T, S, V>(simd, carried[0], carried[1]);
-            }
+            carried[g] = self.first::<R, S, V, PARTLY>(simd, lines, group, &mut seen);
         }
         column = column.on(K - STRIDE);
         let mut x = 0;
@@ -342,6 +444,22 @@ impl Column {
             index: self.index.wrapping_add(n),
             at: self.at.wrapping_add(n.wrapping_mul(self.pixel)),
             ..self
+        }
+    }
+}
+
+/// Keeps what is carried of some channels, from the `c`-th of `inner` on, of as many columns as there are.
+#[inline(always)]
+fn keep<T: Element, S: Memory<T>, const V: usize>(
+    simd: S,
+    carried: &[[S::Vector; V]],
+    kept: &mut [T::Acc],
+    [c, inner]: [usize; 2],
+) {
+    for (j, carried) in carried.iter().enumerate() {
+        for (v, &carried) in carried.iter().enumerate() {
+            // SAFETY: so many channels are kept of each column.
+            unsafe { store_lanes(simd, carried, kept, j * inner + c + v * S::N) }
         }
     }
 }
