@@ -26,7 +26,7 @@ set -euo pipefail
 die() { echo "run-avx512: $*" >&2; exit 125; }
 [ $# -ge 1 ] || die "usage: run-avx512.sh PROGRAM [ARGS...] [++ PROGRAM [ARGS...]]..."
 [ "$(uname -m)" = x86_64 ] || die "needs an x86-64 machine"
-model=${AVX512_CPU:-corei7_skylake_x} mem=${AVX512_MEM:-1024} limit=${AVX512_TIMEOUT:-1800}
+model=${AVX512_CPU:-corei7_skylake_x} mem=${AVX512_MEM:-1024} limit=${AVX512_TIMEOUT:-1200}
 bochs=${AVX512_BOCHS:-bochs} kernels=${AVX512_CACHE:-$cache/avx512}
 need "$bochs:bochs" /usr/share/bochs/BIOS-bochs-latest:bochsbios /usr/share/vgabios/vgabios.bin:vgabios \
     /usr/lib/x86_64-linux-gnu/bochs/plugins/libbx_term_gui.so:bochs-term /usr/lib/ISOLINUX/isolinux.bin:isolinux \
