@@ -453,7 +453,7 @@ impl<A: Number, V: Copy> Row<'_, A, V> {
                 // SAFETY: a piece has no more windows than counts, and those have a multiple of
                 // the widest vector.
                 let columns = unsafe { load_lanes(simd, counts, x) };
-                Divide::By(simd.mul(rows, columns), rounding)
+                Divide::by_lanes::<A, S>(simd, simd.mul(rows, columns), rounding)
             }
             (divide, _) => divide,
         };

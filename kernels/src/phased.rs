@@ -156,7 +156,7 @@ pub(crate) fn phased<R: Reduction<T::Acc>, T: Element, S: Memory<T>>(
                     _ => {
                         // SAFETY: as many counts as windows, and a multiple of the widest vector.
                         let counts = unsafe { load_lanes(simd, &counts, x) };
-                        Divide::By(simd.mul(counted, counts), rounding)
+                        Divide::by_lanes::<T::Acc, S>(simd, simd.mul(counted, counts), rounding)
                     }
                 };
                 let v = R::finish(simd, merged, divide);

@@ -132,7 +132,7 @@ impl<T: Element, const TAPS: usize> RowWalk<T> for Row<'_, T, TAPS> {
                 // SAFETY: as many counts as the widest vector has lanes.
                 let counts = unsafe { load_lanes(simd, &self.counts, 0) };
                 let lines = simd.splat(T::Acc::nearest(run.counted.max(1) as i64));
-                Divide::By(simd.mul(lines, counts), run.rounding)
+                Divide::by_lanes::<T::Acc, S>(simd, simd.mul(lines, counts), run.rounding)
             }
         };
         // What a row writes too much is written later.

@@ -418,7 +418,7 @@ impl FastWalk for Planes {
                         |window| {
                             // SAFETY: there are as many divisors as windows, and some more.
                             let by = unsafe { load_lanes(simd, scratch, divisors + window) };
-                            Divide::By(by, geometry.rounding())
+                            Divide::by_lanes::<T::Acc, S>(simd, by, geometry.rounding())
                         },
                         output,
                     );
@@ -426,7 +426,8 @@ impl FastWalk for Planes {
                 }
                 let n = channels.len().min(S::N);
                 for (j, i) in group.part.clone().enumerate() {
-                    let divide = Divide::By(simd.splat(scratch[divisors + i]), geometry.rounding());
+                    let by = simd.splat(scratch[divisors + i]);
+                    let divide = Divide::by_lanes::<T::Acc, S>(simd, by, geometry.rounding());
                     let to = at + j * inner + channels.start;
                     // SAFETY: results of a window.
                     let v = unsafe { load_lanes(simd, scratch, i * pixel) };

@@ -8,7 +8,7 @@ use core::marker::PhantomData;
 /// How a sum becomes an average.
 #[derive(Clone, Copy)]
 pub(crate) enum Divide<V> {
-    /// Divide by this, and round integers so.
+    /// Divide by this, and round integers so. Where there are [`parts`](Lanes::PARTS), nothing is divided so.
     By(V, Rounding),
     /// The same, by what [`Lanes::parts`] makes of this.
     ByParts([V; 4], Rounding),
@@ -367,14 +367,15 @@ impl<A: Number> Reduction<A> for Mean {
     #[inline(always)]
     fn finish<S: Lanes<A>>(simd: S, merged: S::Vector, divide: Divide<S::Vector>) -> S::Vector {
         simd.canonical(match divide {
-            Divide::By(divisor, rounding) => simd.div(merged, divisor, rounding),
+            Divide::By(divisor, rounding) if !S::PARTS => simd.div(merged, divisor, rounding),
             Divide::ByReciprocal(factor) => simd.mul(merged, factor),
             Divide::ByParts(parts, rounding) if S::PARTS => simd.div_parts(merged, parts, rounding),
             Divide::ByFraction(factor) if S::PARTS => simd.mul_fraction(merged, factor),
             Divide::ByFractionOfMagnitude(factor) if S::PARTS => {
                 simd.mul_fraction_of_magnitude(merged, factor)
             }
-            Divide::ByParts(..)
+            Divide::By(..)
+            | Divide::ByParts(..)
             | Divide::ByFraction(_)
             | Divide::ByFractionOfMagnitude(_)
             | Divide::ByInverse(..) => merged,
@@ -444,11 +445,13 @@ impl<A: Number> Reduction<A> for RequantizedMean {
 
     #[inline(always)]
     fn finish<S: Lanes<A>>(simd: S, merged: S::Vector, divide: Divide<S::Vector>) -> S::Vector {
-        match divide {
-            Divide::By(divisor, rounding) => simd.div(merged, divisor, rounding),
+        // One division, since it is the code of many instructions.
+        let divisor = match divide {
+            Divide::By(divisor, _) => divisor,
             // By 1, which is the only reciprocal of integers.
-            _ => simd.div(merged, simd.splat(A::nearest(1)), Rounding::HalfEven),
-        }
+            _ => simd.splat(A::nearest(1)),
+        };
+        simd.div(merged, divisor, Rounding::HalfEven)
     }
 }
 

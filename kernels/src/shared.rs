@@ -888,7 +888,8 @@ impl<A: Number> Batch<A> {
                         || {
                             // SAFETY: there are as many counts as results, and slack.
                             let columns = unsafe { load_lanes(simd, scratch, counts + i) };
-                            Divide::By(simd.mul(rows, columns), geometry.rounding())
+                            let by = simd.mul(rows, columns);
+                            Divide::by_lanes::<T::Acc, S>(simd, by, geometry.rounding())
                         },
                     );
                     let v = R::finish(simd, v, divide);

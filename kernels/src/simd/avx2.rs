@@ -596,6 +596,9 @@ fn div_16(simd: Avx2, a: __m256i, b: __m256i, rounding: Rounding) -> __m256i {
 }
 
 /// The factor, by what the product is divided, in how many units it is, and the divisor, for its sign.
+///
+/// It is a call, by way of a function that has the features: see [`Isa::outline`]. So are the divisions below. All places
+/// where a kernel divides would be most of its code.
 #[inline(always)]
 fn parts_16(_: Avx2, b: __m256i) -> [__m256i; 4] {
     #[target_feature(enable = "avx2")]
@@ -619,7 +622,7 @@ fn parts_16(_: Avx2, b: __m256i) -> [__m256i; 4] {
         _mm256_permute4x64_epi64::<0xd8>(_mm256_packus_epi32(low, high))
     }
     #[target_feature(enable = "avx2")]
-    #[inline]
+    #[inline(never)]
     fn parts(b: __m256i) -> [__m256i; 4] {
         let divisor = _mm256_abs_epi16(b);
         let (low, low_units) = factor(_mm256_castsi256_si128(divisor));
@@ -627,10 +630,16 @@ fn parts_16(_: Avx2, b: __m256i) -> [__m256i; 4] {
         let (factor, units) = (pack(low, high), pack(low_units, high_units));
         [factor, pack(inverse(low_units), inverse(high_units)), units, b]
     }
+    #[target_feature(enable = "avx2")]
+    #[inline]
+    fn call(b: __m256i) -> [__m256i; 4] {
+        parts(b)
+    }
     // SAFETY: the token proves that the CPU has AVX2.
-    unsafe { parts(b) }
+    unsafe { call(b) }
 }
 
+/// Of the roundings, only the usual one has code of its own: a loop is made anew for each branch in it.
 #[inline(always)]
 fn div_parts_16(_: Avx2, a: __m256i, parts: [__m256i; 4], rounding: Rounding) -> __m256i {
     #[target_feature(enable = "avx2")]
@@ -642,20 +651,20 @@ fn div_parts_16(_: Avx2, a: __m256i, parts: [__m256i; 4], rounding: Rounding) ->
         // widen it before that, and multiply in 32 bits.
         let factor = _mm256_sign_epi16(factor, magnitude);
         let exact = _mm256_mulhi_epu16(_mm256_slli_epi16::<2>(magnitude), factor);
-        let rounded = match rounding {
-            Rounding::HalfAwayFromZero => _mm256_mulhrs_epi16(exact, inverse),
-            Rounding::HalfEven => {
-                let rounded = _mm256_mulhrs_epi16(exact, inverse);
-                let halved = _mm256_add_epi16(exact, half);
-                let is_half = _mm256_cmpeq_epi16(_mm256_mullo_epi16(rounded, units), halved);
-                let odd = _mm256_and_si256(rounded, _mm256_set1_epi16(1));
-                _mm256_sub_epi16(rounded, _mm256_and_si256(is_half, odd))
-            }
-            Rounding::HalfUp => {
-                let negative = _mm256_srai_epi16::<15>(_mm256_xor_si256(a, b));
-                _mm256_mulhrs_epi16(_mm256_add_epi16(exact, negative), inverse)
-            }
-            Rounding::Truncate => _mm256_mulhrs_epi16(_mm256_sub_epi16(exact, half), inverse),
+        let rounded = if rounding == Rounding::HalfAwayFromZero {
+            _mm256_mulhrs_epi16(exact, inverse)
+        } else {
+            let only = |mode| _mm256_set1_epi16(-i16::from(rounding == mode));
+            let negative = _mm256_srai_epi16::<15>(_mm256_xor_si256(a, b));
+            let up = _mm256_and_si256(negative, only(Rounding::HalfUp));
+            let down = _mm256_and_si256(half, only(Rounding::Truncate));
+            let exact = _mm256_sub_epi16(_mm256_add_epi16(exact, up), down);
+            let rounded = _mm256_mulhrs_epi16(exact, inverse);
+            let halved = _mm256_add_epi16(exact, half);
+            let is_half = _mm256_cmpeq_epi16(_mm256_mullo_epi16(rounded, units), halved);
+            let odd = _mm256_and_si256(rounded, _mm256_set1_epi16(1));
+            let even = _mm256_and_si256(is_half, only(Rounding::HalfEven));
+            _mm256_sub_epi16(rounded, _mm256_and_si256(even, odd))
         };
         _mm256_sign_epi16(_mm256_sign_epi16(rounded, a), b)
     }
@@ -683,14 +692,19 @@ fn div_32(_: Avx2, a: __m256i, b: __m256i, rounding: Rounding) -> __m256i {
         }
     }
     #[target_feature(enable = "avx2")]
-    #[inline]
+    #[inline(never)]
     fn both(a: __m256i, b: __m256i, rounding: Rounding) -> __m256i {
         let low = div(_mm256_castsi256_si128(a), _mm256_castsi256_si128(b), rounding);
         let (a, b) = (_mm256_extracti128_si256::<1>(a), _mm256_extracti128_si256::<1>(b));
         _mm256_set_m128i(div(a, b, rounding), low)
     }
+    #[target_feature(enable = "avx2")]
+    #[inline]
+    fn call(a: __m256i, b: __m256i, rounding: Rounding) -> __m256i {
+        both(a, b, rounding)
+    }
     // SAFETY: the token proves that the CPU has AVX2.
-    unsafe { both(a, b, rounding) }
+    unsafe { call(a, b, rounding) }
 }
 
 /// Quotients of 64 bits, in the same way if all are of numbers of 51 bits: products of a quotient and its divisor
@@ -717,7 +731,7 @@ fn div_64(simd: Avx2, a: __m256i, b: __m256i, rounding: Rounding) -> __m256i {
         _mm256_sub_epi64(shifted, _mm256_castpd_si256(magic))
     }
     #[target_feature(enable = "avx2")]
-    #[inline]
+    #[inline(never)]
     fn div(a: __m256i, b: __m256i, rounding: Rounding) -> Option<__m256i> {
         const TRUNCATED: i32 = _MM_FROUND_TO_ZERO | _MM_FROUND_NO_EXC;
         let ((a, beyond), (b, also_beyond)) = (number(a), number(b));
@@ -737,8 +751,13 @@ fn div_64(simd: Avx2, a: __m256i, b: __m256i, rounding: Rounding) -> __m256i {
             Rounding::Truncate => _mm256_round_pd::<TRUNCATED>(quotient),
         }))
     }
+    #[target_feature(enable = "avx2")]
+    #[inline]
+    fn call(a: __m256i, b: __m256i, rounding: Rounding) -> Option<__m256i> {
+        div(a, b, rounding)
+    }
     // SAFETY: the token proves that the CPU has AVX2.
-    let quotients = unsafe { div(a, b, rounding) };
+    let quotients = unsafe { call(a, b, rounding) };
     quotients.unwrap_or_else(
         #[inline(always)]
         || div_lanes::<i64, _>(simd, a, b, rounding),

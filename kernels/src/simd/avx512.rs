@@ -528,7 +528,7 @@ fn parts_16(_: Avx512, b: __m512i) -> [__m512i; 4] {
         ]
     }
     #[target_feature(enable = "avx512f,avx512bw,avx512dq")]
-    #[inline]
+    #[inline(never)]
     fn parts(b: __m512i) -> [__m512i; 4] {
         let [low, high]: [__m256i; 2] = must_cast(_mm512_abs_epi16(b));
         let [low_factor, low_units, low_inverse] = factor(low);
@@ -540,8 +540,13 @@ fn parts_16(_: Avx512, b: __m512i) -> [__m512i; 4] {
             b,
         ]
     }
+    #[target_feature(enable = "avx512f,avx512bw,avx512dq")]
+    #[inline]
+    fn call(b: __m512i) -> [__m512i; 4] {
+        parts(b)
+    }
     // SAFETY: the token proves that the CPU has AVX-512.
-    unsafe { parts(b) }
+    unsafe { call(b) }
 }
 
 #[inline(always)]
@@ -550,24 +555,22 @@ fn div_parts_16(_: Avx512, a: __m512i, parts: [__m512i; 4], rounding: Rounding) 
     #[inline]
     fn div(a: __m512i, [factor, inverse, units, b]: [__m512i; 4], rounding: Rounding) -> __m512i {
         let (half, one) = (_mm512_srli_epi16::<1>(units), _mm512_set1_epi16(1));
-
         let negative = _mm512_movepi16_mask(_mm512_xor_si512(a, b));
         let n = _mm512_slli_epi16::<2>(_mm512_abs_epi16(a));
         let exact = _mm512_mulhi_epu16(n, factor);
-        let rounded = match rounding {
-            Rounding::HalfAwayFromZero => _mm512_mulhrs_epi16(exact, inverse),
-            Rounding::HalfEven => {
-                let rounded = _mm512_mulhrs_epi16(exact, inverse);
-                let halved = _mm512_add_epi16(exact, half);
-                let is_half = _mm512_cmpeq_epi16_mask(_mm512_mullo_epi16(rounded, units), halved);
-                let odd = _mm512_and_si512(rounded, one);
-                _mm512_mask_sub_epi16(rounded, is_half, rounded, odd)
-            }
-            Rounding::HalfUp => {
-                let less = _mm512_mask_sub_epi16(exact, negative, exact, one);
-                _mm512_mulhrs_epi16(less, inverse)
-            }
-            Rounding::Truncate => _mm512_mulhrs_epi16(_mm512_sub_epi16(exact, half), inverse),
+        let rounded = if rounding == Rounding::HalfAwayFromZero {
+            _mm512_mulhrs_epi16(exact, inverse)
+        } else {
+            let only = |mode| if rounding == mode { !0 } else { 0 };
+            let up = negative & only(Rounding::HalfUp);
+            let down = _mm512_maskz_mov_epi16(only(Rounding::Truncate), half);
+            let exact = _mm512_mask_sub_epi16(exact, up, exact, one);
+            let exact = _mm512_sub_epi16(exact, down);
+            let rounded = _mm512_mulhrs_epi16(exact, inverse);
+            let halved = _mm512_add_epi16(exact, half);
+            let is_half = _mm512_cmpeq_epi16_mask(_mm512_mullo_epi16(rounded, units), halved);
+            let even = is_half & only(Rounding::HalfEven);
+            _mm512_mask_sub_epi16(rounded, even, rounded, _mm512_and_si512(rounded, one))
         };
         _mm512_mask_sub_epi16(rounded, negative, _mm512_setzero_si512(), rounded)
     }
@@ -596,13 +599,20 @@ fn div_32(_: Avx512, a: __m512i, b: __m512i, rounding: Rounding) -> __m512i {
             Rounding::Truncate => _mm512_cvttpd_epi32(quotient),
         }
     }
-    let ([a_low, a_high], [b_low, b_high]): ([__m256i; 2], [__m256i; 2]) =
-        (must_cast(a), must_cast(b));
+    #[target_feature(enable = "avx512f,avx512dq")]
+    #[inline(never)]
+    fn both(a: __m512i, b: __m512i, rounding: Rounding) -> __m512i {
+        let ([a_low, a_high], [b_low, b_high]): ([__m256i; 2], [__m256i; 2]) =
+            (must_cast(a), must_cast(b));
+        must_cast([div(a_low, b_low, rounding), div(a_high, b_high, rounding)])
+    }
+    #[target_feature(enable = "avx512f,avx512dq")]
+    #[inline]
+    fn call(a: __m512i, b: __m512i, rounding: Rounding) -> __m512i {
+        both(a, b, rounding)
+    }
     // SAFETY: the token proves that the CPU has AVX-512.
-    let low = unsafe { div(a_low, b_low, rounding) };
-    // SAFETY: the token proves that the CPU has AVX-512.
-    let high = unsafe { div(a_high, b_high, rounding) };
-    must_cast([low, high])
+    unsafe { call(a, b, rounding) }
 }
 
 /// Quotients of 64 bits, where all numbers have 51 bits, as `Avx2` has them.
@@ -614,7 +624,7 @@ fn div_64(simd: Avx512, a: __m512i, b: __m512i, rounding: Rounding) -> __m512i {
         _mm512_srli_epi64::<51>(_mm512_add_epi64(v, _mm512_set1_epi64(1 << 50)))
     }
     #[target_feature(enable = "avx512f,avx512dq")]
-    #[inline]
+    #[inline(never)]
     fn div(a: __m512i, b: __m512i, rounding: Rounding) -> Option<__m512i> {
         let any = _mm512_or_si512(beyond(a), beyond(b));
         if _mm512_test_epi64_mask(any, any) != 0 {
@@ -635,8 +645,13 @@ fn div_64(simd: Avx512, a: __m512i, b: __m512i, rounding: Rounding) -> __m512i {
             Rounding::Truncate => _mm512_cvttpd_epi64(quotient),
         })
     }
+    #[target_feature(enable = "avx512f,avx512dq")]
+    #[inline]
+    fn call(a: __m512i, b: __m512i, rounding: Rounding) -> Option<__m512i> {
+        div(a, b, rounding)
+    }
     // SAFETY: the token proves that the CPU has AVX-512.
-    let quotients = unsafe { div(a, b, rounding) };
+    let quotients = unsafe { call(a, b, rounding) };
     quotients.unwrap_or_else(
         #[inline(always)]
         || div_lanes::<i64, _>(simd, a, b, rounding),

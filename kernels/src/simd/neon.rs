@@ -293,7 +293,7 @@ fn parts_16(_: Neon, b: int16x8_t) -> [int16x8_t; 4] {
         ]
     }
     #[target_feature(enable = "neon")]
-    #[inline]
+    #[inline(never)]
     fn parts(b: int16x8_t) -> [int16x8_t; 4] {
         let divisor = vreinterpretq_u16_s16(vabsq_s16(b));
         let [low_factor, low_units, low_inverse] = factor(vget_low_u16(divisor));
@@ -305,8 +305,13 @@ fn parts_16(_: Neon, b: int16x8_t) -> [int16x8_t; 4] {
             b,
         ]
     }
+    #[target_feature(enable = "neon")]
+    #[inline]
+    fn call(b: int16x8_t) -> [int16x8_t; 4] {
+        parts(b)
+    }
     // SAFETY: the token proves that the CPU has NEON.
-    unsafe { parts(b) }
+    unsafe { call(b) }
 }
 
 #[inline(always)]
@@ -329,16 +334,18 @@ fn div_parts_16(_: Neon, a: int16x8_t, parts: [int16x8_t; 4], rounding: Rounding
         let negative = vshrq_n_s16::<15>(veorq_s16(a, b));
         let n = vshlq_n_u16::<2>(vreinterpretq_u16_s16(vabsq_s16(a)));
         let exact = vreinterpretq_s16_u16(high(n, vreinterpretq_u16_s16(factor)));
-        let rounded = match rounding {
-            Rounding::HalfAwayFromZero => vqrdmulhq_s16(exact, inverse),
-            Rounding::HalfEven => {
-                let rounded = vqrdmulhq_s16(exact, inverse);
-                let is_half = vceqq_s16(vmulq_s16(rounded, units), vaddq_s16(exact, half));
-                let odd = vandq_s16(rounded, vdupq_n_s16(1));
-                vsubq_s16(rounded, vandq_s16(vreinterpretq_s16_u16(is_half), odd))
-            }
-            Rounding::HalfUp => vqrdmulhq_s16(vaddq_s16(exact, negative), inverse),
-            Rounding::Truncate => vqrdmulhq_s16(vsubq_s16(exact, half), inverse),
+        let rounded = if rounding == Rounding::HalfAwayFromZero {
+            vqrdmulhq_s16(exact, inverse)
+        } else {
+            let only = |mode| vdupq_n_s16(-i16::from(rounding == mode));
+            let up = vandq_s16(negative, only(Rounding::HalfUp));
+            let down = vandq_s16(half, only(Rounding::Truncate));
+            let exact = vsubq_s16(vaddq_s16(exact, up), down);
+            let rounded = vqrdmulhq_s16(exact, inverse);
+            let is_half = vceqq_s16(vmulq_s16(rounded, units), vaddq_s16(exact, half));
+            let odd = vandq_s16(rounded, vdupq_n_s16(1));
+            let even = vandq_s16(vreinterpretq_s16_u16(is_half), only(Rounding::HalfEven));
+            vsubq_s16(rounded, vandq_s16(even, odd))
         };
         vsubq_s16(veorq_s16(rounded, negative), negative)
     }
@@ -361,13 +368,18 @@ fn div_32(_: Neon, a: int32x4_t, b: int32x4_t, rounding: Rounding) -> int32x4_t 
         })
     }
     #[target_feature(enable = "neon")]
-    #[inline]
+    #[inline(never)]
     fn both(a: int32x4_t, b: int32x4_t, rounding: Rounding) -> int32x4_t {
         let low = div(vget_low_s32(a), vget_low_s32(b), rounding);
         vcombine_s32(low, div(vget_high_s32(a), vget_high_s32(b), rounding))
     }
+    #[target_feature(enable = "neon")]
+    #[inline]
+    fn call(a: int32x4_t, b: int32x4_t, rounding: Rounding) -> int32x4_t {
+        both(a, b, rounding)
+    }
     // SAFETY: the token proves that the CPU has NEON.
-    unsafe { both(a, b, rounding) }
+    unsafe { call(a, b, rounding) }
 }
 
 macro_rules! integers {
