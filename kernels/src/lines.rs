@@ -562,6 +562,10 @@ impl Octets {
         };
         let ends = [line(depths.start, heights.start), line(depths.end - 1, heights.end - 1)];
         let few = if depths.len() == 1 { few(heights) } else { 0 };
+        if few > 0 {
+            // As if they were the first ones of an octet.
+            return Self { origin: ends[0], taps: [0..1, 0..few], strides, ends, few };
+        }
         Self { origin, taps, strides, ends, few }
     }
 
@@ -608,10 +612,6 @@ impl<T: Element> Columns<T> for Octets {
         load: impl Fn(usize, usize) -> S::Vector,
     ) -> [S::Vector; B] {
         let [depths, heights] = &self.taps;
-        if self.few > 0 {
-            let at = [self.ends[0], self.strides[1], self.few];
-            return octet::<R, T::Acc, S, B>(simd, seen, at, load);
-        }
         if depths.is_empty() || heights.is_empty() {
             return [simd.splat(R::IDENTITY); B];
         }
@@ -621,6 +621,10 @@ impl<T: Element> Columns<T> for Octets {
         for z in depths.clone() {
             for i in octets.clone() {
                 merged = self.octet::<R, T, S, B>(simd, seen, (z, i), &load);
+                // Most are alone.
+                if self.few > 0 {
+                    return merged;
+                }
                 let mut merges = merges_after(i, &octets);
                 if i + 1 == octets.end {
                     merges += merges_after(z, depths);

@@ -95,7 +95,7 @@ impl FastWalk for Whole {
                         }
                     }
                 }
-                let (merged, divide) = if whole {
+                let (merged, divide) = if whole && group.has_room::<S>(&lines) {
                     (group.merge::<R, S>(simd, &lines, &mut seen), group.divide)
                 } else {
                     let window = |i: usize| (first + i).min(count - 1) % width.output;
@@ -201,7 +201,14 @@ impl<T: Element, V: Copy> Group<'_, T, V> {
         done
     }
 
-    /// Merges windows that lack no column.
+    /// Whether whole vectors of all pieces of the windows are inside the input.
+    #[inline(always)]
+    fn has_room<S: Memory<T, Vector = V>>(&self, lines: &impl Columns<T>) -> bool {
+        let columns = self.geometry.axes()[2].kernel.next_multiple_of(S::N);
+        lines.last().wrapping_add(self.highest).wrapping_add(columns) <= self.input.len()
+    }
+
+    /// Merges windows that lack no column, and whose pieces have room.
     #[inline(always)]
     fn merge<R: Reduction<T::Acc>, S: Memory<T, Vector = V>>(
         &self,
@@ -212,42 +219,37 @@ impl<T: Element, V: Copy> Group<'_, T, V> {
         let identity = simd.splat(R::IDENTITY);
         let kernel = self.geometry.axes()[2].kernel;
         let pieces = 0..kernel.div_ceil(S::N);
-        let last = lines.last().wrapping_add(self.highest);
         let mut waiting = Stack::new();
         let mut merged = identity;
         for piece in pieces.clone() {
             let first = piece * S::N;
             let lanes = 0..(kernel - first).min(S::N);
-            merged = if last.wrapping_add(first + S::N) <= self.input.len() {
-                piece_of::<R, T, S, B>(
-                    simd,
-                    #[inline(always)]
-                    |i| {
-                        let mut sources = [self.input.as_ptr(); B];
+            merged = piece_of::<R, T, S, B>(
+                simd,
+                #[inline(always)]
+                |i| {
+                    let mut sources = [self.input.as_ptr(); B];
+                    for b in 0..B {
+                        sources[b] =
+                            sources[b].wrapping_add(self.starts[i + b].wrapping_add(first));
+                    }
+                    let mut merged = lines.merge::<R, S, B>(
+                        simd,
+                        seen,
+                        #[inline(always)]
+                        |line, b| {
+                            // SAFETY: the last vector of the last window is inside the input.
+                            unsafe { simd.load(sources[b].wrapping_add(line)) }
+                        },
+                    );
+                    if lanes.end < S::N {
                         for b in 0..B {
-                            sources[b] =
-                                sources[b].wrapping_add(self.starts[i + b].wrapping_add(first));
+                            merged[b] = simd.keep(merged[b], lanes.clone(), identity);
                         }
-                        let mut merged = lines.merge::<R, S, B>(
-                            simd,
-                            seen,
-                            #[inline(always)]
-                            |line, b| {
-                                // SAFETY: the last vector of the last window is inside the input.
-                                unsafe { simd.load(sources[b].wrapping_add(line)) }
-                            },
-                        );
-                        if lanes.end < S::N {
-                            for b in 0..B {
-                                merged[b] = simd.keep(merged[b], lanes.clone(), identity);
-                            }
-                        }
-                        merged
-                    },
-                )
-            } else {
-                self.piece::<R, S>(simd, lines, first, &[(0, kernel); WIDEST], seen)
-            };
+                    }
+                    merged
+                },
+            );
             // Most are alone.
             if pieces.end > 1 {
                 for _ in 0..merges_after(piece, &pieces) {
@@ -259,8 +261,8 @@ impl<T: Element, V: Copy> Group<'_, T, V> {
         merged
     }
 
-    /// Merges windows of which some lack columns, and says how to divide them; `window` says which of its row
-    /// each is.
+    /// Merges windows of which some lack columns or room, and says how to divide them; `window` says which of its
+    /// row each is.
     #[inline(always)]
     fn merge_clipped<R: Reduction<T::Acc>, S: Memory<T, Vector = V>>(
         &self,
