@@ -310,7 +310,7 @@ pub(crate) fn reduce<R: Reduction<T::Acc>, T: Element, S: Memory<T>, W: RowWalk<
 }
 
 /// The lines of the input that an output row is made from.
-pub(crate) trait Columns<T: Element> {
+pub(crate) trait Columns<T: Element>: Clone {
     /// Merges `B` vectors of columns down the lines, each vector of each line loaded by `load` from
     /// where the line starts.
     fn merge<R: Reduction<T::Acc>, S: Memory<T>, const B: usize>(
@@ -396,6 +396,13 @@ const fn shares<T: Element, W: RowWalk<T>>(lines: usize) -> bool {
 struct Lines<W, const N: usize> {
     starts: [usize; N],
     walk: PhantomData<W>,
+}
+
+impl<W, const N: usize> Clone for Lines<W, N> {
+    #[inline(always)]
+    fn clone(&self) -> Self {
+        Self::new(self.starts)
+    }
 }
 
 impl<W, const N: usize> Lines<W, N> {
@@ -489,6 +496,7 @@ pub(crate) fn fits(depth: &Axis, height: &Axis) -> bool {
 }
 
 /// Any number of lines up to [`MOST`], listed, so that their places are not computed for every vector.
+#[derive(Clone)]
 struct ManyLines<'a> {
     origin: usize,
     /// All of them.

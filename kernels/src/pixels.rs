@@ -78,6 +78,7 @@ impl<const K: usize, const STRIDE: usize> FastWalk for Pixels<K, STRIDE> {
 }
 
 /// Rows of windows of `K` columns, `STRIDE` apart.
+#[derive(Clone, Copy)]
 struct Row<'a, T, const K: usize, const STRIDE: usize> {
     geometry: &'a Geometry,
     input: &'a [T],
@@ -159,12 +160,21 @@ impl<T: Element, const K: usize, const STRIDE: usize> Row<'_, T, K, STRIDE> {
         output: &mut [T],
         mut seen: S::Seen,
     ) -> S::Seen {
-        for row in part.rows.clone() {
-            let shift = row.wrapping_mul(part.run.advance);
-            let at = part.run.at + row * self.geometry.row_len();
-            seen = self.along::<R, S, G, V, PARTLY>(simd, lines, part, (shift, at), output, seen);
-        }
-        seen
+        simd.outline(
+            #[inline(always)]
+            || {
+                // Copies: what is behind a reference is loaded again after each store.
+                let (walk, lines) = (*self, lines.clone());
+                for row in part.rows.clone() {
+                    let shift = row.wrapping_mul(part.run.advance);
+                    let at = part.run.at + row * self.geometry.row_len();
+                    let place = (shift, at);
+                    seen =
+                        walk.along::<R, S, G, V, PARTLY>(simd, &lines, part, place, output, seen);
+                }
+                seen
+            },
+        )
     }
 
     /// Whether the input is large, and pixels have several groups of so many channels.

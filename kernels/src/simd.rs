@@ -70,6 +70,16 @@ pub(crate) trait Isa: Copy {
     /// `f` and all it calls must be `#[inline(always)]`, or they keep the baseline features of the
     /// caller.
     fn vectorize<R>(self, f: impl FnOnce() -> R) -> R;
+
+    /// The same, inside such an `f`, as a function of its own: for what takes so long that a call does not matter, since the
+    /// time to compile a function grows faster than the function. What is behind a reference is best copied first.
+    ///
+    /// It goes by way of another function with the features: of a call from where they are not known, the compiler
+    /// forgets that it is not to be inlined.
+    #[inline(always)]
+    fn outline<R>(self, f: impl FnOnce() -> R) -> R {
+        f()
+    }
 }
 
 /// The operations that pooling needs on vectors of numbers.

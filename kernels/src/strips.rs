@@ -136,7 +136,14 @@ impl<const COLUMNS: usize> FastWalk for Strips<COLUMNS> {
                 seen = if inside {
                     of_phase.reduce::<R, S, true>(simd, at, rows, to, output, seen)
                 } else {
-                    of_phase.reduce::<R, S, false>(simd, at, rows, to, output, seen)
+                    simd.outline(
+                        #[inline(always)]
+                        || {
+                            // A copy: what is behind a reference is loaded again after each store.
+                            let lines = of_phase;
+                            lines.reduce::<R, S, false>(simd, at, rows, to, output, seen)
+                        },
+                    )
                 };
             }
             (slice, y, row, start) = (next_slice, 0, row + count, next);

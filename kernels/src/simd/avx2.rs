@@ -38,6 +38,21 @@ impl Isa for Avx2 {
         // SAFETY: the token proves that the CPU has AVX2.
         unsafe { with_avx2(f) }
     }
+
+    #[inline(always)]
+    fn outline<R>(self, f: impl FnOnce() -> R) -> R {
+        #[target_feature(enable = "avx2,fma,f16c")]
+        #[inline(never)]
+        fn with_avx2<R>(f: impl FnOnce() -> R) -> R {
+            f()
+        }
+        #[target_feature(enable = "avx2,fma,f16c")]
+        fn call<R>(f: impl FnOnce() -> R) -> R {
+            with_avx2(f)
+        }
+        // SAFETY: the token proves that the CPU has AVX2.
+        unsafe { call(f) }
+    }
 }
 
 /// A mask of some of eight lanes.

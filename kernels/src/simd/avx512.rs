@@ -39,6 +39,21 @@ impl Isa for Avx512 {
         // SAFETY: the token proves that the CPU has AVX-512.
         unsafe { with_avx512(f) }
     }
+
+    #[inline(always)]
+    fn outline<R>(self, f: impl FnOnce() -> R) -> R {
+        #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
+        #[inline(never)]
+        fn with_avx512<R>(f: impl FnOnce() -> R) -> R {
+            f()
+        }
+        #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
+        fn call<R>(f: impl FnOnce() -> R) -> R {
+            with_avx512(f)
+        }
+        // SAFETY: the token proves that the CPU has AVX-512.
+        unsafe { call(f) }
+    }
 }
 
 /// A mask of some lanes.

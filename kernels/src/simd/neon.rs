@@ -33,6 +33,21 @@ impl Isa for Neon {
         // SAFETY: the token proves that the CPU has NEON.
         unsafe { with_neon(f) }
     }
+
+    #[inline(always)]
+    fn outline<R>(self, f: impl FnOnce() -> R) -> R {
+        #[target_feature(enable = "neon")]
+        #[inline(never)]
+        fn with_neon<R>(f: impl FnOnce() -> R) -> R {
+            f()
+        }
+        #[target_feature(enable = "neon")]
+        fn call<R>(f: impl FnOnce() -> R) -> R {
+            with_neon(f)
+        }
+        // SAFETY: the token proves that the CPU has NEON.
+        unsafe { call(f) }
+    }
 }
 
 impl Lanes<f32> for Neon {

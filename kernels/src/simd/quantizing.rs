@@ -37,6 +37,11 @@ impl<S: Isa> Isa for Quantizing<'_, S> {
     fn vectorize<R>(self, f: impl FnOnce() -> R) -> R {
         self.simd.vectorize(f)
     }
+
+    #[inline(always)]
+    fn outline<R>(self, f: impl FnOnce() -> R) -> R {
+        self.simd.outline(f)
+    }
 }
 
 impl<S: Lanes<i16>> Lanes<i16> for Quantizing<'_, S> {
