@@ -774,7 +774,7 @@ impl std::error::Error for NoSuchBackend {}
 /// assert_eq!(BACKENDS.last(), Some(&REFERENCE));
 /// ```
 pub static BACKENDS: &[Backend] = &[
-    #[cfg(target_arch = "x86_64")]
+    #[cfg(all(target_arch = "x86_64", not(lanepool_without = "avx512")))]
     Backend::of::<crate::simd::avx512::Avx512>(),
     #[cfg(target_arch = "x86_64")]
     Backend::of::<crate::simd::avx2::Avx2>(),
