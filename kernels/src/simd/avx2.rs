@@ -612,10 +612,9 @@ fn div_16(simd: Avx2, a: __m256i, b: __m256i, rounding: Rounding) -> __m256i {
 
 /// The factor, by what the product is divided, in how many units it is, and the divisor, for its sign.
 ///
-/// It is a call, by way of a function that has the features: see [`Isa::outline`]. So are the divisions below. All places
-/// where a kernel divides would be most of its code.
+/// It is a call, and so are the divisions below: all places where a kernel divides would be most of its code.
 #[inline(always)]
-fn parts_16(_: Avx2, b: __m256i) -> [__m256i; 4] {
+fn parts_16(simd: Avx2, b: __m256i) -> [__m256i; 4] {
     #[target_feature(enable = "avx2")]
     #[inline]
     fn factor(divisor: __m128i) -> (__m256i, __m256i) {
@@ -637,7 +636,7 @@ fn parts_16(_: Avx2, b: __m256i) -> [__m256i; 4] {
         _mm256_permute4x64_epi64::<0xd8>(_mm256_packus_epi32(low, high))
     }
     #[target_feature(enable = "avx2")]
-    #[inline(never)]
+    #[inline]
     fn parts(b: __m256i) -> [__m256i; 4] {
         let divisor = _mm256_abs_epi16(b);
         let (low, low_units) = factor(_mm256_castsi256_si128(divisor));
@@ -645,13 +644,13 @@ fn parts_16(_: Avx2, b: __m256i) -> [__m256i; 4] {
         let (factor, units) = (pack(low, high), pack(low_units, high_units));
         [factor, pack(inverse(low_units), inverse(high_units)), units, b]
     }
-    #[target_feature(enable = "avx2")]
-    #[inline]
-    fn call(b: __m256i) -> [__m256i; 4] {
-        parts(b)
-    }
-    // SAFETY: the token proves that the CPU has AVX2.
-    unsafe { call(b) }
+    simd.outline(
+        #[inline(always)]
+        || {
+            // SAFETY: the token proves that the CPU has AVX2.
+            unsafe { parts(b) }
+        },
+    )
 }
 
 /// Of the roundings, only the usual one has code of its own: a loop is made anew for each branch in it.
@@ -690,7 +689,7 @@ fn div_parts_16(_: Avx2, a: __m256i, parts: [__m256i; 4], rounding: Rounding) ->
 /// Quotients of 32 bits, by way of `f64`. One that is no half of an integer is 1 / 2d away from the next,
 /// which is more than the quotient and the sum are rounded by; so neither gets past it.
 #[inline(always)]
-fn div_32(_: Avx2, a: __m256i, b: __m256i, rounding: Rounding) -> __m256i {
+fn div_32(simd: Avx2, a: __m256i, b: __m256i, rounding: Rounding) -> __m256i {
     #[target_feature(enable = "avx2")]
     #[inline]
     fn div(a: __m128i, b: __m128i, rounding: Rounding) -> __m128i {
@@ -707,19 +706,19 @@ fn div_32(_: Avx2, a: __m256i, b: __m256i, rounding: Rounding) -> __m256i {
         }
     }
     #[target_feature(enable = "avx2")]
-    #[inline(never)]
+    #[inline]
     fn both(a: __m256i, b: __m256i, rounding: Rounding) -> __m256i {
         let low = div(_mm256_castsi256_si128(a), _mm256_castsi256_si128(b), rounding);
         let (a, b) = (_mm256_extracti128_si256::<1>(a), _mm256_extracti128_si256::<1>(b));
         _mm256_set_m128i(div(a, b, rounding), low)
     }
-    #[target_feature(enable = "avx2")]
-    #[inline]
-    fn call(a: __m256i, b: __m256i, rounding: Rounding) -> __m256i {
-        both(a, b, rounding)
-    }
-    // SAFETY: the token proves that the CPU has AVX2.
-    unsafe { call(a, b, rounding) }
+    simd.outline(
+        #[inline(always)]
+        || {
+            // SAFETY: the token proves that the CPU has AVX2.
+            unsafe { both(a, b, rounding) }
+        },
+    )
 }
 
 /// Quotients of 64 bits, in the same way if all are of numbers of 51 bits: products of a quotient and its divisor
@@ -746,7 +745,7 @@ fn div_64(simd: Avx2, a: __m256i, b: __m256i, rounding: Rounding) -> __m256i {
         _mm256_sub_epi64(shifted, _mm256_castpd_si256(magic))
     }
     #[target_feature(enable = "avx2")]
-    #[inline(never)]
+    #[inline]
     fn div(a: __m256i, b: __m256i, rounding: Rounding) -> Option<__m256i> {
         const TRUNCATED: i32 = _MM_FROUND_TO_ZERO | _MM_FROUND_NO_EXC;
         let ((a, beyond), (b, also_beyond)) = (number(a), number(b));
@@ -766,13 +765,13 @@ fn div_64(simd: Avx2, a: __m256i, b: __m256i, rounding: Rounding) -> __m256i {
             Rounding::Truncate => _mm256_round_pd::<TRUNCATED>(quotient),
         }))
     }
-    #[target_feature(enable = "avx2")]
-    #[inline]
-    fn call(a: __m256i, b: __m256i, rounding: Rounding) -> Option<__m256i> {
-        div(a, b, rounding)
-    }
-    // SAFETY: the token proves that the CPU has AVX2.
-    let quotients = unsafe { call(a, b, rounding) };
+    let quotients = simd.outline(
+        #[inline(always)]
+        || {
+            // SAFETY: the token proves that the CPU has AVX2.
+            unsafe { div(a, b, rounding) }
+        },
+    );
     quotients.unwrap_or_else(
         #[inline(always)]
         || div_lanes::<i64, _>(simd, a, b, rounding),

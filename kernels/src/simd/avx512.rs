@@ -524,7 +524,7 @@ fn div_16(simd: Avx512, a: __m512i, b: __m512i, rounding: Rounding) -> __m512i {
 }
 
 #[inline(always)]
-fn parts_16(_: Avx512, b: __m512i) -> [__m512i; 4] {
+fn parts_16(simd: Avx512, b: __m512i) -> [__m512i; 4] {
     #[target_feature(enable = "avx512f,avx512bw,avx512dq")]
     #[inline]
     fn factor(divisor: __m256i) -> [__m256i; 3] {
@@ -543,7 +543,7 @@ fn parts_16(_: Avx512, b: __m512i) -> [__m512i; 4] {
         ]
     }
     #[target_feature(enable = "avx512f,avx512bw,avx512dq")]
-    #[inline(never)]
+    #[inline]
     fn parts(b: __m512i) -> [__m512i; 4] {
         let [low, high]: [__m256i; 2] = must_cast(_mm512_abs_epi16(b));
         let [low_factor, low_units, low_inverse] = factor(low);
@@ -555,13 +555,13 @@ fn parts_16(_: Avx512, b: __m512i) -> [__m512i; 4] {
             b,
         ]
     }
-    #[target_feature(enable = "avx512f,avx512bw,avx512dq")]
-    #[inline]
-    fn call(b: __m512i) -> [__m512i; 4] {
-        parts(b)
-    }
-    // SAFETY: the token proves that the CPU has AVX-512.
-    unsafe { call(b) }
+    simd.outline(
+        #[inline(always)]
+        || {
+            // SAFETY: the token proves that the CPU has AVX-512.
+            unsafe { parts(b) }
+        },
+    )
 }
 
 #[inline(always)]
@@ -595,7 +595,7 @@ fn div_parts_16(_: Avx512, a: __m512i, parts: [__m512i; 4], rounding: Rounding) 
 
 /// Quotients of 32 bits, by way of `f64`, as `Avx2` has them.
 #[inline(always)]
-fn div_32(_: Avx512, a: __m512i, b: __m512i, rounding: Rounding) -> __m512i {
+fn div_32(simd: Avx512, a: __m512i, b: __m512i, rounding: Rounding) -> __m512i {
     #[target_feature(enable = "avx512f,avx512dq")]
     #[inline]
     fn div(a: __m256i, b: __m256i, rounding: Rounding) -> __m256i {
@@ -615,19 +615,19 @@ fn div_32(_: Avx512, a: __m512i, b: __m512i, rounding: Rounding) -> __m512i {
         }
     }
     #[target_feature(enable = "avx512f,avx512dq")]
-    #[inline(never)]
+    #[inline]
     fn both(a: __m512i, b: __m512i, rounding: Rounding) -> __m512i {
         let ([a_low, a_high], [b_low, b_high]): ([__m256i; 2], [__m256i; 2]) =
             (must_cast(a), must_cast(b));
         must_cast([div(a_low, b_low, rounding), div(a_high, b_high, rounding)])
     }
-    #[target_feature(enable = "avx512f,avx512dq")]
-    #[inline]
-    fn call(a: __m512i, b: __m512i, rounding: Rounding) -> __m512i {
-        both(a, b, rounding)
-    }
-    // SAFETY: the token proves that the CPU has AVX-512.
-    unsafe { call(a, b, rounding) }
+    simd.outline(
+        #[inline(always)]
+        || {
+            // SAFETY: the token proves that the CPU has AVX-512.
+            unsafe { both(a, b, rounding) }
+        },
+    )
 }
 
 /// Quotients of 64 bits, where all numbers have 51 bits, as `Avx2` has them.
@@ -639,7 +639,7 @@ fn div_64(simd: Avx512, a: __m512i, b: __m512i, rounding: Rounding) -> __m512i {
         _mm512_srli_epi64::<51>(_mm512_add_epi64(v, _mm512_set1_epi64(1 << 50)))
     }
     #[target_feature(enable = "avx512f,avx512dq")]
-    #[inline(never)]
+    #[inline]
     fn div(a: __m512i, b: __m512i, rounding: Rounding) -> Option<__m512i> {
         let any = _mm512_or_si512(beyond(a), beyond(b));
         if _mm512_test_epi64_mask(any, any) != 0 {
@@ -660,13 +660,13 @@ fn div_64(simd: Avx512, a: __m512i, b: __m512i, rounding: Rounding) -> __m512i {
             Rounding::Truncate => _mm512_cvttpd_epi64(quotient),
         })
     }
-    #[target_feature(enable = "avx512f,avx512dq")]
-    #[inline]
-    fn call(a: __m512i, b: __m512i, rounding: Rounding) -> Option<__m512i> {
-        div(a, b, rounding)
-    }
-    // SAFETY: the token proves that the CPU has AVX-512.
-    let quotients = unsafe { call(a, b, rounding) };
+    let quotients = simd.outline(
+        #[inline(always)]
+        || {
+            // SAFETY: the token proves that the CPU has AVX-512.
+            unsafe { div(a, b, rounding) }
+        },
+    );
     quotients.unwrap_or_else(
         #[inline(always)]
         || div_lanes::<i64, _>(simd, a, b, rounding),

@@ -291,7 +291,7 @@ fn div_16(simd: Neon, a: int16x8_t, b: int16x8_t, rounding: Rounding) -> int16x8
 }
 
 #[inline(always)]
-fn parts_16(_: Neon, b: int16x8_t) -> [int16x8_t; 4] {
+fn parts_16(simd: Neon, b: int16x8_t) -> [int16x8_t; 4] {
     #[target_feature(enable = "neon")]
     #[inline]
     fn factor(divisor: uint16x4_t) -> [uint16x4_t; 3] {
@@ -308,7 +308,7 @@ fn parts_16(_: Neon, b: int16x8_t) -> [int16x8_t; 4] {
         ]
     }
     #[target_feature(enable = "neon")]
-    #[inline(never)]
+    #[inline]
     fn parts(b: int16x8_t) -> [int16x8_t; 4] {
         let divisor = vreinterpretq_u16_s16(vabsq_s16(b));
         let [low_factor, low_units, low_inverse] = factor(vget_low_u16(divisor));
@@ -320,13 +320,13 @@ fn parts_16(_: Neon, b: int16x8_t) -> [int16x8_t; 4] {
             b,
         ]
     }
-    #[target_feature(enable = "neon")]
-    #[inline]
-    fn call(b: int16x8_t) -> [int16x8_t; 4] {
-        parts(b)
-    }
-    // SAFETY: the token proves that the CPU has NEON.
-    unsafe { call(b) }
+    simd.outline(
+        #[inline(always)]
+        || {
+            // SAFETY: the token proves that the CPU has NEON.
+            unsafe { parts(b) }
+        },
+    )
 }
 
 #[inline(always)]
@@ -370,7 +370,7 @@ fn div_parts_16(_: Neon, a: int16x8_t, parts: [int16x8_t; 4], rounding: Rounding
 
 /// Quotients of 32 bits, by way of `f64`, as `Avx2` has them.
 #[inline(always)]
-fn div_32(_: Neon, a: int32x4_t, b: int32x4_t, rounding: Rounding) -> int32x4_t {
+fn div_32(simd: Neon, a: int32x4_t, b: int32x4_t, rounding: Rounding) -> int32x4_t {
     #[target_feature(enable = "neon")]
     #[inline]
     fn div(a: int32x2_t, b: int32x2_t, rounding: Rounding) -> int32x2_t {
@@ -383,18 +383,18 @@ fn div_32(_: Neon, a: int32x4_t, b: int32x4_t, rounding: Rounding) -> int32x4_t 
         })
     }
     #[target_feature(enable = "neon")]
-    #[inline(never)]
+    #[inline]
     fn both(a: int32x4_t, b: int32x4_t, rounding: Rounding) -> int32x4_t {
         let low = div(vget_low_s32(a), vget_low_s32(b), rounding);
         vcombine_s32(low, div(vget_high_s32(a), vget_high_s32(b), rounding))
     }
-    #[target_feature(enable = "neon")]
-    #[inline]
-    fn call(a: int32x4_t, b: int32x4_t, rounding: Rounding) -> int32x4_t {
-        both(a, b, rounding)
-    }
-    // SAFETY: the token proves that the CPU has NEON.
-    unsafe { call(a, b, rounding) }
+    simd.outline(
+        #[inline(always)]
+        || {
+            // SAFETY: the token proves that the CPU has NEON.
+            unsafe { both(a, b, rounding) }
+        },
+    )
 }
 
 macro_rules! integers {
