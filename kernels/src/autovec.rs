@@ -6,7 +6,7 @@ use crate::Geometry;
 use crate::activate::{self, Activated, Requantized, Scaling};
 use crate::backend::taps_and_divisor;
 use crate::number::{Element, Number, Quantized, SummedLong};
-use crate::order::{DEPTH, Taps};
+use crate::order::{DEPTH, List, Step, Steps, Taps};
 use crate::simd::{Memory, portable::Portable};
 use bytemuck::{Pod, TransparentWrapper};
 use core::ops::Range;
@@ -22,7 +22,7 @@ pub(crate) fn max<T: Element>(
 ) {
     let merge = |a: T::Acc, b: T::Acc| if a > b || a.is_nan() { a } else { b };
     let ops = Ops { identity: T::Acc::LOWEST, lift: |x| x, merge, divide: |x, _| x };
-    pool(geometry, rows, input, output, ops);
+    pool::<T, true>(geometry, rows, input, output, ops);
 }
 
 /// See [`Kernels::max_number`](crate::Kernels::max_number).
@@ -39,7 +39,7 @@ pub(crate) fn max_number<T: Element>(
         merge(T::Acc::LOWEST, x)
     };
     let ops = Ops { identity: T::Acc::LOWEST, lift, merge, divide: |x, _| x };
-    pool(geometry, rows, input, output, ops);
+    pool::<T, false>(geometry, rows, input, output, ops);
 }
 
 /// See [`Kernels::min`](crate::Kernels::min).
@@ -51,7 +51,7 @@ pub(crate) fn min<T: Element>(
 ) {
     let merge = |a: T::Acc, b: T::Acc| if a < b || a.is_nan() { a } else { b };
     let ops = Ops { identity: T::Acc::HIGHEST, lift: |x| x, merge, divide: |x, _| x };
-    pool(geometry, rows, input, output, ops);
+    pool::<T, false>(geometry, rows, input, output, ops);
 }
 
 /// See [`Kernels::min_number`](crate::Kernels::min_number).
@@ -68,7 +68,7 @@ pub(crate) fn min_number<T: Element>(
         merge(T::Acc::HIGHEST, x)
     };
     let ops = Ops { identity: T::Acc::HIGHEST, lift, merge, divide: |x, _| x };
-    pool(geometry, rows, input, output, ops);
+    pool::<T, false>(geometry, rows, input, output, ops);
 }
 
 /// See [`Kernels::mean`](crate::Kernels::mean).
@@ -82,7 +82,7 @@ pub(crate) fn mean<T: Element>(
     let rounding = geometry.rounding();
     let divide = |x: T::Acc, n: T::Acc| x.over(n, rounding);
     let ops = Ops { identity: T::Acc::ZERO, lift: |x| x, merge: T::Acc::plus, divide };
-    pool(geometry, rows, input, output, ops);
+    pool::<T, true>(geometry, rows, input, output, ops);
 }
 
 /// See [`Kernels::mean`](crate::Kernels::mean).
@@ -128,7 +128,7 @@ fn requantized_mean<T: Element<Acc: Requantized>>(
     let lift = |x: T::Acc| x.plus(zero);
     let divide = |sum: T::Acc, n: T::Acc| sum.requantized(n, &scaling);
     let ops = Ops { identity: T::Acc::ZERO, lift, merge: T::Acc::plus, divide };
-    pool(geometry, rows, input, output, ops);
+    pool::<T, true>(geometry, rows, input, output, ops);
 }
 
 /// See [`Kernel::activate`](crate::Kernel::activate).
@@ -158,7 +158,7 @@ pub(crate) fn norm_1<T: Element>(
 ) {
     let (lift, divide) = (T::Acc::magnitude, |x, _| x);
     let ops = Ops { identity: T::Acc::ZERO, lift, merge: T::Acc::plus, divide };
-    pool(geometry, rows, input, output, ops);
+    pool::<T, false>(geometry, rows, input, output, ops);
 }
 
 /// See [`Norms::norm_2`](crate::Norms::norm_2).
@@ -171,7 +171,7 @@ pub(crate) fn norm_2<T: Element>(
     let lift = |x: T::Acc| x.times(x);
     let divide = |x: T::Acc, _| x.root();
     let ops = Ops { identity: T::Acc::ZERO, lift, merge: T::Acc::plus, divide };
-    pool(geometry, rows, input, output, ops);
+    pool::<T, false>(geometry, rows, input, output, ops);
 }
 
 /// See [`Norms::norm_max`](crate::Norms::norm_max).
@@ -184,7 +184,7 @@ pub(crate) fn norm_max<T: Element>(
     let merge = |a: T::Acc, b: T::Acc| if a > b || a.is_nan() { a } else { b };
     let lift = T::Acc::magnitude;
     let ops = Ops { identity: T::Acc::ZERO, lift, merge, divide: |x, _| x };
-    pool(geometry, rows, input, output, ops);
+    pool::<T, false>(geometry, rows, input, output, ops);
 }
 
 /// See [`Backend::floor`](crate::Backend::floor).
@@ -206,8 +206,9 @@ struct Ops<A, L, M, D> {
     divide: D,
 }
 
+/// Pools any windows; if `COMMON`, small ones by loops of their own, which for what is rare are not worth the code.
 #[inline(always)]
-fn pool<T: Element>(
+fn pool<T: Element, const COMMON: bool>(
     geometry: &Geometry,
     rows: Range<usize>,
     input: &[T],
@@ -228,6 +229,7 @@ fn pool<T: Element>(
     let strides = geometry.tap_strides();
     let interior = width.interior();
     let mut stack = [[T::Acc::ZERO; BLOCK]; DEPTH];
+    let mut list = List::new();
     for (row, output) in rows.zip(output.chunks_exact_mut(geometry.row_len())) {
         let (plane, z, y) = geometry.position(row);
         let (ds, hs) = (depth.taps(z), height.taps(y));
@@ -244,21 +246,22 @@ fn pool<T: Element>(
             let out = &mut output[x * inner..][..windows * inner];
             let row = |j: usize| &input[start + j * strides[2]..];
             match [height.kernel, width.kernel, width.stride] {
-                [2, 2, 2] if many && whole => {
+                [2, 2, 2] if COMMON && many && whole => {
                     few::<T, 2, 2, 2>([row(0), row(1)], out, divisor, &ops)
                 }
-                [3, 3, 1] if many && whole => {
+                [3, 3, 1] if COMMON && many && whole => {
                     few::<T, 3, 3, 1>([row(0), row(1), row(2)], out, divisor, &ops)
                 }
-                [3, 3, 2] if many && whole => {
+                [3, 3, 2] if COMMON && many && whole => {
                     few::<T, 3, 3, 2>([row(0), row(1), row(2)], out, divisor, &ops)
                 }
                 _ => {
                     let taps = Taps::new([width.taps(x), ds.clone(), hs.clone()], strides);
+                    let mut taps = Steps::new(taps, &mut list);
                     let stride = if many { width.stride } else { 1 };
                     for (i, out) in out.chunks_mut(BLOCK).enumerate() {
                         let start = start.wrapping_add(i * BLOCK);
-                        any(taps.clone(), input, (start, stride), out, divisor, &mut stack, &ops);
+                        any(taps.again(), input, (start, stride), out, divisor, &mut stack, &ops);
                     }
                 }
             }
@@ -301,7 +304,7 @@ fn few<T: Element, const HEIGHT: usize, const WIDTH: usize, const STRIDE: usize>
 /// are subtrees that wait for their right sibling: see [`order`](crate::order).
 #[inline(always)]
 fn any<T: Element>(
-    taps: Taps,
+    taps: impl Iterator<Item = Step>,
     input: &[T],
     (start, stride): (usize, usize),
     output: &mut [T],

@@ -69,7 +69,7 @@ pub(crate) fn down<R: Reduction<T::Acc>, T: Element, S: Memory<T>, const B: usiz
                 Taps::new([ws, ds.clone(), hs.clone()], strides)
             } else {
                 // As they lie in memory.
-                Taps::new([ds.clone(), hs.clone(), ws], [deep, high, wide])
+                Taps::unordered([ds.clone(), hs.clone(), ws], [deep, high, wide])
             };
             let divisor = geometry.divide_by([z, y, x]);
             let stride = width.stride.wrapping_mul(pixel);

@@ -34,6 +34,8 @@ pub(crate) struct Taps {
     /// Elements from one tap to the next.
     strides: [usize; 3],
     next: [usize; 3],
+    /// Whether it is of use when they are merged.
+    ordered: bool,
 }
 
 impl Taps {
@@ -44,7 +46,13 @@ impl Taps {
         if ranges.iter().any(|range| range.is_empty()) {
             next[0] = ranges[0].end;
         }
-        Self { ranges, strides, next }
+        Self { ranges, strides, next, ordered: true }
+    }
+
+    /// Taps that are merged as they come, slowest axis first: of them, [`merges`](Step::merges) says nothing.
+    #[inline(always)]
+    pub(crate) fn unordered(ranges: [Range<usize>; 3], strides: [usize; 3]) -> Self {
+        Self { ordered: false, ..Self::new(ranges, strides) }
     }
 
     /// The offset of the last one.
@@ -62,11 +70,43 @@ impl Taps {
 
     /// Moves the next ones to `list`, as many as it holds.
     ///
-    /// A call, like [`next`](Self::next): both would be much of the code of a kernel, and have no use
-    /// for its instruction set.
+    /// A call, since it would be much of the code of a kernel, and has no use for its instruction set. To ask for one
+    /// tap after the other would take as long as to merge some vectors of each.
     #[inline(never)]
     pub(crate) fn list_some(&mut self, list: &mut List) {
-        list.fill(self);
+        list.len = 0;
+        while !self.is_done() {
+            let [slow, middle, fast] = self.ranges.clone();
+            let mut offset = 0usize;
+            for axis in 0..3 {
+                offset = offset.wrapping_add(self.next[axis].wrapping_mul(self.strides[axis]));
+            }
+            // What falls due at the end of the line, besides that of its own.
+            let mut due = merges_after(self.next[1], &middle);
+            if self.next[1] + 1 == middle.end {
+                due += merges_after(self.next[0], &slow);
+            }
+            while self.next[2] < fast.end {
+                let Some(slot) = list.steps.get_mut(list.len) else { return };
+                let mut step = Step { offset, merges: 0 };
+                if self.ordered {
+                    step.merges = merges_after(self.next[2], &fast);
+                }
+                self.next[2] += 1;
+                if self.next[2] == fast.end {
+                    step.merges += due;
+                }
+                slot.write(step);
+                list.len += 1;
+                offset = offset.wrapping_add(self.strides[2]);
+            }
+            self.next[2] = fast.start;
+            self.next[1] += 1;
+            if self.next[1] == middle.end {
+                self.next[1] = middle.start;
+                self.next[0] += 1;
+            }
+        }
     }
 
     /// Whether there is no next one.
@@ -183,38 +223,17 @@ impl<'a> Steps<'a> {
     }
 }
 
-impl Iterator for Taps {
-    type Item = Step;
-
-    #[inline(never)]
-    fn next(&mut self) -> Option<Step> {
-        if self.is_done() {
-            return None;
-        }
-        let mut step = Step::default();
-        for axis in 0..3 {
-            let offset = self.next[axis].wrapping_mul(self.strides[axis]);
-            step.offset = step.offset.wrapping_add(offset);
-        }
-        for axis in (0..3).rev() {
-            let at = self.next[axis];
-            step.merges += merges_after(at, &self.ranges[axis]);
-            if at + 1 < self.ranges[axis].end {
-                self.next[axis] = at + 1;
-                return Some(step);
-            }
-            self.next[axis] = self.ranges[axis].start;
-        }
-        self.next[0] = self.ranges[0].end;
-        Some(step)
-    }
-}
-
 /// How many merges of one list fall due once its leaf `at` is pushed.
 #[inline(always)]
 pub(crate) fn merges_after(at: usize, range: &Range<usize>) -> u32 {
-    let waiting = waiting(range.start, at);
-    if at + 1 == range.end { waiting } else { waiting + 1 - self::waiting(range.start, at + 1) }
+    if at + 1 == range.end {
+        return waiting(range.start, at);
+    }
+    // A subtree for each 1 at the end of the position, as long as its left half is not all gaps.
+    match (at - range.start).checked_ilog2() {
+        Some(highest) => at.trailing_ones().min(highest + 1),
+        None => 0,
+    }
 }
 
 /// How many subtrees leaves `start..end` of a longer list form: as many as `end` has bits of those
@@ -234,10 +253,15 @@ mod tests {
     use super::*;
     use std::{format, string::String, vec::Vec};
 
-    /// The tree of one list, spelt out.
-    fn spell(range: Range<usize>) -> String {
+    /// All taps, as kernels go through them.
+    fn listed(taps: Taps) -> Vec<Step> {
+        Steps::new(taps, &mut List::new()).again().collect()
+    }
+
+    /// The tree over taps, spelt out.
+    fn spell_taps(taps: Taps) -> String {
         let mut stack: Vec<String> = Vec::new();
-        for step in Taps::new([range, 0..1, 0..1], [1, 0, 0]) {
+        for step in listed(taps) {
             stack.push(format!("{}", step.offset));
             for _ in 0..step.merges {
                 let (right, left) = (stack.pop().unwrap(), stack.pop().unwrap());
@@ -246,6 +270,11 @@ mod tests {
         }
         assert!(stack.len() <= 1, "one result");
         stack.pop().unwrap_or_default()
+    }
+
+    /// The tree of one list, spelt out.
+    fn spell(range: Range<usize>) -> String {
+        spell_taps(Taps::new([range, 0..1, 0..1], [1, 0, 0]))
     }
 
     #[test]
@@ -266,15 +295,39 @@ mod tests {
     }
 
     #[test]
-    fn columns_are_merged_before_rows_of_columns() {
-        let mut stack: Vec<String> = Vec::new();
-        for step in Taps::new([0..2, 0..1, 0..3], [1, 0, 10]) {
-            stack.push(format!("{}", step.offset));
-            for _ in 0..step.merges {
-                let (right, left) = (stack.pop().unwrap(), stack.pop().unwrap());
-                stack.push(format!("({left} {right})"));
+    fn as_many_are_merged_as_wait() {
+        for start in 0..40 {
+            for at in start..80 {
+                let all_but_new = waiting(start, at) + 1 - waiting(start, at + 1);
+                assert_eq!(merges_after(at, &(start..at + 2)), all_but_new, "{start}..={at}");
             }
         }
-        assert_eq!(stack, ["(((0 10) 20) ((1 11) 21))"]);
+    }
+
+    #[test]
+    fn columns_are_merged_before_rows_of_columns() {
+        let taps = Taps::new([0..2, 0..1, 0..3], [1, 0, 10]);
+        assert_eq!(spell_taps(taps), "(((0 10) 20) ((1 11) 21))");
+    }
+
+    #[test]
+    fn more_taps_than_a_list_holds_are_listed_in_pieces() {
+        let [x, z, y] = [1..7, 2..5, 3..12];
+        let mut expected = Vec::new();
+        for i in x.clone() {
+            for j in z.clone() {
+                for k in y.clone() {
+                    let [last_line, last_column] = [k + 1 == y.end, j + 1 == z.end];
+                    let mut merges = merges_after(k, &y);
+                    merges += if last_line { merges_after(j, &z) } else { 0 };
+                    merges += if last_line && last_column { merges_after(i, &x) } else { 0 };
+                    expected.push((i + 1000 * j + 10 * k, merges));
+                }
+            }
+        }
+        assert!(expected.len() > 2 * LISTED);
+        let taps = Taps::new([x, z, y], [1, 1000, 10]);
+        let steps: Vec<_> = listed(taps).into_iter().map(|s| (s.offset, s.merges)).collect();
+        assert_eq!(steps, expected);
     }
 }

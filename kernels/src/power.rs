@@ -6,7 +6,7 @@
 use crate::Geometry;
 use crate::fold::Tree;
 use crate::number::{Element, Number};
-use crate::order::Taps;
+use crate::order::{List, Steps, Taps};
 use crate::reduction::Magnitudes;
 use crate::simd::{Lanes, scalar::Scalar};
 use core::ops::Range;
@@ -27,6 +27,7 @@ pub(crate) fn norm_p<T: Element>(
     if output.is_empty() {
         return;
     }
+    let mut list = List::new();
     for (row, output) in rows.zip(output.chunks_exact_mut(geometry.row_len())) {
         let (plane, z, y) = geometry.position(row);
         let origin = geometry.origin(plane, z, y);
@@ -34,9 +35,10 @@ pub(crate) fn norm_p<T: Element>(
             let start = origin.wrapping_add(width.start(x).wrapping_mul(pixel));
             let ranges = [width.taps(x), depth.taps(z), height.taps(y)];
             let taps = Taps::new(ranges, geometry.tap_strides());
+            let mut taps = Steps::new(taps, &mut list);
             for (channel, out) in output.iter_mut().enumerate() {
                 let mut tree = Tree::new();
-                for step in taps.clone() {
+                for step in taps.again() {
                     let at = start.wrapping_add(step.offset).wrapping_add(channel);
                     let power = input[at].widen().magnitude().power(p);
                     tree.push::<Magnitudes, T::Acc, _>(Scalar, power, step.merges);
