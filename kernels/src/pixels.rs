@@ -101,13 +101,15 @@ impl<T: Element, const K: usize, const STRIDE: usize> RowWalk<T> for Row<'_, T, 
         mut seen: S::Seen,
     ) -> S::Seen {
         let inner = self.geometry.inner();
+        let divides = &self.divides::<R, S>(simd, run);
         if const { T::ALL_WALKS && K == 3 } && self.is_large(GROUP * S::N) {
-            return self.by_pixel::<R, S, GROUP>(simd, lines, run, output, seen);
+            return self.by_pixel::<R, S, GROUP>(simd, lines, run, divides, output, seen);
         }
         // Rows that overlap one after the other, each time for so few channels that the lines that they
         // share are still in the first-level cache.
         for first in (0..run.rows).step_by(ROWS) {
-            let mut part = Part { run, rows: first..run.rows.min(first + ROWS), channel: 0 };
+            let rows = first..run.rows.min(first + ROWS);
+            let mut part = Part { run, divides, rows, channel: 0 };
             let mut c = 0;
             while const { !few::<T, S>() } && c + B * GROUP * S::N <= inner {
                 part.channel = c;
@@ -133,9 +135,13 @@ impl<T: Element, const K: usize, const STRIDE: usize> RowWalk<T> for Row<'_, T, 
     }
 }
 
+/// How sums become averages, by how many columns of the window count, less one.
+type Divides<V, const K: usize> = [Divide<V>; K];
+
 /// What of a run is reduced at a time.
-struct Part<'a> {
+struct Part<'a, V, const K: usize> {
     run: &'a Run,
+    divides: &'a Divides<V, K>,
     /// The rows of the run.
     rows: Range<usize>,
     /// The first channel.
@@ -156,7 +162,7 @@ impl<T: Element, const K: usize, const STRIDE: usize> Row<'_, T, K, STRIDE> {
         &self,
         simd: S,
         lines: &impl Columns<T>,
-        part: &Part<'_>,
+        part: &Part<'_, S::Vector, K>,
         output: &mut [T],
         mut seen: S::Seen,
     ) -> S::Seen {
@@ -177,6 +183,39 @@ impl<T: Element, const K: usize, const STRIDE: usize> Row<'_, T, K, STRIDE> {
         )
     }
 
+    /// Found once for all rows of a run, since it takes longer than some pixels do.
+    #[inline(always)]
+    fn divides<R: Reduction<T::Acc>, S: Memory<T>>(
+        &self,
+        simd: S,
+        run: &Run,
+    ) -> Divides<S::Vector, K> {
+        let divide =
+            |columns| R::divide(simd, run.divisor(self.geometry.divisor(), columns), run.rounding);
+        let mut divides = [divide(K); K];
+        if R::DIVIDES && !R::QUICK {
+            for columns in 1..K {
+                divides[columns - 1] = divide(columns);
+            }
+        }
+        divides
+    }
+
+    /// How the windows of a pixel become averages, which is as others do if it is inside.
+    #[inline(always)]
+    fn divide<R: Reduction<T::Acc>, S: Memory<T>>(
+        &self,
+        divides: &Divides<S::Vector, K>,
+        x: usize,
+        inside: bool,
+    ) -> Divide<S::Vector> {
+        if !R::DIVIDES || R::QUICK || inside {
+            return divides[K - 1];
+        }
+        // No column gives 0, by whatever it is divided.
+        divides[self.geometry.axes()[2].count(x, self.geometry.divisor()).clamp(1, K) - 1]
+    }
+
     /// Whether the input is large, and pixels have several groups of so many channels.
     #[inline(always)]
     fn is_large(&self, group: usize) -> bool {
@@ -194,12 +233,12 @@ impl<T: Element, const K: usize, const STRIDE: usize> Row<'_, T, K, STRIDE> {
         simd: S,
         lines: &impl Columns<T>,
         run: &Run,
+        divides: &Divides<S::Vector, K>,
         output: &mut [T],
         mut seen: S::Seen,
     ) -> S::Seen {
-        let (width, by) = (self.geometry.axes()[2], self.geometry.divisor());
+        let width = self.geometry.axes()[2];
         let (inner, pixel) = (self.geometry.inner(), self.geometry.strides().width);
-        let whole = R::divide(simd, run.divisor(by, K), run.rounding);
         let mut scratch = Aligned([const { MaybeUninit::uninit() }; CARRIED]);
         let kept = zeroed::<T::Acc>(&mut scratch.0, (K - STRIDE) * inner);
         let interior = width.interior();
@@ -219,11 +258,7 @@ impl<T: Element, const K: usize, const STRIDE: usize> Row<'_, T, K, STRIDE> {
             }
             column = column.on(K - STRIDE);
             for x in 0..width.output {
-                let mut divide = whole;
-                if R::DIVIDES && !R::QUICK && !interior.contains(&x) {
-                    let divisor = run.divisor(by, width.count(x, by));
-                    divide = R::divide(simd, divisor, run.rounding);
-                }
+                let divide = self.divide::<R, S>(divides, x, interior.contains(&x));
                 for c in (0..inner).step_by(V * S::N) {
                     let mut carried = [[simd.splat(R::IDENTITY); V]; 2];
                     for j in 0..K - STRIDE {
@@ -284,16 +319,15 @@ impl<T: Element, const K: usize, const STRIDE: usize> Row<'_, T, K, STRIDE> {
         &self,
         simd: S,
         lines: &impl Columns<T>,
-        part: &Part<'_>,
+        part: &Part<'_, S::Vector, K>,
         (shift, at): (usize, usize),
         output: &mut [T],
         seen_before: S::Seen,
     ) -> S::Seen {
         // Copies: what is behind a reference is loaded again after each store.
-        let (width, by) = (self.geometry.axes()[2], self.geometry.divisor());
+        let width = self.geometry.axes()[2];
         let (inner, pixel) = (self.geometry.inner(), self.geometry.strides().width);
         let mut seen = simd.unseen();
-        let whole = R::divide(simd, part.run.divisor(by, K), part.run.rounding);
         let mut column = Column {
             index: 0usize.wrapping_sub(width.pad_begin),
             at: shift.wrapping_add(part.channel).wrapping_sub(width.pad_begin.wrapping_mul(pixel)),
@@ -312,11 +346,7 @@ impl<T: Element, const K: usize, const STRIDE: usize> Row<'_, T, K, STRIDE> {
         let interior = width.interior();
         while x < width.output {
             let inside = interior.contains(&x);
-            let mut divide = whole;
-            if R::DIVIDES && !R::QUICK && !inside {
-                let divisor = part.run.divisor(by, width.count(x, by));
-                divide = R::divide(simd, divisor, part.run.rounding);
-            }
+            let divide = self.divide::<R, S>(part.divides, x, inside);
             // The others are divided alike.
             let end = if inside { interior.end } else { x + 1 };
             while x < end {
