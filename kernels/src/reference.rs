@@ -149,16 +149,10 @@ fn best<T: Copy + PartialOrd>(
     worst: T,
     better: fn(&T, &T) -> bool,
 ) -> T {
-    let mut best = worst;
-    for value in values {
-        if is_nan(value) {
-            return value;
-        }
-        if better(&value, &best) {
-            best = value;
-        }
-    }
-    best
+    values.fold(worst, |best, value| {
+        let wins = is_nan(value) || better(&value, &best);
+        if wins && !is_nan(best) { value } else { best }
+    })
 }
 
 /// The number that is better than all others, and than `worst`.
@@ -303,7 +297,7 @@ pub(crate) fn clamp<T: Ordered>(geometry: &Geometry, output: &mut [T]) {
 fn divide(n: i128, divisor: i128, rounding: Rounding) -> i128 {
     let (n, divisor) = if divisor < 0 { (-n, -divisor) } else { (n, divisor) };
     let below = n.div_euclid(divisor);
-    let twice_the_rest = 2 * n.rem_euclid(divisor);
+    let twice_the_rest = 2 * (n - below * divisor);
     let (nearer, tie) = (twice_the_rest > divisor, twice_the_rest == divisor);
     let up = match rounding {
         Rounding::HalfAwayFromZero => nearer || tie && n > 0,
@@ -385,17 +379,17 @@ fn pool<T: Ordered>(
     let (planes, strides) = (geometry.image_planes(), geometry.strides());
     let row_len = width * geometry.inner();
     assert_eq!(output.len(), rows.len() * row_len, "length of the output");
-    for (i, out) in output.iter_mut().enumerate() {
-        let (row, column) = (rows.start + i / row_len, i % row_len);
+    let mut out = output.iter_mut();
+    for row in rows {
         let plane = row / height / depth;
         let start = plane / planes * strides.image + plane % planes * strides.plane;
-        let window = Window {
-            geometry,
-            input,
-            start: start + column % geometry.inner(),
-            at: [row / height % depth, row % height, column / geometry.inner()],
-        };
-        *out = reduce(&window).canonical();
+        for x in 0..width {
+            let at = [row / height % depth, row % height, x];
+            for (channel, out) in (&mut out).take(geometry.inner()).enumerate() {
+                let window = Window { geometry, input, start: start + channel, at };
+                *out = reduce(&window).canonical();
+            }
+        }
     }
 }
 
@@ -410,30 +404,30 @@ struct Window<'a, T> {
 }
 
 impl<T: Copy> Window<'_, T> {
-    /// The element under a tap, unless it is outside the input.
-    fn element(&self, tap: [usize; 3]) -> Option<T> {
+    /// Where along an axis a tap is, in elements, unless it is outside the input.
+    fn offset(&self, i: usize, tap: usize) -> Option<usize> {
         let strides = self.geometry.strides();
-        let strides = [strides.depth, strides.height, strides.width];
-        let mut index = self.start;
-        for (i, (axis, at)) in self.geometry.axes().iter().zip(self.at).enumerate() {
-            let tap = tap[i];
-            let position = if axis.spread {
-                let end = ((at + 1) * axis.input).div_ceil(axis.output);
-                Some(at * axis.input / axis.output + tap).filter(|&i| i < end)?
-            } else {
-                let padded = at * axis.stride + tap * axis.dilation;
-                padded.checked_sub(axis.pad_begin).filter(|&i| i < axis.input)?
-            };
-            index += position * strides[i];
-        }
-        Some(self.input[index])
+        let (axis, at) = (&self.geometry.axes()[i], self.at[i]);
+        let position = if axis.spread {
+            let end = ((at + 1) * axis.input).div_ceil(axis.output);
+            Some(at * axis.input / axis.output + tap).filter(|&i| i < end)?
+        } else {
+            let padded = at * axis.stride + tap * axis.dilation;
+            padded.checked_sub(axis.pad_begin).filter(|&i| i < axis.input)?
+        };
+        Some(position * [strides.depth, strides.height, strides.width][i])
+    }
+
+    /// Where the taps along an axis are that are inside the input.
+    fn offsets(&self, i: usize) -> impl Iterator<Item = usize> {
+        (0..self.geometry.axes()[i].kernel).filter_map(move |tap| self.offset(i, tap))
     }
 
     /// The elements that are present, in row-major order.
     fn elements(&self) -> impl Iterator<Item = T> {
-        let [depth, height, width] = self.geometry.axes().map(|axis| axis.kernel);
-        (0..depth).flat_map(move |i| {
-            (0..height).flat_map(move |j| (0..width).filter_map(move |k| self.element([i, j, k])))
+        self.offsets(0).flat_map(move |z| {
+            self.offsets(1)
+                .flat_map(move |y| self.offsets(2).map(move |x| self.input[self.start + z + y + x]))
         })
     }
 
@@ -464,8 +458,16 @@ impl<T: Float> Window<'_, T> {
     /// The sum of what `lift` makes of the elements, in the order of [`tree`].
     fn sum(&self, lift: impl Fn(T::Sum) -> T::Sum) -> T::Sum {
         let [depth, height, width] = self.geometry.axes().map(|axis| axis.kernel);
-        let leaf = |tap| self.element(tap).map(|x| lift(x.to_sum()));
-        let sum = tree(0..width, &|k| tree(0..depth, &|i| tree(0..height, &|j| leaf([i, j, k]))));
+        let sum = tree(0..width, &|k| {
+            let x = self.offset(2, k)?;
+            tree(0..depth, &|i| {
+                let z = self.offset(0, i)?;
+                tree(0..height, &|j| {
+                    let y = self.offset(1, j)?;
+                    Some(lift(self.input[self.start + z + y + x].to_sum()))
+                })
+            })
+        });
         sum.unwrap_or(T::Sum::ZERO)
     }
 }
