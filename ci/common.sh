@@ -20,7 +20,7 @@ cases=${LANEPOOL_CI_CASES:-5000} seed=${LANEPOOL_CI_SEED:-1}
 # shellcheck disable=SC2034 # used where this is sourced
 self_test_args=(--no-bench --json --seed "$seed" --cases "$cases")
 # Emulated programs are built for the plain target: no -C target-cpu=native from outside.
-unset RUSTFLAGS CARGO_ENCODED_RUSTFLAGS CARGO_BUILD_RUSTFLAGS CARGO_BUILD_TARGET
+unset RUSTFLAGS CARGO_ENCODED_RUSTFLAGS CARGO_BUILD_RUSTFLAGS CARGO_BUILD_TARGET RUSTC_WRAPPER
 export CARGO_TERM_COLOR=never
 
 # begin NAME: the log, the clock, and a summary line even for a script that dies.
@@ -113,6 +113,16 @@ without_avx512=' --cfg lanepool_without="avx512"'
 
 can_run() { grep -qw "$1" /proc/cpuinfo; }
 
+# tests_alone DIR: copies the tree to DIR, without examples and benches, and goes there. Only those need half of the crates
+# that a build for tests would otherwise take.
+tests_alone() {
+    mkdir -p "$1"
+    git ls-files -coz --exclude-standard ':!examples' ':!benches' | tar -c --null --files-from=- | tar -x -C "$1"
+    cd "$1"
+    sed -i -E '/^\[\[(bench|example)\]\]$/,/^$/d
+        /^(criterion|image|metrics-exporter-prometheus|tracing-subscriber) = /d' Cargo.toml
+}
+
 # sanitized: from here on cargo, as "${cargo[@]}", builds for ASan and the fuzzer, what both need once. For that, a copy of
 # the tree has the fuzz targets in its workspace: crates of two workspaces are never the same. Where the tree changes into:
 # that copy.
@@ -126,10 +136,7 @@ sanitized() {
     RUSTFLAGS+=' -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table'
     can_run avx512vl || RUSTFLAGS+=$without_avx512
     export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_stack_use_after_return=1}
-    local tree=$target_dir/asan/tree
-    mkdir -p "$tree"
-    git ls-files -coz --exclude-standard | tar -c --null --files-from=- | tar -x -C "$tree"
-    cd "$tree"
+    tests_alone "$target_dir/asan/tree"
     sed -i 's/^members = \[/&"fuzz", /' Cargo.toml
     sed -i '/^\[workspace\]$/d; /^\[profile/,$d' fuzz/Cargo.toml
 }
@@ -181,6 +188,20 @@ keep_digest() {
     d=${d#digest }
     [[ $d =~ ^[0-9a-f]{16}$ ]] || fail "no digest in the self-test's report: '$d'"
     printf 'digest %s\n' "$d" >"$ci_out/digest-$2"
+}
+
+# chosen NAME BACKEND CPU-TEXT MIN-CASES COMMAND...: on the CPU on which COMMAND runs the self-test, of that name, it chooses
+# BACKEND by itself, every backend computes a few cases, and this one all of them. Leaves the digest and report-NAME.json.
+chosen() {
+    local name=$1 backend=$2 cpu=$3 min=$4 file=$ci_out/report-$1.json few=100
+    shift 4
+    step "a few cases on $name" "$@" --no-bench --json --seed "$seed" --cases "$few"
+    last_step_output | report "$file"
+    check_report "$file" "$backend" "$cpu" "$few"
+    step "self-test on $name: $backend" "$@" "${self_test_args[@]}" --backend "$backend"
+    last_step_output | report "$file"
+    check_report "$file" "$backend" "$cpu" "$min"
+    keep_digest "$file" "$name"
 }
 
 # forget_digests NAME...: none of an earlier run is left when this one fails.
