@@ -2,12 +2,14 @@
 //!
 //! Vectors go on from a row to the next, so that none is at an edge, which of bytes takes longer than what is
 //! between, and none is mostly empty, as those of narrow planes are. What a sum has from the row before or after is
-//! multiplied by 0, as tables say, and they say what it is divided by. Bytes at even and at odd places are vectors
+//! masked, as tables say, and they say what it is divided by. Bytes at even and at odd places are vectors
 //! of their own, since to take them apart is what widening them costs anyway.
+//!
+//! Of small planes, vectors go on from a plane to the next, too: tables say which columns have a line above and below.
 
 use crate::number::{Element, Number};
 use crate::reduction::{Divide, Reduction, fraction};
-use crate::simd::{Memory, WIDEST, load_lanes, load_of_two, store_twos};
+use crate::simd::{Lanes, Memory, WIDEST, load_lanes, load_of_two, store_twos};
 use crate::{Axis, Geometry};
 use core::array::from_fn;
 use core::ops::Range;
@@ -17,6 +19,10 @@ const MAX_WIDTH: usize = 512;
 
 /// Smaller tensors are not worth the tables.
 const FEWEST: usize = 8192;
+
+/// Elements of a plane that is small. Those of larger ones have vectors enough between the first and the last row,
+/// which have no masks for lines.
+const SMALL: usize = 400;
 
 /// Entries of a table.
 const ENTRIES: usize = MAX_WIDTH / 2 + WIDEST;
@@ -60,36 +66,61 @@ pub(crate) fn margin<T: Element, S: Memory<T>>(geometry: &Geometry) -> usize {
     1 + (2 * S::N).div_ceil(geometry.row_len())
 }
 
-/// What there is of each column, from the first at even and from the second at odd places; more than a row has,
-/// for vectors that go on in the next.
-type Table<A> = [[A; ENTRIES]; 2];
+/// Something of each column of a row, or of each element of a small plane: of those at even places, and then of those at odd
+/// ones. More than there are, for vectors that go on in the next.
+type Table<A> = [A; 2 * ENTRIES];
 
-/// Where there is a column before, and the fractions to multiply by in the first row of a plane, in others and in the
-/// last. A call, so that there is one for all kernels.
+/// Which entry of a table is that of a place; that of the place two after it is the next one.
+#[inline(always)]
+fn entry(place: usize) -> usize {
+    place % 2 * ENTRIES + place / 2
+}
+
+/// Masks of where there is a column before, and the fractions to multiply by in the first row of a plane, in others and in
+/// the last. A call, so that there is one for all kernels.
 #[inline(never)]
 fn tables<A: Number>(geometry: &Geometry, lanes: usize) -> (Table<A>, [Table<A>; 3]) {
     let width = geometry.row_len();
-    let mut inside = [[A::nearest(1); ENTRIES]; 2];
+    let mut inside = [A::nearest(-1); 2 * ENTRIES];
     let mut factors = [inside; 3];
     let factors_of = divisors(geometry)
         .map(|row| row.map(|by| A::nearest(fraction(by, geometry.rounding()).unwrap_or(0))));
-    for parity in 0..2 {
-        let mut x = parity;
-        for i in 0..width / 2 + 2 + lanes {
-            while x >= width {
-                x -= width;
-            }
-            let place = if x == 0 { 0 } else { 1 + usize::from(x + 1 == width) };
-            if x == 0 {
-                inside[parity][i] = A::ZERO;
-            }
-            for row in 0..3 {
-                factors[row][parity][i] = factors_of[row][place];
-            }
-            x += 2;
+    let mut x = 0;
+    for at in 0..width + 4 + 2 * lanes {
+        let place = if x == 0 { 0 } else { 1 + usize::from(x + 1 == width) };
+        if x == 0 {
+            inside[entry(at)] = A::ZERO;
         }
+        for row in 0..3 {
+            factors[row][entry(at)] = factors_of[row][place];
+        }
+        x = if x + 1 == width { 0 } else { x + 1 };
     }
     (inside, factors)
+}
+
+/// The same of each element of a small plane: masks of where there is a column before, a line above and one below, and the
+/// fractions.
+#[inline(never)]
+fn plane_tables<A: Number>(geometry: &Geometry, lanes: usize) -> [Table<A>; 4] {
+    let [_, Axis { input: height, .. }, Axis { input: width, .. }] = *geometry.axes();
+    let factors_of = divisors(geometry)
+        .map(|row| row.map(|by| A::nearest(fraction(by, geometry.rounding()).unwrap_or(0))));
+    let place = |at: usize, len: usize| if at == 0 { 0 } else { 1 + usize::from(at + 1 == len) };
+    let mut tables = [[A::ZERO; 2 * ENTRIES]; 4];
+    let (mut x, mut y) = (0, 0);
+    for at in 0..height * width + 4 + 2 * lanes {
+        let factor = factors_of[place(y, height)][place(x, width)];
+        let there = [x > 0, y > 0, y + 1 < height].map(|there| A::nearest(-i64::from(there)));
+        for (table, value) in tables.iter_mut().zip(there.into_iter().chain([factor])) {
+            table[entry(at)] = value;
+        }
+        x += 1;
+        if x == width {
+            (x, y) = (0, if y + 1 == height { 0 } else { y + 1 });
+        }
+    }
+    tables
 }
 
 /// Averages the windows of output rows `rows`, of which none is as near to the start or the end as the
@@ -103,22 +134,62 @@ pub(crate) fn flat<R: Reduction<T::Acc>, T: Element, S: Memory<T>>(
     output: &mut [T],
 ) {
     let [_, Axis { input: height, .. }, Axis { input: width, .. }] = *geometry.axes();
-    // Borrowed where they are: parts of them would be copied, by a call.
-    let (inside, factors) = &tables::<T::Acc>(geometry, S::N);
-    let walk = Flat { input, width, inside };
     let (mut row, mut y) = (rows.start, rows.start % height);
+    if height * width <= SMALL {
+        // Borrowed where they are: parts of them would be copied, by a call.
+        let [inside, above, below, factors] = &plane_tables::<T::Acc>(geometry, S::N);
+        let walk = Flat::<T> { period: height * width, inside, factors };
+        let start = [row * width, y * width];
+        return walk.run::<R, S>(
+            simd,
+            start,
+            rows.len() * width,
+            #[inline(always)]
+            |at, entry, i| {
+                let (first, third) =
+                    (line(simd, input, at - width, i), line(simd, input, at + width, i));
+                let first = simd.and(first, lookup(simd, above, entry));
+                let third = simd.and(third, lookup(simd, below, entry));
+                R::merge(simd, R::merge(simd, first, line(simd, input, at, i)), third)
+            },
+            output,
+        );
+    }
+    let (inside, factors) = &tables::<T::Acc>(geometry, S::N);
     let mut to = 0;
     while row < rows.end {
         // The first or the last row of a plane, or those between, as far as they are wanted.
         let inner = 0 < y && y < height - 1;
         let count = if inner { (height - 1 - y).min(rows.end - row) } else { 1 };
-        let (above, len) = ((row - 1) * width, count * width);
+        let (start, len, output) = ([row * width, 0], count * width, &mut output[to..]);
         if inner {
-            walk.run::<R, S, 3>(simd, above, len, &factors[1], output, to);
-        } else if y == 0 {
-            walk.run::<R, S, 2>(simd, above + width, len, &factors[0], output, to);
+            let walk = Flat::<T> { period: width, inside, factors: &factors[1] };
+            walk.run::<R, S>(
+                simd,
+                start,
+                len,
+                #[inline(always)]
+                |at, _, i| {
+                    let first = line(simd, input, at - width, i);
+                    let two = R::merge(simd, first, line(simd, input, at, i));
+                    R::merge(simd, two, line(simd, input, at + width, i))
+                },
+                output,
+            );
         } else {
-            walk.run::<R, S, 2>(simd, above, len, &factors[2], output, to);
+            let (factors, above) = if y == 0 { (&factors[0], 0) } else { (&factors[2], width) };
+            let walk = Flat::<T> { period: width, inside, factors };
+            walk.run::<R, S>(
+                simd,
+                start,
+                len,
+                #[inline(always)]
+                |at, _, i| {
+                    let [first, second] = [at - above, at - above + width];
+                    R::merge(simd, line(simd, input, first, i), line(simd, input, second, i))
+                },
+                output,
+            );
         }
         to += len;
         row += count;
@@ -126,68 +197,71 @@ pub(crate) fn flat<R: Reduction<T::Acc>, T: Element, S: Memory<T>>(
     }
 }
 
+/// A vector of a line, from `at` on: of the elements at even places, if `i` is 0, or at odd ones.
+#[inline(always)]
+fn line<T: Element, S: Memory<T>>(simd: S, input: &[T], at: usize, i: usize) -> S::Vector {
+    // SAFETY: the margin has as many lines and as long vectors before and after.
+    unsafe { load_of_two(simd, input, at, i) }
+}
+
+/// What a table says of a vector of places, two apart, from the one of an entry on.
+#[inline(always)]
+fn lookup<A: Number, S: Lanes<A>>(simd: S, table: &Table<A>, entry: usize) -> S::Vector {
+    // SAFETY: as many entries as a vector has lanes come after that of each place of a period and two more.
+    unsafe { load_lanes(simd, table, entry) }
+}
+
 struct Flat<'a, T: Element> {
-    input: &'a [T],
-    width: usize,
-    /// 0 in the first column: it is not to the right of the one before it, nor is that to its left.
+    /// Elements after which the tables start anew.
+    period: usize,
+    /// Nothing in the first column: it is not to the right of the one before it, nor is that to its left.
     inside: &'a Table<T::Acc>,
+    factors: &'a Table<T::Acc>,
 }
 
 impl<T: Element> Flat<'_, T> {
-    /// Averages `len` windows from the first of a row on, under `LINES` lines, of which the first starts at `line`.
+    /// Averages `len` windows, given where the first one's centre is in the input and in a period, and what sums a vector of
+    /// columns from a place of the input on, at even or at odd places, of which the first has that entry of tables.
     #[inline(always)]
-    fn run<R: Reduction<T::Acc>, S: Memory<T>, const LINES: usize>(
+    fn run<R: Reduction<T::Acc>, S: Memory<T>>(
         &self,
         simd: S,
-        line: usize,
+        [start, mut x]: [usize; 2],
         len: usize,
-        factors: &Table<T::Acc>,
+        column: impl Fn(usize, usize, usize) -> S::Vector,
         output: &mut [T],
-        to: usize,
     ) {
-        let column = |at: usize| -> [S::Vector; 2] {
-            from_fn(
-                #[inline(always)]
-                |i| {
-                    let mut sum = simd.splat(R::IDENTITY);
-                    for j in 0..LINES {
-                        // SAFETY: the margin has as many lines and as long vectors before and after.
-                        let v = unsafe { load_of_two(simd, self.input, at + j * self.width, i) };
-                        sum = if j == 0 { v } else { R::merge(simd, sum, v) };
-                    }
-                    sum
-                },
-            )
-        };
-        let lookup = |table: &Table<T::Acc>, x: usize| {
-            // SAFETY: as many entries as a vector has lanes come after each column of a row and two more.
-            unsafe { load_lanes(simd, &table[x % 2], x / 2) }
-        };
+        let two = 2 * S::N;
         // Sums of columns one after the windows at even places, and two after.
-        let mut before = column(line + 1 - 2 * S::N);
-        let (mut x, mut i) = (0, 0);
+        let ago = (x + 1 + two.next_multiple_of(self.period) - two) % self.period;
+        let columns = |at, [even, odd]: [usize; 2]| [column(at, even, 0), column(at, odd, 1)];
+        let mut before = columns(start + 1 - two, [entry(ago), entry(ago + 1)]);
+        let mut i = 0;
         while i < len {
-            let new = column(line + 1 + i);
+            // All that is looked up is at two places in the tables, since to compute each takes longer than to add.
+            let [this, next] = [entry(x), entry(x + 1)];
+            let new = columns(start + 1 + i, [next, this + 1]);
             let [left, centre] =
                 [simd.slide::<1>(before[0], new[0]), simd.slide::<1>(before[1], new[1])];
             before = new;
-            let [first, second, third] = [x, x + 1, x + 2].map(|x| lookup(self.inside, x));
-            let even = R::merge(simd, simd.mul(left, first), simd.mul(new[0], second));
-            let odd = R::merge(simd, simd.mul(centre, second), simd.mul(new[1], third));
+            let [first, second, third] =
+                [this, next, this + 1].map(|entry| lookup(simd, self.inside, entry));
+            let even = R::merge(simd, simd.and(left, first), simd.and(new[0], second));
+            let odd = R::merge(simd, simd.and(centre, second), simd.and(new[1], third));
             let sums = [R::merge(simd, even, centre), R::merge(simd, odd, new[0])];
             let results = from_fn::<_, 2, _>(
                 #[inline(always)]
                 |i| {
-                    let factor = lookup(factors, x + i);
+                    let factor = lookup(simd, self.factors, [this, next][i]);
                     R::finish(simd, sums[i], Divide::ByFractionOfMagnitude(factor))
                 },
             );
             // SAFETY: the output goes on, as the caller promises.
-            unsafe { store_twos(simd, &results, output, to + i) }
-            i += 2 * S::N;
-            x += 2 * S::N;
-            while x >= self.width {
-                x -= self.width;
+            unsafe { store_twos(simd, &results, output, i) }
+            i += two;
+            x += two;
+            while x >= self.period {
+                x -= self.period;
             }
         }
     }

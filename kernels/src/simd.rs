@@ -19,7 +19,7 @@ pub(crate) use crate::feature::Feature;
 
 use crate::Rounding;
 use crate::number::{Element, Number};
-use bytemuck::{Pod, Zeroable, must_cast};
+use bytemuck::{Pod, Zeroable, bytes_of, bytes_of_mut, must_cast};
 use core::mem::MaybeUninit;
 use core::ops::Range;
 
@@ -127,6 +127,16 @@ pub(crate) trait Lanes<A: Number>: Isa {
     #[inline(always)]
     fn mul(self, a: Self::Vector, b: Self::Vector) -> Self::Vector {
         mul_lanes::<A, Self>(self, a, b)
+    }
+
+    /// The bits that both have set.
+    #[inline(always)]
+    fn and(self, a: Self::Vector, b: Self::Vector) -> Self::Vector {
+        let (mut both, b): (Self::Array, Self::Array) = (must_cast(a), must_cast(b));
+        for (both, b) in bytes_of_mut(&mut both).iter_mut().zip(bytes_of(&b)) {
+            *both &= b;
+        }
+        must_cast(both)
     }
 
     /// Adds `c` to the product of each pair of lanes, which is to be exact.

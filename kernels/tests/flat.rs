@@ -31,10 +31,24 @@ fn agrees<T: Copy + PartialEq + std::fmt::Debug>(
 #[test]
 fn goes_on_from_row_to_row_of_any_width() {
     let divisors = [Divisor::Present, Divisor::Padded, Divisor::Constant(9)];
-    let cases = [(700, 3), (9, 4), (40, 5), (16, 14), (17, 17), (3, 33), (4, 64), (23, 65)]
-        .into_iter()
-        .chain([(100, 100), (31, 511), (20, 512), (9, 513)])
-        .flat_map(|size| divisors.map(|divisor| (size, divisor)));
+    let cases = [
+        (3, 3),
+        (85, 3),
+        (700, 3),
+        (9, 4),
+        (40, 5),
+        (7, 7),
+        (8, 8),
+        (25, 10),
+        (16, 14),
+        (17, 17),
+        (3, 33),
+        (4, 64),
+        (23, 65),
+    ]
+    .into_iter()
+    .chain([(100, 100), (31, 511), (20, 512), (9, 513)])
+    .flat_map(|size| divisors.map(|divisor| (size, divisor)));
     let (mut seed, mut taken) = (1u64, 0);
     for ((height, width), divisor) in cases {
         let axis = |input| Axis {

@@ -827,7 +827,7 @@ macro_rules! integers {
             type Seen = ();
 
             no_nan!($integer, __m256i);
-            intrinsics!(__m256i: add = $add, max = $max, min = $min $(, max_signed = $max_signed)?);
+            intrinsics!(__m256i: add = $add, and = _mm256_and_si256, max = $max, min = $min $(, max_signed = $max_signed)?);
 
             #[inline(always)]
             fn mul(self, a: __m256i, b: __m256i) -> __m256i {
