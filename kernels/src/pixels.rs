@@ -6,7 +6,7 @@
 //! pixel come before the next one, and what is carried waits in memory that is near.
 
 use crate::lines::{self, Columns, RowWalk, Run, reduce};
-use crate::number::Element;
+use crate::number::{Element, Number};
 use crate::reduction::{Divide, Reduction, finish_all, look_at};
 use crate::simd::{
     Aligned, Memory, load, load_first, load_lanes, load_of_two, store, store_first, store_lanes,
@@ -101,12 +101,12 @@ impl<T: Element, const K: usize, const STRIDE: usize> RowWalk<T> for Row<'_, T, 
         mut seen: S::Seen,
     ) -> S::Seen {
         let inner = self.geometry.inner();
-        let divides = &self.divides::<R, S>(simd, run);
         if const { T::ALL_WALKS && K == 3 } && self.is_large(GROUP * S::N) {
-            return self.by_pixel::<R, S, GROUP>(simd, lines, run, divides, output, seen);
+            return self.by_pixel::<R, S, GROUP>(simd, lines, run, output, seen);
         }
         // Rows that overlap one after the other, each time for so few channels that the lines that they
         // share are still in the first-level cache.
+        let divides = &self.divides::<R, S>(simd, run);
         for first in (0..run.rows).step_by(ROWS) {
             let rows = first..run.rows.min(first + ROWS);
             let mut part = Part { run, divides, rows, channel: 0 };
@@ -183,37 +183,36 @@ impl<T: Element, const K: usize, const STRIDE: usize> Row<'_, T, K, STRIDE> {
         )
     }
 
-    /// Found once for all rows of a run, since it takes longer than some pixels do.
+    /// Makes ready what takes longer than some pixels do, once for all rows of a run: that of integers of 16 bits. Other
+    /// numbers are spared it, since of what is in memory the compiler knows less.
     #[inline(always)]
     fn divides<R: Reduction<T::Acc>, S: Memory<T>>(
         &self,
         simd: S,
         run: &Run,
     ) -> Divides<S::Vector, K> {
-        let divide =
-            |columns| R::divide(simd, run.divisor(self.geometry.divisor(), columns), run.rounding);
-        let mut divides = [divide(K); K];
-        if R::DIVIDES && !R::QUICK {
-            for columns in 1..K {
-                divides[columns - 1] = divide(columns);
+        let mut divides = [Divide::ByReciprocal(simd.splat(T::Acc::ZERO)); K];
+        if const { R::DIVIDES && S::PARTS } {
+            for columns in 1..=K {
+                let divisor = run.divisor(self.geometry.divisor(), columns);
+                divides[columns - 1] = R::divide(simd, divisor, run.rounding);
             }
         }
         divides
     }
 
-    /// How the windows of a pixel become averages, which is as others do if it is inside.
+    /// How sums of windows with so many counted columns become averages.
     #[inline(always)]
     fn divide<R: Reduction<T::Acc>, S: Memory<T>>(
         &self,
-        divides: &Divides<S::Vector, K>,
-        x: usize,
-        inside: bool,
+        simd: S,
+        part: &Part<'_, S::Vector, K>,
+        columns: usize,
     ) -> Divide<S::Vector> {
-        if !R::DIVIDES || R::QUICK || inside {
-            return divides[K - 1];
+        if const { R::DIVIDES && S::PARTS } {
+            return part.divides[columns - 1];
         }
-        // No column gives 0, by whatever it is divided.
-        divides[self.geometry.axes()[2].count(x, self.geometry.divisor()).clamp(1, K) - 1]
+        R::divide(simd, part.run.divisor(self.geometry.divisor(), columns), part.run.rounding)
     }
 
     /// Whether the input is large, and pixels have several groups of so many channels.
@@ -233,12 +232,12 @@ impl<T: Element, const K: usize, const STRIDE: usize> Row<'_, T, K, STRIDE> {
         simd: S,
         lines: &impl Columns<T>,
         run: &Run,
-        divides: &Divides<S::Vector, K>,
         output: &mut [T],
         mut seen: S::Seen,
     ) -> S::Seen {
-        let width = self.geometry.axes()[2];
+        let (width, by) = (self.geometry.axes()[2], self.geometry.divisor());
         let (inner, pixel) = (self.geometry.inner(), self.geometry.strides().width);
+        let whole = R::divide(simd, run.divisor(by, K), run.rounding);
         let mut scratch = Aligned([const { MaybeUninit::uninit() }; CARRIED]);
         let kept = zeroed::<T::Acc>(&mut scratch.0, (K - STRIDE) * inner);
         let interior = width.interior();
@@ -258,7 +257,11 @@ impl<T: Element, const K: usize, const STRIDE: usize> Row<'_, T, K, STRIDE> {
             }
             column = column.on(K - STRIDE);
             for x in 0..width.output {
-                let divide = self.divide::<R, S>(divides, x, interior.contains(&x));
+                let mut divide = whole;
+                if R::DIVIDES && !R::QUICK && !interior.contains(&x) {
+                    let divisor = run.divisor(by, width.count(x, by));
+                    divide = R::divide(simd, divisor, run.rounding);
+                }
                 for c in (0..inner).step_by(V * S::N) {
                     let mut carried = [[simd.splat(R::IDENTITY); V]; 2];
                     for j in 0..K - STRIDE {
@@ -325,9 +328,10 @@ impl<T: Element, const K: usize, const STRIDE: usize> Row<'_, T, K, STRIDE> {
         seen_before: S::Seen,
     ) -> S::Seen {
         // Copies: what is behind a reference is loaded again after each store.
-        let width = self.geometry.axes()[2];
+        let (width, by) = (self.geometry.axes()[2], self.geometry.divisor());
         let (inner, pixel) = (self.geometry.inner(), self.geometry.strides().width);
         let mut seen = simd.unseen();
+        let whole = self.divide::<R, S>(simd, part, K);
         let mut column = Column {
             index: 0usize.wrapping_sub(width.pad_begin),
             at: shift.wrapping_add(part.channel).wrapping_sub(width.pad_begin.wrapping_mul(pixel)),
@@ -346,7 +350,11 @@ impl<T: Element, const K: usize, const STRIDE: usize> Row<'_, T, K, STRIDE> {
         let interior = width.interior();
         while x < width.output {
             let inside = interior.contains(&x);
-            let divide = self.divide::<R, S>(part.divides, x, inside);
+            let mut divide = whole;
+            if R::DIVIDES && !R::QUICK && !inside {
+                // No column gives 0, by whatever it is divided.
+                divide = self.divide::<R, S>(simd, part, width.count(x, by).clamp(1, K));
+            }
             // The others are divided alike.
             let end = if inside { interior.end } else { x + 1 };
             while x < end {
