@@ -192,18 +192,23 @@ keep_digest() {
     printf 'digest %s\n' "$d" >"$ci_out/digest-$2"
 }
 
-# chosen NAME BACKEND CPU-TEXT MIN-CASES COMMAND...: on the CPU on which COMMAND runs the self-test, of that name, it chooses
-# BACKEND by itself, every backend computes a few cases, and this one all of them. Leaves the digest and report-NAME.json.
-chosen() {
-    local name=$1 backend=$2 cpu=$3 min=$4 file=$ci_out/report-$1.json few=100
+# checked NAME BACKEND CPU-TEXT MIN-CASES COMMAND...: the self-test by COMMAND, as check_report says. Leaves the digest and
+# report-NAME.json.
+checked() {
+    local name=$1 backend=$2 cpu=$3 min=$4 file=$ci_out/report-$1.json
     shift 4
-    step "a few cases on $name" "$@" --no-bench --json --seed "$seed" --cases "$few"
-    last_step_output | report "$file"
-    check_report "$file" "$backend" "$cpu" "$few"
-    step "self-test on $name: $backend" "$@" "${self_test_args[@]}" --backend "$backend"
+    step "$min cases on $name: $backend" "$@"
     last_step_output | report "$file"
     check_report "$file" "$backend" "$cpu" "$min"
     keep_digest "$file" "$name"
+}
+
+# chosen NAME BACKEND CPU-TEXT MIN-CASES COMMAND...: on the CPU on which COMMAND runs the self-test, of that name, it chooses
+# BACKEND by itself, every backend computes a few cases, and this one all of them. Leaves what the latter has.
+chosen() {
+    local few=100
+    checked "${@:1:3}" "$few" "${@:5}" --no-bench --json --seed "$seed" --cases "$few"
+    checked "$@" "${self_test_args[@]}" --backend "$2"
 }
 
 # forget_digests NAME...: none of an earlier run is left when this one fails.

@@ -239,6 +239,7 @@ fn pool<T: Element, const COMMON: bool>(
         while x < width.output {
             // Single elements are pooled many windows at a time where all have the same taps.
             let many = geometry.is_single() && interior.contains(&x);
+            let small = COMMON && many && whole;
             let windows = if many { (interior.end - x).min(BLOCK) } else { 1 };
             let start =
                 geometry.origin(plane, z, y).wrapping_add(width.start(x).wrapping_mul(pixel));
@@ -246,13 +247,11 @@ fn pool<T: Element, const COMMON: bool>(
             let out = &mut output[x * inner..][..windows * inner];
             let row = |j: usize| &input[start + j * strides[2]..];
             match [height.kernel, width.kernel, width.stride] {
-                [2, 2, 2] if COMMON && many && whole => {
-                    few::<T, 2, 2, 2>([row(0), row(1)], out, divisor, &ops)
-                }
-                [3, 3, 1] if COMMON && many && whole => {
+                [2, 2, 2] if small => few::<T, 2, 2, 2>([row(0), row(1)], out, divisor, &ops),
+                [3, 3, 1] if small => {
                     few::<T, 3, 3, 1>([row(0), row(1), row(2)], out, divisor, &ops)
                 }
-                [3, 3, 2] if COMMON && many && whole => {
+                [3, 3, 2] if small => {
                     few::<T, 3, 3, 2>([row(0), row(1), row(2)], out, divisor, &ops)
                 }
                 _ => {

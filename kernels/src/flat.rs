@@ -76,6 +76,19 @@ fn entry(place: usize) -> usize {
     place % 2 * ENTRIES + place / 2
 }
 
+/// The fractions of the [`divisors`].
+#[inline(always)]
+fn factors_of<A: Number>(geometry: &Geometry) -> [[A; 3]; 3] {
+    divisors(geometry)
+        .map(|row| row.map(|by| A::nearest(fraction(by, geometry.rounding()).unwrap_or(0))))
+}
+
+/// Which of three a row or a window is of so many: the first, one between, or the last.
+#[inline(always)]
+fn place(at: usize, len: usize) -> usize {
+    if at == 0 { 0 } else { 1 + usize::from(at + 1 == len) }
+}
+
 /// Masks of where there is a column before, and the fractions to multiply by in the first row of a plane, in others and in
 /// the last. A call, so that there is one for all kernels.
 #[inline(never)]
@@ -83,16 +96,14 @@ fn tables<A: Number>(geometry: &Geometry, lanes: usize) -> (Table<A>, [Table<A>;
     let width = geometry.row_len();
     let mut inside = [A::nearest(-1); 2 * ENTRIES];
     let mut factors = [inside; 3];
-    let factors_of = divisors(geometry)
-        .map(|row| row.map(|by| A::nearest(fraction(by, geometry.rounding()).unwrap_or(0))));
+    let factors_of = factors_of::<A>(geometry);
     let mut x = 0;
     for at in 0..width + 4 + 2 * lanes {
-        let place = if x == 0 { 0 } else { 1 + usize::from(x + 1 == width) };
         if x == 0 {
             inside[entry(at)] = A::ZERO;
         }
         for row in 0..3 {
-            factors[row][entry(at)] = factors_of[row][place];
+            factors[row][entry(at)] = factors_of[row][place(x, width)];
         }
         x = if x + 1 == width { 0 } else { x + 1 };
     }
@@ -104,9 +115,7 @@ fn tables<A: Number>(geometry: &Geometry, lanes: usize) -> (Table<A>, [Table<A>;
 #[inline(never)]
 fn plane_tables<A: Number>(geometry: &Geometry, lanes: usize) -> [Table<A>; 4] {
     let [_, Axis { input: height, .. }, Axis { input: width, .. }] = *geometry.axes();
-    let factors_of = divisors(geometry)
-        .map(|row| row.map(|by| A::nearest(fraction(by, geometry.rounding()).unwrap_or(0))));
-    let place = |at: usize, len: usize| if at == 0 { 0 } else { 1 + usize::from(at + 1 == len) };
+    let factors_of = factors_of::<A>(geometry);
     let mut tables = [[A::ZERO; 2 * ENTRIES]; 4];
     let (mut x, mut y) = (0, 0);
     for at in 0..height * width + 4 + 2 * lanes {
@@ -161,35 +170,15 @@ pub(crate) fn flat<R: Reduction<T::Acc>, T: Element, S: Memory<T>>(
         // The first or the last row of a plane, or those between, as far as they are wanted.
         let inner = 0 < y && y < height - 1;
         let count = if inner { (height - 1 - y).min(rows.end - row) } else { 1 };
-        let (start, len, output) = ([row * width, 0], count * width, &mut output[to..]);
+        let factors = &factors[place(y, height)];
+        let walk = Flat::<T> { period: width, inside, factors };
+        let (start, len, output) = (row * width, count * width, &mut output[to..]);
+        // The first line, and where the windows' centres are.
+        let above = if y == 0 { start } else { start - width };
         if inner {
-            let walk = Flat::<T> { period: width, inside, factors: &factors[1] };
-            walk.run::<R, S>(
-                simd,
-                start,
-                len,
-                #[inline(always)]
-                |at, _, i| {
-                    let first = line(simd, input, at - width, i);
-                    let two = R::merge(simd, first, line(simd, input, at, i));
-                    R::merge(simd, two, line(simd, input, at + width, i))
-                },
-                output,
-            );
+            walk.rows::<R, S, 3>(simd, input, [above, start], len, output);
         } else {
-            let (factors, above) = if y == 0 { (&factors[0], 0) } else { (&factors[2], width) };
-            let walk = Flat::<T> { period: width, inside, factors };
-            walk.run::<R, S>(
-                simd,
-                start,
-                len,
-                #[inline(always)]
-                |at, _, i| {
-                    let [first, second] = [at - above, at - above + width];
-                    R::merge(simd, line(simd, input, first, i), line(simd, input, second, i))
-                },
-                output,
-            );
+            walk.rows::<R, S, 2>(simd, input, [above, start], len, output);
         }
         to += len;
         row += count;
@@ -220,6 +209,34 @@ struct Flat<'a, T: Element> {
 }
 
 impl<T: Element> Flat<'_, T> {
+    /// Averages `len` windows from the first of a row on, under `LINES` lines, given where the first of these starts, and
+    /// where the row of the windows does.
+    #[inline(always)]
+    fn rows<R: Reduction<T::Acc>, S: Memory<T>, const LINES: usize>(
+        &self,
+        simd: S,
+        input: &[T],
+        [above, start]: [usize; 2],
+        len: usize,
+        output: &mut [T],
+    ) {
+        let (width, before) = (self.period, start - above);
+        self.run::<R, S>(
+            simd,
+            [start, 0],
+            len,
+            #[inline(always)]
+            |at, _, i| {
+                let mut sum = line(simd, input, at - before, i);
+                for j in 1..LINES {
+                    sum = R::merge(simd, sum, line(simd, input, at - before + j * width, i));
+                }
+                sum
+            },
+            output,
+        );
+    }
+
     /// Averages `len` windows, given where the first one's centre is in the input and in a period, and what sums a vector of
     /// columns from a place of the input on, at even or at odd places, of which the first has that entry of tables.
     #[inline(always)]
