@@ -1,9 +1,9 @@
 //! Small windows over pixels of several elements each: two columns one or two apart, or three columns
 //! one or two apart.
 //!
-//! A row is walked pixel by pixel for a few vectors of channels at a time. Each column is merged down
-//! once and carried in registers to the windows that share it. Where a tensor is large, all channels of a
-//! pixel come before the next one, and what is carried waits in memory that is near.
+//! A row is walked pixel by pixel. Each column is merged down once and carried to the windows that share it: in
+//! registers, for a few vectors of channels at a time, or, where pixels have many channels, in memory that is near, so
+//! that all of a pixel come before the next one.
 
 use crate::lines::{self, Columns, RowWalk, Run, reduce};
 use crate::number::{Element, Number};
@@ -27,11 +27,14 @@ const GROUP: usize = 2;
 /// Rows that are reduced for some channels before the next ones.
 const ROWS: usize = 16;
 
-/// Vectors of the input from which on memory is to be read and written as it lies: more than a second-level cache
-/// of 512 KiB has of AVX2's. CPUs of longer vectors have larger ones.
-const LARGE: usize = 24 << 10;
+/// Bytes of the input from which on pixels are long sooner: more than a second-level cache has.
+const LARGE: usize = 768 << 10;
 
-/// Elements that are carried of all channels of a pixel, at most.
+/// Bytes of a pixel from which on it is long, and channels where windows are one apart.
+const LONG: usize = 256;
+const MANY: usize = 128;
+
+/// Elements of columns that are carried in memory, at most.
 const CARRIED: usize = 2048;
 
 /// Whether vectors are so long that few tensors have channels for all groups, or elements so short that so many
@@ -101,8 +104,10 @@ impl<T: Element, const K: usize, const STRIDE: usize> RowWalk<T> for Row<'_, T, 
         mut seen: S::Seen,
     ) -> S::Seen {
         let inner = self.geometry.inner();
-        if const { T::ALL_WALKS && K == 3 } && self.is_large(GROUP * S::N) {
-            return self.by_pixel::<R, S, GROUP>(simd, lines, run, output, seen);
+        let mut done = 0;
+        if const { K > STRIDE } && self.is_long() {
+            done = inner - inner % (GROUP * S::N);
+            seen = self.by_pixel::<R, S, GROUP>(simd, lines, run, done, output, seen);
         }
         // Rows that overlap one after the other, each time for so few channels that the lines that they
         // share are still in the first-level cache.
@@ -110,7 +115,7 @@ impl<T: Element, const K: usize, const STRIDE: usize> RowWalk<T> for Row<'_, T, 
         for first in (0..run.rows).step_by(ROWS) {
             let rows = first..run.rows.min(first + ROWS);
             let mut part = Part { run, divides, rows, channel: 0 };
-            let mut c = 0;
+            let mut c = done;
             while const { !few::<T, S>() } && c + B * GROUP * S::N <= inner {
                 part.channel = c;
                 seen = self.rows::<R, S, B, GROUP, false>(simd, lines, &part, output, seen);
@@ -215,76 +220,105 @@ impl<T: Element, const K: usize, const STRIDE: usize> Row<'_, T, K, STRIDE> {
         R::divide(simd, part.run.divisor(self.geometry.divisor(), columns), part.run.rounding)
     }
 
-    /// Whether the input is large, and pixels have several groups of so many channels.
+    /// Whether all channels of a pixel are to come before the next one.
+    ///
+    /// Of what a few channels of each pixel take, the cache lines at both ends are fetched for their neighbours again, and
+    /// where pixels are a power of two apart, all are in the same few sets of the first-level cache: no line is there
+    /// any more when the next row needs it. What this costs is to keep the columns, more where windows are one apart.
     #[inline(always)]
-    fn is_large(&self, group: usize) -> bool {
+    fn is_long(&self) -> bool {
         let inner = self.geometry.inner();
-        inner > B * group
-            && inner.is_multiple_of(group)
-            && (K - STRIDE) * inner <= CARRIED
-            && self.input.len() >= LARGE / GROUP * group
+        let bytes = inner * size_of::<T>();
+        let long = bytes >= LONG && (STRIDE == 2 || inner >= MANY);
+        long || bytes > LONG / 2 && size_of_val(self.input) >= LARGE
     }
 
-    /// Reduces rows one pixel after the other, all channels of each, in groups of `V` vectors.
+    /// Reduces rows one pixel after the other, the first `channels` of each, in groups of `V` vectors.
     #[inline(always)]
     fn by_pixel<R: Reduction<T::Acc>, S: Memory<T>, const V: usize>(
         &self,
         simd: S,
         lines: &impl Columns<T>,
         run: &Run,
+        channels: usize,
+        output: &mut [T],
+        mut seen: S::Seen,
+    ) -> S::Seen {
+        let mut scratch = Aligned([const { MaybeUninit::uninit() }; CARRIED]);
+        let room = channels.min(CARRIED / (K - STRIDE));
+        let kept = zeroed::<T::Acc>(&mut scratch.0, (K - STRIDE) * room);
+        for row in 0..run.rows {
+            for channel in (0..channels).step_by(room) {
+                let part = (row, channel..channels.min(channel + room));
+                seen = self.long::<R, S, V>(simd, lines, run, part, kept, output, seen);
+            }
+        }
+        seen
+    }
+
+    /// Reduces the windows of a row for some channels, which `kept` has room for of as many columns as are carried.
+    #[inline(always)]
+    #[allow(clippy::too_many_arguments, reason = "all of them differ from call to call")]
+    fn long<R: Reduction<T::Acc>, S: Memory<T>, const V: usize>(
+        &self,
+        simd: S,
+        lines: &impl Columns<T>,
+        run: &Run,
+        (row, channels): (usize, Range<usize>),
+        kept: &mut [T::Acc],
         output: &mut [T],
         mut seen: S::Seen,
     ) -> S::Seen {
         let (width, by) = (self.geometry.axes()[2], self.geometry.divisor());
         let (inner, pixel) = (self.geometry.inner(), self.geometry.strides().width);
-        let whole = R::divide(simd, run.divisor(by, K), run.rounding);
-        let mut scratch = Aligned([const { MaybeUninit::uninit() }; CARRIED]);
-        let kept = zeroed::<T::Acc>(&mut scratch.0, (K - STRIDE) * inner);
-        let interior = width.interior();
-        for row in 0..run.rows {
-            let shift = row.wrapping_mul(run.advance);
-            let mut to = run.at + row * self.geometry.row_len();
-            let mut column = Column {
-                index: 0usize.wrapping_sub(width.pad_begin),
-                at: shift.wrapping_sub(width.pad_begin.wrapping_mul(pixel)),
-                pixel,
-                columns: width.input,
-            };
-            for c in (0..inner).step_by(V * S::N) {
+        let room = kept.len() / (K - STRIDE);
+        let shift = row.wrapping_mul(run.advance).wrapping_add(channels.start);
+        let mut column = Column {
+            index: 0usize.wrapping_sub(width.pad_begin),
+            at: shift.wrapping_sub(width.pad_begin.wrapping_mul(pixel)),
+            pixel,
+            columns: width.input,
+        };
+        for j in 0..K - STRIDE {
+            for c in (0..channels.len()).step_by(V * S::N) {
                 let group = column.group(c);
-                let carried = self.first::<R, S, V, false>(simd, lines, group, &mut seen);
-                keep::<T, S, V>(simd, &carried[..K - STRIDE], kept, [c, inner]);
+                let merged = self.column::<R, S, V, false>(simd, lines, &group, &mut seen);
+                seen = look_at::<R, T::Acc, S, V>(simd, seen, &merged);
+                keep::<T, S, V>(simd, &merged, kept, j * room + c);
             }
-            column = column.on(K - STRIDE);
-            for x in 0..width.output {
-                let mut divide = whole;
-                if R::DIVIDES && !R::QUICK && !interior.contains(&x) {
-                    let divisor = run.divisor(by, width.count(x, by));
-                    divide = R::divide(simd, divisor, run.rounding);
-                }
-                for c in (0..inner).step_by(V * S::N) {
-                    let mut carried = [[simd.splat(R::IDENTITY); V]; 2];
-                    for j in 0..K - STRIDE {
-                        for v in 0..V {
-                            // SAFETY: so many channels are kept of each column.
-                            carried[j][v] =
-                                unsafe { load_lanes(simd, kept, j * inner + c + v * S::N) };
-                        }
-                    }
-                    self.group::<R, S, V, false>(
-                        simd,
-                        lines,
-                        (column.group(c), to + c),
-                        divide,
-                        &mut carried,
-                        output,
-                        &mut seen,
-                    );
-                    keep::<T, S, V>(simd, &carried[..K - STRIDE], kept, [c, inner]);
-                }
-                column = column.on(STRIDE);
-                to += inner;
+            column = column.on(1);
+        }
+        let whole = R::divide(simd, run.divisor(by, K), run.rounding);
+        let interior = width.interior();
+        let mut to = run.at + row * self.geometry.row_len() + channels.start;
+        for x in 0..width.output {
+            let mut divide = whole;
+            if R::DIVIDES && !R::QUICK && !interior.contains(&x) {
+                let divisor = run.divisor(by, width.count(x, by));
+                divide = R::divide(simd, divisor, run.rounding);
             }
+            // A column takes the place of the one that no other window has.
+            let old = x % (K - STRIDE) * room;
+            for c in (0..channels.len()).step_by(V * S::N) {
+                let mut carried = [kept_at::<T, S, V>(simd, kept, old + c); 2];
+                if const { K - STRIDE == 2 } {
+                    let last = kept_at::<T, S, V>(simd, kept, room - old + c);
+                    carried = [merge::<R, T, S, V>(simd, carried[0], last), last];
+                }
+                let place = (column.group(c), to + c);
+                self.group::<R, S, V, false>(
+                    simd,
+                    lines,
+                    place,
+                    divide,
+                    &mut carried,
+                    output,
+                    &mut seen,
+                );
+                keep::<T, S, V>(simd, &carried[K - STRIDE - 1], kept, old + c);
+            }
+            column = column.on(STRIDE);
+            to += inner;
         }
         seen
     }
@@ -496,20 +530,33 @@ impl Column {
     }
 }
 
-/// Keeps what is carried of some channels, from the `c`-th of `inner` on, of as many columns as there are.
+/// Keeps a column.
 #[inline(always)]
 fn keep<T: Element, S: Memory<T>, const V: usize>(
     simd: S,
-    carried: &[[S::Vector; V]],
+    column: &[S::Vector; V],
     kept: &mut [T::Acc],
-    [c, inner]: [usize; 2],
+    at: usize,
 ) {
-    for (j, carried) in carried.iter().enumerate() {
-        for (v, &carried) in carried.iter().enumerate() {
-            // SAFETY: so many channels are kept of each column.
-            unsafe { store_lanes(simd, carried, kept, j * inner + c + v * S::N) }
-        }
+    for v in 0..V {
+        // SAFETY: there is room for so many channels of each column that is kept.
+        unsafe { store_lanes(simd, column[v], kept, at + v * S::N) }
     }
+}
+
+/// A column that was kept.
+#[inline(always)]
+fn kept_at<T: Element, S: Memory<T>, const V: usize>(
+    simd: S,
+    kept: &[T::Acc],
+    at: usize,
+) -> [S::Vector; V] {
+    let mut column = [simd.splat(T::Acc::ZERO); V];
+    for v in 0..V {
+        // SAFETY: there is room for so many channels of each column that is kept.
+        column[v] = unsafe { load_lanes(simd, kept, at + v * S::N) };
+    }
+    column
 }
 
 /// Merges the columns carried and the new ones, and carries on those that the next window has as well.
