@@ -7,15 +7,19 @@ use lanepool::check::{Case, ElementType, Pooling, Values};
 use lanepool::{Layout, NanPolicy, Op, Padding, Plan, Pool, Pool2d, REFERENCE, Shape};
 use std::cell::Cell;
 
-/// Checks all backends on a pooling of a tensor of awkward values.
+/// Checks all backends on a pooling of a tensor of awkward values of `f32`.
 fn check(pool: Pool2d, layout: Layout, shape: Shape<2>, seed: u64) {
+    check_of(ElementType::F32, pool, layout, shape, seed);
+}
+
+/// Checks all backends on a pooling of a tensor of awkward values of a type.
+fn check_of(element: ElementType, pool: Pool2d, layout: Layout, shape: Shape<2>, seed: u64) {
     thread_local!(static CHECKED: Cell<usize> = const { Cell::new(0) });
     if !CHECKED.replace(CHECKED.get() + 1).is_multiple_of(one_of()) {
         return;
     }
     for values in [Values::Numbers, Values::Traps] {
         let pooling = Pooling::Two(pool, shape);
-        let element = ElementType::F32;
         let case = Case { pooling, layout, strides: None, element, seed, values };
         let want = case.run(&REFERENCE).unwrap();
         for backend in supported().filter(|&backend| backend != &REFERENCE) {
@@ -72,6 +76,11 @@ fn small_planes() {
                     let half = Padding::Explicit { begin: [k / 2; 2], end: [k / 2, (k - 1) / 2] };
                     check(pool.pad(half), layout, shape, (k + i) as u64);
                 }
+                // Of short elements, only vectors of channels are taken.
+                let element = [ElementType::I8, ElementType::Bf16, ElementType::U8][k % 3];
+                let shape = Shape::new(2, 70, [k.max(6), 8 + i]);
+                let pool = pool.padding([k / 2; 2]).stride([1 + k % 2; 2]);
+                check_of(element, pool, Layout::ChannelsLast, shape, (k + i) as u64);
             }
         }
     }

@@ -17,6 +17,7 @@ use crate::simd::{
 use crate::turned::load_turned;
 use crate::walk::{FastWalk, LARGE_PART};
 use crate::{Axis, Geometry};
+use bytemuck::must_cast_slice_mut;
 use core::mem::MaybeUninit;
 use core::ops::Range;
 
@@ -35,8 +36,9 @@ const MERGES: usize = (LEVELS + 3) * LONGEST;
 /// Rows that are merged at a time, at most.
 const PARTS: usize = 4;
 
-/// Vectors of the scratch memory.
+/// Lines of the caches that the scratch memory has, of so many bytes.
 const VECTORS: usize = 4096;
+const LINE: usize = 64;
 
 /// Planes that are worth finding the merges for, channels of all planes, and lanes that are not to be empty.
 const WORTH: usize = 8;
@@ -69,6 +71,22 @@ pub(crate) fn fits(geometry: &Geometry) -> bool {
     // Nothing is shared by windows that are the only ones.
     let several = height.output.min(width.output) > 1;
     many && several && pays && vectors(height, width) <= VECTORS
+}
+
+/// Whether this walk takes short elements, if not single ones: to turn as many planes as a vector of them has lanes
+/// takes longer than is gained. Sums of bytes are divided anew for each window, which is not fast.
+pub(crate) const fn takes_channels<T: Element, S: Memory<T>>() -> bool {
+    size_of::<T>() <= 2 && !S::PARTS
+}
+
+/// Whether channels of short elements are worth it, of windows that this walk [`fits`]: of those, other walks merge many
+/// at a time.
+pub(crate) fn fits_channels(geometry: &Geometry, lanes: usize) -> bool {
+    let [_, height, width] = geometry.axes();
+    let apart = height.stride.saturating_mul(width.stride);
+    !geometry.is_single()
+        && geometry.inner() >= lanes
+        && height.kernel * width.kernel > apart.saturating_mul(8)
 }
 
 /// Pixels of the scratch memory at most.
@@ -336,10 +354,10 @@ fn merged<R: Reduction<A>, A: Number, S: Lanes<A>, const L: usize>(
     merged
 }
 
-/// Small planes.
-pub(crate) struct Planes;
+/// Small planes; if `CHANNELS`, of several channels a pixel only.
+pub(crate) struct Planes<const CHANNELS: bool>;
 
-impl FastWalk for Planes {
+impl<const CHANNELS: bool> FastWalk for Planes<CHANNELS> {
     const PART: usize = LARGE_PART;
     const EXACT: bool = true;
 
@@ -354,10 +372,10 @@ impl FastWalk for Planes {
         let mut seen = simd.unseen();
         let [_, height, width] = geometry.axes();
         let windows = height.output * width.output;
-        let mut scratch = Aligned([const { MaybeUninit::uninit() }; VECTORS * TURNED]);
-        let (single, inner) = (geometry.is_single(), geometry.inner());
+        let mut scratch = Aligned([const { MaybeUninit::<u64>::uninit() }; VECTORS * LINE / 8]);
+        let (single, inner) = (!CHANNELS && geometry.is_single(), geometry.inner());
         // Of channels, a line of the caches at a time.
-        let wide = const { S::N < TURNED } && !single && inner >= 2 * S::N;
+        let wide = const { size_of::<S::Vector>() < LINE } && !single && inner >= 2 * S::N;
         let pixel = if wide { 2 * S::N } else { S::N };
         // Down into a plane that is turned, so that neighbours are again a row; then across.
         let mut lists = [Merge::default(); 2 * MERGES];
@@ -367,7 +385,8 @@ impl FastWalk for Planes {
         down.fill(R::ORDERED);
         across.fill(R::ORDERED);
         let divisors = place(&mut down, &mut across);
-        let scratch = zeroed(&mut scratch.0, divisors + windows + TURNED);
+        let bytes = (divisors + windows + TURNED) * size_of::<T::Acc>();
+        let scratch = must_cast_slice_mut(zeroed(&mut scratch.0, bytes.div_ceil(8)));
         if R::DIVIDES {
             for (i, divisor) in scratch[divisors..][..windows].iter_mut().enumerate() {
                 let window = [0, i / width.output, i % width.output];
@@ -394,7 +413,7 @@ impl FastWalk for Planes {
                 at,
             };
             let mut slice = (plane, z);
-            for i in 0..S::N {
+            for i in 0..count.max(if single { S::N } else { 1 }) {
                 group.starts[i] = geometry.slice_start(slice);
                 if i + 1 < count {
                     slice = geometry.slice_after(slice);
@@ -403,14 +422,14 @@ impl FastWalk for Planes {
             for c in (0..inner).step_by(pixel) {
                 // The last ones are flush with the last channel.
                 let channels = c.min(inner.saturating_sub(pixel))..inner.min(c + pixel);
-                seen = if single {
+                seen = if !CHANNELS && single {
                     group.turn::<R, S>(simd, scratch, seen)
                 } else {
                     group.copy::<R, S>(simd, channels.clone(), scratch, seen)
                 };
                 down.run::<R, T::Acc, S>(simd, scratch);
                 across.run::<R, T::Acc, S>(simd, scratch);
-                if single {
+                if !CHANNELS && single {
                     group.turn_back::<R, S>(
                         simd,
                         scratch,

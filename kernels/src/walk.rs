@@ -124,6 +124,11 @@ impl Walk {
         match Self::of(geometry) {
             Self::Planes | Self::Turned if picked::fits::<T, S>(geometry) => Self::Picked,
             any if T::ALL_WALKS => any,
+            Self::Planes
+                if planes::takes_channels::<T, S>() && planes::fits_channels(geometry, S::N) =>
+            {
+                Self::Planes
+            }
             Self::Rows | Self::Strips if flat::takes::<T, S>() && flat::fits(geometry) => {
                 Self::Flat
             }
@@ -396,6 +401,9 @@ pub(crate) fn pool<R: Reduction<T::Acc>, T: Element, S: Memory<T>>(
             );
             return rest(end..rows.end, &mut output[last..]);
         }
+        (Walk::Planes, _, _) if const { planes::takes_channels::<T, S>() } => {
+            return job.run::<R, Planes<true>>(output);
+        }
         _ if const { !T::ALL_WALKS } => {}
         (Walk::Strips, _, _) => return job.run::<R, Strips<3>>(output),
         // The same code as that of the general ones.
@@ -406,7 +414,7 @@ pub(crate) fn pool<R: Reduction<T::Acc>, T: Element, S: Memory<T>>(
         (Walk::Rows, _, _) => return job.run::<R, Rows<3, 3>>(output),
         (Walk::Across, _, _) => return job.run::<R, Across>(output),
         (Walk::Shared, _, _) => return job.run::<R, Shared>(output),
-        (Walk::Planes, _, _) => return job.run::<R, Planes>(output),
+        (Walk::Planes, _, _) => return job.run::<R, Planes<false>>(output),
         (Walk::Whole, _, _) => return job.run::<R, Whole>(output),
         (Walk::Global, _, _) => return job.run::<R, Global>(output),
         (Walk::Turned, _, _) => return job.run::<R, Turned>(output),
@@ -442,7 +450,7 @@ pub(crate) fn plain<R: Reduction<T::Acc>, T: Element, S: Memory<T>>(
         Walk::Planes if const { T::ALL_WALKS } => {
             simd.vectorize(
                 #[inline(always)]
-                || Planes::reduce::<R, T, S>(simd, geometry, rows, input, output),
+                || Planes::<false>::reduce::<R, T, S>(simd, geometry, rows, input, output),
             );
         }
         _ => general::<R, T, S>(simd, geometry, rows, input, output),
