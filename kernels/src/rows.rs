@@ -23,6 +23,9 @@ use core::ops::Range;
 /// at once.
 const FEW: usize = 2;
 
+/// Columns from which on the lines of rows of two columns are fetched before they are needed.
+const FAR: usize = 128;
+
 /// How far wrong guesses may outnumber right ones, if each counts for [`WRONG`] of those, before there are no more:
 /// of numbers of either sign, one window of nine in five hundred is negative, which is one row in eight.
 const DOUBTS: usize = 12;
@@ -187,117 +190,143 @@ impl<T: Element, const K: usize, const STRIDE: usize> RowWalk<T> for Row<'_, T, 
         let alike = !absent && (!R::DIVIDES || R::QUICK);
         // Where the lines of the next row but one are.
         let ahead = lines.last().wrapping_add(run.advance.wrapping_mul(2));
-        for row in rows {
-            let end = if alike && row < roomy { last + S::N } else { last };
-            // Columns before `first`, in the last lanes of what comes before the first vector: the
-            // last of `STRIDE` vectors has all that are looked at.
-            let mut before = [identity; STRIDE];
-            if const { one_before::<T, K, STRIDE>() } && first > 0 {
-                let [columns] = lines.merge::<R, S, 1>(
-                    simd,
-                    &mut seen,
-                    #[inline(always)]
-                    |line, _| {
-                        let at = line.wrapping_add(shift);
-                        // SAFETY: column 0 of a line.
-                        simd.splat(unsafe { *self.input.get_unchecked(at) }.widen())
-                    },
-                );
-                seen = R::look(simd, seen, columns, columns);
-                before[STRIDE - 1] = columns;
-            } else if K > STRIDE && first > 0 {
-                let [columns] = lines.merge::<R, S, 1>(
-                    simd,
-                    &mut seen,
-                    #[inline(always)]
-                    |line, _| {
-                        let lane_0 =
-                            line.wrapping_add(shift).wrapping_add(first).wrapping_sub(S::N);
-                        // SAFETY: the lanes are columns 0 to `first` of a line.
-                        unsafe {
-                            load_between(simd, self.input, lane_0, S::N - first..S::N, identity)
+        // Of very short rows of two columns, the next ones are near.
+        let fetch = const { STRIDE == 2 && T::ALL_WALKS } && (K == 3 || width.input >= FAR);
+        known(
+            fetch,
+            #[inline(always)]
+            |fetch| {
+                for row in rows {
+                    let end = if alike && row < roomy { last + S::N } else { last };
+                    // Columns before `first`, in the last lanes of what comes before the first vector: the
+                    // last of `STRIDE` vectors has all that are looked at.
+                    let mut before = [identity; STRIDE];
+                    if const { one_before::<T, K, STRIDE>() } && first > 0 {
+                        let [columns] = lines.merge::<R, S, 1>(
+                            simd,
+                            &mut seen,
+                            #[inline(always)]
+                            |line, _| {
+                                let at = line.wrapping_add(shift);
+                                // SAFETY: column 0 of a line.
+                                simd.splat(unsafe { *self.input.get_unchecked(at) }.widen())
+                            },
+                        );
+                        seen = R::look(simd, seen, columns, columns);
+                        before[STRIDE - 1] = columns;
+                    } else if K > STRIDE && first > 0 {
+                        let [columns] = lines.merge::<R, S, 1>(
+                            simd,
+                            &mut seen,
+                            #[inline(always)]
+                            |line, _| {
+                                let lane_0 =
+                                    line.wrapping_add(shift).wrapping_add(first).wrapping_sub(S::N);
+                                // SAFETY: the lanes are columns 0 to `first` of a line.
+                                unsafe {
+                                    load_between(
+                                        simd,
+                                        self.input,
+                                        lane_0,
+                                        S::N - first..S::N,
+                                        identity,
+                                    )
+                                }
+                            },
+                        );
+                        seen = R::look(simd, seen, columns, columns);
+                        before[STRIDE - 1] = columns;
+                    }
+                    for x in (0..end).step_by(S::N) {
+                        let column = x * STRIDE + first;
+                        // Rows are too short for the CPU to see where their lines go on.
+                        if fetch {
+                            for line in [ahead, ahead.wrapping_sub(run.advance / STRIDE)] {
+                                let at = line.wrapping_add(shift).wrapping_add(column);
+                                simd.prefetch(self.input.as_ptr().wrapping_add(at));
+                            }
                         }
-                    },
-                );
-                seen = R::look(simd, seen, columns, columns);
-                before[STRIDE - 1] = columns;
-            }
-            for x in (0..end).step_by(S::N) {
-                let column = x * STRIDE + first;
-                // Rows are too short for the CPU to see where their lines go on.
-                if const { K == 3 && STRIDE == 2 } {
-                    for line in [ahead, ahead.wrapping_sub(run.advance / STRIDE)] {
-                        let at = line.wrapping_add(shift).wrapping_add(column);
-                        simd.prefetch(self.input.as_ptr().wrapping_add(at));
+                        let loaded = lines.merge::<R, S, STRIDE>(
+                            simd,
+                            &mut seen,
+                            #[inline(always)]
+                            |line, i| {
+                                let at = line.wrapping_add(shift).wrapping_add(column);
+                                // SAFETY: columns of a line, or what comes after it, which was seen to be inside.
+                                unsafe { self.load::<S>(simd, at, i) }
+                            },
+                        );
+                        let columns = match const { apart::<T, S, STRIDE>() } {
+                            true => loaded,
+                            false => split::<T, S, STRIDE>(simd, loaded),
+                        };
+                        let merged = self.across::<R, S>(simd, before, columns, &mut seen);
+                        before = columns;
+                        let by = if x > 0 { divide } else { divide_first };
+                        let [v] = finish_all::<R, T::Acc, S, 1>(simd, [merged], [by], &mut seen);
+                        // SAFETY: the row has more windows, or the output goes on for a vector.
+                        unsafe { store(simd, v, output, at + x) }
                     }
-                }
-                let loaded = lines.merge::<R, S, STRIDE>(
-                    simd,
-                    &mut seen,
-                    #[inline(always)]
-                    |line, i| {
-                        let at = line.wrapping_add(shift).wrapping_add(column);
-                        // SAFETY: columns of a line, or what comes after it, which was seen to be inside.
-                        unsafe { self.load::<S>(simd, at, i) }
-                    },
-                );
-                let columns = match const { apart::<T, S, STRIDE>() } {
-                    true => loaded,
-                    false => split::<T, S, STRIDE>(simd, loaded),
-                };
-                let merged = self.across::<R, S>(simd, before, columns, &mut seen);
-                before = columns;
-                let by = if x > 0 { divide } else { divide_first };
-                let [v] = finish_all::<R, T::Acc, S, 1>(simd, [merged], [by], &mut seen);
-                // SAFETY: the row has more windows, or the output goes on for a vector.
-                unsafe { store(simd, v, output, at + x) }
-            }
-            if end > last {
-                shift = shift.wrapping_add(run.advance);
-                at += run.step;
-                continue;
-            }
-            let (at_column, len) = (column.wrapping_add(shift), width.input.saturating_sub(column));
-            let room = row < roomy
-                || const { apart::<T, S, STRIDE>() }
-                    && lines.last().wrapping_add(at_column).wrapping_add(STRIDE * S::N)
-                        <= self.input.len();
-            let mut columns = if room {
-                lines.merge::<R, S, STRIDE>(
-                    simd,
-                    &mut seen,
-                    #[inline(always)]
-                    |line, i| {
-                        // SAFETY: columns of a line and what comes after it, which was seen to be inside.
-                        unsafe { self.load::<S>(simd, line.wrapping_add(at_column), i) }
-                    },
-                )
-            } else {
-                merge_columns::<R, T, S, STRIDE>(simd, lines, self.input, at_column, len, &mut seen)
-            };
-            if room && const { apart::<T, S, STRIDE>() } {
-                if absent {
-                    for i in 0..STRIDE {
-                        let present = 0..(len + 1 - i).div_euclid(2).min(S::N);
-                        columns[i] = simd.keep(columns[i], present, identity);
+                    if end > last {
+                        shift = shift.wrapping_add(run.advance);
+                        at += run.step;
+                        continue;
                     }
+                    let (at_column, len) =
+                        (column.wrapping_add(shift), width.input.saturating_sub(column));
+                    let room = row < roomy
+                        || const { apart::<T, S, STRIDE>() }
+                            && lines.last().wrapping_add(at_column).wrapping_add(STRIDE * S::N)
+                                <= self.input.len();
+                    let mut columns = if room {
+                        lines.merge::<R, S, STRIDE>(
+                            simd,
+                            &mut seen,
+                            #[inline(always)]
+                            |line, i| {
+                                // SAFETY: columns of a line and what comes after it, which was seen to be inside.
+                                unsafe { self.load::<S>(simd, line.wrapping_add(at_column), i) }
+                            },
+                        )
+                    } else {
+                        merge_columns::<R, T, S, STRIDE>(
+                            simd, lines, self.input, at_column, len, &mut seen,
+                        )
+                    };
+                    if room && const { apart::<T, S, STRIDE>() } {
+                        if absent {
+                            for i in 0..STRIDE {
+                                let present = 0..(len + 1 - i).div_euclid(2).min(S::N);
+                                columns[i] = simd.keep(columns[i], present, identity);
+                            }
+                        }
+                    } else {
+                        if absent {
+                            keep_first::<R, T, S, STRIDE>(simd, &mut columns, len);
+                        }
+                        columns = split::<T, S, STRIDE>(simd, columns);
+                    }
+                    let merged = self.across::<R, S>(simd, before, columns, &mut seen);
+                    let [v] =
+                        finish_all::<R, T::Acc, S, 1>(simd, [merged], [divide_last], &mut seen);
+                    let all = row < roomy || spills && at + last + S::N <= output.len();
+                    // SAFETY: the row has `windows` more elements, or the output has as many as a vector.
+                    unsafe {
+                        store_first(simd, v, output, at + last, if all { S::N } else { windows })
+                    }
+                    shift = shift.wrapping_add(run.advance);
+                    at += run.step;
                 }
-            } else {
-                if absent {
-                    keep_first::<R, T, S, STRIDE>(simd, &mut columns, len);
-                }
-                columns = split::<T, S, STRIDE>(simd, columns);
-            }
-            let merged = self.across::<R, S>(simd, before, columns, &mut seen);
-            let [v] = finish_all::<R, T::Acc, S, 1>(simd, [merged], [divide_last], &mut seen);
-            let all = row < roomy || spills && at + last + S::N <= output.len();
-            // SAFETY: the row has `windows` more elements, or the output has as many as a vector.
-            unsafe { store_first(simd, v, output, at + last, if all { S::N } else { windows }) }
-            shift = shift.wrapping_add(run.advance);
-            at += run.step;
-        }
+            },
+        );
         simd.both(seen_before, seen)
     }
+}
+
+/// Calls `f` with what it is to know when it is compiled, so that of a loop in it there are two.
+#[inline(always)]
+fn known(flag: bool, f: impl FnOnce(bool)) {
+    if flag { f(true) } else { f(false) }
 }
 
 /// Whether no more than one column is before the first vector, and makes a vector of itself at once.
