@@ -135,6 +135,22 @@ fn narrow_planes_of_which_there_are_many() {
     }
 }
 
+#[test]
+fn narrow_planes_under_windows_two_apart() {
+    let mut checks = Checks::default();
+    for (height, width) in [(2, 5), (5, 4), (7, 7), (13, 14), (14, 13), (16, 16), (9, 24), (3, 25)]
+    {
+        for (begin, end) in [(0, 0), (1, 1), (0, 1), (1, 0), (1, 2)] {
+            let padding = Padding::Explicit { begin: [begin; 2], end: [end; 2] };
+            let pool = |op| Pool2d::new(op, [3, 3]).stride([2, 2]).pad(padding);
+            for (batch, channels) in [(1, 191), (1, 197), (2, 96)] {
+                let shape = Shape::new(batch, channels, [height, width]);
+                checks.go(pool, Layout::ChannelsFirst, shape, Pooling::Two);
+            }
+        }
+    }
+}
+
 /// As many outputs as make one line of their planes, and always one thing that forbids it.
 #[test]
 fn planes_that_are_not_one_line() {

@@ -10,6 +10,7 @@
 
 use crate::number::{Element, Number};
 use crate::reduction::{Divide, Reduction};
+use crate::rows;
 use crate::simd::{
     Aligned, Lanes, Memory, TURNED, load, load_between, load_first, load_lanes, store_first,
     store_lanes, zeroed,
@@ -45,16 +46,16 @@ const WORTH: usize = 8;
 const CHANNELS: usize = 32;
 const FEWEST: usize = 4;
 
+/// Columns of planes under windows of 3×3 at most, and planes that make up for finding the merges there.
+const NARROW: usize = 24;
+const MANY: usize = 192;
+
 /// Whether this walk takes these windows, and they have much in common.
 pub(crate) fn fits(geometry: &Geometry) -> bool {
-    let [depth, height, width] = geometry.axes();
-    let small = [height, width].iter().all(|axis| {
-        axis.input.max(axis.output).max(axis.kernel) <= LONGEST
-            && axis.span() + axis.input <= POSITIONS
-    });
-    if !depth.is_flat() || !small {
+    if !has_room(geometry) {
         return false;
     }
+    let [depth, height, width] = geometry.axes();
     let planes = geometry.planes().saturating_mul(depth.output);
     let many = if geometry.is_single() {
         planes >= WORTH
@@ -68,9 +69,32 @@ pub(crate) fn fits(geometry: &Geometry) -> bool {
     } else {
         height.kernel * width.kernel > apart.saturating_mul(5)
     };
-    // Nothing is shared by windows that are the only ones.
+    many && pays
+}
+
+/// Whether windows of 3×3, two apart, are better taken by this walk than by [`Rows`](crate::rows::Rows): those of many
+/// planes so narrow that there are few in a row, unless just as many as fill vectors.
+pub(crate) fn fits_narrow(geometry: &Geometry) -> bool {
+    let [_, height, width] = geometry.axes();
+    geometry.is_single()
+        && [height, width].iter().all(|a| (a.kernel, a.stride, a.dilation) == (3, 2, 1))
+        && width.input <= NARROW
+        && !width.output.is_multiple_of(8)
+        && geometry.planes() >= MANY
+        && rows::fits(geometry.axes())
+        && has_room(geometry)
+}
+
+/// Whether there is room for all that planes are merged into, and more than one window each way: nothing is shared by
+/// those that are the only ones.
+fn has_room(geometry: &Geometry) -> bool {
+    let [depth, height, width] = geometry.axes();
+    let small = [height, width].iter().all(|axis| {
+        axis.input.max(axis.output).max(axis.kernel) <= LONGEST
+            && axis.span() + axis.input <= POSITIONS
+    });
     let several = height.output.min(width.output) > 1;
-    many && several && pays && vectors(height, width) <= VECTORS
+    depth.is_flat() && small && several && vectors(height, width) <= VECTORS
 }
 
 /// Whether this walk takes short elements, if not single ones: to turn as many planes as a vector of them has lanes

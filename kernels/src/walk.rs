@@ -101,6 +101,7 @@ impl Walk {
                 true => !strips::fits(geometry.axes()) && !rows::fits(geometry.axes()),
                 false => !pixels::fits(geometry.axes()) && taps > 16,
             }
+            || planes::fits_narrow(geometry)
         {
             Self::Planes
         } else if shared::fits(geometry) && taps <= EXACT {
@@ -124,6 +125,7 @@ impl Walk {
         match Self::of(geometry) {
             Self::Planes | Self::Turned if picked::fits::<T, S>(geometry) => Self::Picked,
             any if T::ALL_WALKS => any,
+            Self::Planes if planes::fits_narrow(geometry) => Self::Rows,
             Self::Planes
                 if planes::takes_channels::<T, S>() && planes::fits_channels(geometry, S::N) =>
             {
