@@ -85,7 +85,8 @@ fn no_walk_allocates() {
     expect_none([2, 4], 2, Shape::new(2, 1, [16, 33]), [Across, Across]);
     expect_none([3, 2, 2], 1, Shape::new(1, 5, [4, 5, 37]), [Across, Pixels]);
     expect_none([3, 3], 2, Shape::new(2, 1, [17, 40]), [Rows, Rows]);
-    expect_none([2, 2], 2, Shape::new(2, 3, [16, 33]), [Rows, Down]);
+    expect_none([2, 2], 2, Shape::new(2, 3, [16, 33]), [Rows, Pixels]);
+    expect_none([2, 2], 2, Shape::new(1, 49, [16, 33]), [Rows, Down]);
     expect_none([3, 3], 2, Shape::new(2, 3, [17, 40]), [Rows, Pixels]);
     expect_none([3, 3], 1, Shape::new(2, 3, [17, 40]), [Strips, Pixels]);
     // More taps than a list has, and more than a buffer.

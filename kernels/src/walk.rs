@@ -106,7 +106,9 @@ impl Walk {
             Self::Planes
         } else if shared::fits(geometry) && taps <= EXACT {
             Self::Shared
-        } else if !geometry.is_single() && pixels::fits(geometry.axes()) {
+        } else if !geometry.is_single()
+            && (pixels::fits(geometry.axes()) || pixels::fits_few(geometry))
+        {
             Self::Pixels
         } else if !geometry.is_single() {
             Self::Down
@@ -135,7 +137,7 @@ impl Walk {
                 Self::Flat
             }
             Self::Rows if matches!((kernel, stride), (2, 2) | (3, 1 | 2)) => Self::Rows,
-            Self::Pixels if kernel == 3 => Self::Pixels,
+            Self::Pixels if kernel == 3 || stride == 2 && takes_apart::<T>() => Self::Pixels,
             Self::Strips if geometry.axes()[2].dilation == 1 => Self::Strips,
             Self::Rows
             | Self::Strips
@@ -373,7 +375,7 @@ pub(crate) fn pool<R: Reduction<T::Acc>, T: Element, S: Memory<T>>(
     match (Walk::of_type::<T, S>(geometry), width.kernel, width.stride) {
         (Walk::Pixels, 3, 1) => return job.run::<R, Pixels<3, 1>>(output),
         (Walk::Pixels, 3, _) => return job.run::<R, Pixels<3, 2>>(output),
-        (Walk::Pixels, 2, 2) if const { takes_apart::<T>() } => {
+        (Walk::Pixels, 2, 2) if const { T::ALL_WALKS || takes_apart::<T>() } => {
             return job.run::<R, Pixels<2, 2>>(output);
         }
         (Walk::Rows, 2, _) => return job.run::<R, Rows<2, 2>>(output),
@@ -568,8 +570,8 @@ const fn takes_whole<T: Element, S: Memory<T>>() -> bool {
     whole::FEWEST <= S::N
 }
 
-/// Whether windows of pixels that share nothing are walked along a row. Of long elements, the vectors that
-/// are walked together hold only some channels of a pixel, so that a row is gone through several times.
+/// Whether windows of pixels that share nothing are walked along a row, of any number of channels. Of long elements, the
+/// vectors that are walked together hold only some channels of a pixel, so that a row is gone through several times.
 const fn takes_apart<T: Element>() -> bool {
     size_of::<T>() < 4
 }
