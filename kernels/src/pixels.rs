@@ -252,6 +252,7 @@ impl<T: Element, const K: usize, const STRIDE: usize> Row<'_, T, K, STRIDE> {
         output: &mut [T],
         mut seen: S::Seen,
     ) -> S::Seen {
+        const { assert!(V * S::N * size_of::<T>() <= LONG / 2, "long pixels have a group") }
         let mut scratch = Aligned([const { MaybeUninit::uninit() }; CARRIED]);
         let room = channels.min(CARRIED / (K - STRIDE));
         let kept = zeroed::<T::Acc>(&mut scratch.0, (K - STRIDE) * room);
@@ -278,15 +279,9 @@ impl<T: Element, const K: usize, const STRIDE: usize> Row<'_, T, K, STRIDE> {
         mut seen: S::Seen,
     ) -> S::Seen {
         let (width, by) = (self.geometry.axes()[2], self.geometry.divisor());
-        let (inner, pixel) = (self.geometry.inner(), self.geometry.strides().width);
         let room = kept.len() / (K - STRIDE);
-        let shift = row.wrapping_mul(run.advance).wrapping_add(channels.start);
-        let mut column = Column {
-            index: 0usize.wrapping_sub(width.pad_begin),
-            at: shift.wrapping_sub(width.pad_begin.wrapping_mul(pixel)),
-            pixel,
-            columns: width.input,
-        };
+        let mut column =
+            self.first_column(row.wrapping_mul(run.advance).wrapping_add(channels.start));
         for j in 0..K - STRIDE {
             for c in (0..channels.len()).step_by(V * S::N) {
                 let group = column.group(c);
@@ -326,9 +321,21 @@ impl<T: Element, const K: usize, const STRIDE: usize> Row<'_, T, K, STRIDE> {
                 keep::<T, S, V>(simd, &carried[K - STRIDE - 1], kept, old + c);
             }
             column = column.on(STRIDE);
-            to += inner;
+            to += self.geometry.inner();
         }
         seen
+    }
+
+    /// The first column of the windows of a row, given where some of its channels would be in column 0.
+    #[inline(always)]
+    fn first_column(&self, at: usize) -> Column {
+        let (width, pixel) = (self.geometry.axes()[2], self.geometry.strides().width);
+        Column {
+            index: 0usize.wrapping_sub(width.pad_begin),
+            at: at.wrapping_sub(width.pad_begin.wrapping_mul(pixel)),
+            pixel,
+            columns: width.input,
+        }
     }
 
     /// Merges the columns of the first window of a row that come before the new ones.
@@ -371,15 +378,10 @@ impl<T: Element, const K: usize, const STRIDE: usize> Row<'_, T, K, STRIDE> {
     ) -> S::Seen {
         // Copies: what is behind a reference is loaded again after each store.
         let (width, by) = (self.geometry.axes()[2], self.geometry.divisor());
-        let (inner, pixel) = (self.geometry.inner(), self.geometry.strides().width);
+        let inner = self.geometry.inner();
         let mut seen = simd.unseen();
         let whole = self.divide::<R, S>(simd, part, K);
-        let mut column = Column {
-            index: 0usize.wrapping_sub(width.pad_begin),
-            at: shift.wrapping_add(part.channel).wrapping_sub(width.pad_begin.wrapping_mul(pixel)),
-            pixel,
-            columns: width.input,
-        };
+        let mut column = self.first_column(shift.wrapping_add(part.channel));
         // Columns of a window that the one before it has as well.
         let mut carried = [[[simd.splat(R::IDENTITY); V]; 2]; G];
         for g in 0..G {

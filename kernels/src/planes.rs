@@ -37,9 +37,12 @@ const MERGES: usize = (LEVELS + 3) * LONGEST;
 /// Rows that are merged at a time, at most.
 const PARTS: usize = 4;
 
-/// Lines of the caches that the scratch memory has, of so many bytes.
-const VECTORS: usize = 4096;
+/// Bytes of a pixel of the scratch memory at most: a line of the caches.
 const LINE: usize = 64;
+
+/// Pixels of the scratch memory, and words of it, for elements of any type.
+const VECTORS: usize = 4096;
+const WORDS: usize = VECTORS * LINE / size_of::<u64>();
 
 /// Planes that are worth finding the merges for, channels of all planes, and lanes that are not to be empty.
 const WORTH: usize = 8;
@@ -396,8 +399,8 @@ impl<const CHANNELS: bool> FastWalk for Planes<CHANNELS> {
         let mut seen = simd.unseen();
         let [_, height, width] = geometry.axes();
         let windows = height.output * width.output;
-        let mut scratch = Aligned([const { MaybeUninit::<u64>::uninit() }; VECTORS * LINE / 8]);
-        let (single, inner) = (!CHANNELS && geometry.is_single(), geometry.inner());
+        let mut scratch = Aligned([const { MaybeUninit::<u64>::uninit() }; WORDS]);
+        let (single, inner) = (const { !CHANNELS } && geometry.is_single(), geometry.inner());
         // Of channels, a line of the caches at a time.
         let wide = const { size_of::<S::Vector>() < LINE } && !single && inner >= 2 * S::N;
         let pixel = if wide { 2 * S::N } else { S::N };
@@ -410,7 +413,7 @@ impl<const CHANNELS: bool> FastWalk for Planes<CHANNELS> {
         across.fill(R::ORDERED);
         let divisors = place(&mut down, &mut across);
         let bytes = (divisors + windows + TURNED) * size_of::<T::Acc>();
-        let scratch = must_cast_slice_mut(zeroed(&mut scratch.0, bytes.div_ceil(8)));
+        let scratch = must_cast_slice_mut(zeroed(&mut scratch.0, bytes.div_ceil(size_of::<u64>())));
         if R::DIVIDES {
             for (i, divisor) in scratch[divisors..][..windows].iter_mut().enumerate() {
                 let window = [0, i / width.output, i % width.output];
@@ -437,7 +440,7 @@ impl<const CHANNELS: bool> FastWalk for Planes<CHANNELS> {
                 at,
             };
             let mut slice = (plane, z);
-            for i in 0..count.max(if single { S::N } else { 1 }) {
+            for i in 0..if single { S::N } else { 1 } {
                 group.starts[i] = geometry.slice_start(slice);
                 if i + 1 < count {
                     slice = geometry.slice_after(slice);
@@ -446,14 +449,14 @@ impl<const CHANNELS: bool> FastWalk for Planes<CHANNELS> {
             for c in (0..inner).step_by(pixel) {
                 // The last ones are flush with the last channel.
                 let channels = c.min(inner.saturating_sub(pixel))..inner.min(c + pixel);
-                seen = if !CHANNELS && single {
+                seen = if const { !CHANNELS } && single {
                     group.turn::<R, S>(simd, scratch, seen)
                 } else {
                     group.copy::<R, S>(simd, channels.clone(), scratch, seen)
                 };
                 down.run::<R, T::Acc, S>(simd, scratch);
                 across.run::<R, T::Acc, S>(simd, scratch);
-                if !CHANNELS && single {
+                if const { !CHANNELS } && single {
                     group.turn_back::<R, S>(
                         simd,
                         scratch,
