@@ -11,8 +11,10 @@ use crate::walk::FastWalk;
 use crate::{Axis, Geometry};
 use core::ops::Range;
 
-/// Vectors that are reduced at a time where there are fewer than [`WIDE`].
+/// Vectors that are reduced at a time where there are fewer than [`WIDE`], and where there are fewer than those: to go
+/// through the taps takes longer than to merge a vector of each.
 const HALF: usize = 4;
+const PAIR: usize = 2;
 
 /// Vectors that are reduced at a time: more do not fit the registers, and fewer take less of each line of
 /// the caches than is fetched, where taps are a page or more apart.
@@ -131,6 +133,11 @@ impl<V: Copy> Windows<V> {
                 let at = (from.wrapping_add(i), to + i, S::N);
                 self.reduce_vectors::<R, T, S, HALF>(simd, taps, input, output, at, &mut seen);
                 i += HALF * S::N;
+            }
+            while const { B > PAIR } && i + PAIR * S::N <= len {
+                let at = (from.wrapping_add(i), to + i, S::N);
+                self.reduce_vectors::<R, T, S, PAIR>(simd, taps, input, output, at, &mut seen);
+                i += PAIR * S::N;
             }
             while const { B > 1 } && i + S::N <= len {
                 let at = (from.wrapping_add(i), to + i, S::N);
