@@ -30,7 +30,7 @@ const ROWS: usize = 16;
 /// Bytes of the input from which on pixels are long sooner: more than a second-level cache has.
 const LARGE: usize = 768 << 10;
 
-/// Channels, at most, of windows that share nothing, of elements of any type: of more, a tap is a run of vectors.
+/// Channels, at most, of `f32` under windows that share nothing: of more, a tap is a run of vectors.
 const FEW: usize = 48;
 
 /// Bytes of a pixel from which on it is long, and channels where windows are one apart.
@@ -66,7 +66,7 @@ pub(crate) fn fits_apart(axes: &[Axis; 3]) -> bool {
         && axes.iter().all(|axis| !axis.spread)
 }
 
-/// Whether it takes such windows of elements of any type, since pixels have few channels.
+/// Whether it takes such windows of `f32` as well, since pixels have few channels.
 pub(crate) fn fits_few(geometry: &Geometry) -> bool {
     geometry.inner() <= FEW && fits_apart(geometry.axes())
 }
