@@ -81,14 +81,16 @@ fn expect_none<const D: usize>(
 #[test]
 fn no_walk_allocates() {
     use Walk::*;
-    expect_none([3, 5], 2, Shape::new(2, 3, [17, 40]), [Across, Down]);
+    expect_none([3, 5], 2, Shape::new(2, 3, [17, 40]), [Across, Across]);
+    expect_none([3, 5], 2, Shape::new(2, 49, [17, 40]), [Across, Down]);
     expect_none([2, 4], 2, Shape::new(2, 1, [16, 33]), [Across, Across]);
-    expect_none([3, 2, 2], 1, Shape::new(1, 5, [4, 5, 37]), [Across, Pixels]);
+    expect_none([3, 2, 2], 1, Shape::new(1, 6, [4, 5, 37]), [Across, Pixels]);
     expect_none([3, 3], 2, Shape::new(2, 1, [17, 40]), [Rows, Rows]);
-    expect_none([2, 2], 2, Shape::new(2, 3, [16, 33]), [Rows, Pixels]);
+    expect_none([2, 2], 2, Shape::new(2, 4, [16, 33]), [Rows, Pixels]);
     expect_none([2, 2], 2, Shape::new(1, 49, [16, 33]), [Rows, Down]);
-    expect_none([3, 3], 2, Shape::new(2, 3, [17, 40]), [Rows, Pixels]);
-    expect_none([3, 3], 1, Shape::new(2, 3, [17, 40]), [Strips, Pixels]);
+    expect_none([3, 3], 2, Shape::new(2, 4, [17, 40]), [Rows, Pixels]);
+    expect_none([3, 3], 1, Shape::new(2, 6, [17, 40]), [Strips, Pixels]);
+    expect_none([3, 3], 1, Shape::new(2, 5, [17, 40]), [Strips, Across]);
     // More taps than a list has, and more than a buffer.
     expect_none([100], 1, Shape::new(1, 2, [700]), [Shared, Shared]);
     expect_none([100], 2, Shape::new(1, 2, [700]), [Shared, Shared]);
@@ -96,10 +98,10 @@ fn no_walk_allocates() {
     expect_none([5000], 2, Shape::new(1, 2, [5005]), [Each, Down]);
     expect_none([9, 9], 1, Shape::new(2, 3, [17, 40]), [Shared, Shared]);
     expect_none([9, 9], 1, Shape::new(2, 17, [17, 30]), [Planes, Planes]);
-    expect_none([5, 7], 3, Shape::new(2, 3, [17, 40]), [Across, Down]);
-    expect_none([5, 7], 3, Shape::new(2, 3, [17, 22]), [Turned, Down]);
-    expect_none([5, 9], 3, Shape::new(2, 3, [17, 40]), [Shared, Down]);
-    expect_none([5, 9], 9, Shape::new(2, 3, [17, 40]), [Whole, Down]);
+    expect_none([5, 7], 3, Shape::new(2, 3, [17, 40]), [Across, Across]);
+    expect_none([5, 7], 3, Shape::new(2, 49, [17, 22]), [Turned, Down]);
+    expect_none([5, 9], 3, Shape::new(2, 3, [17, 40]), [Shared, Across]);
+    expect_none([5, 9], 9, Shape::new(2, 25, [17, 40]), [Whole, Down]);
     expect_none([17, 600], 1, Shape::new(2, 3, [17, 600]), [Global, Global]);
     expect_none([2], 100, Shape::new(1, 1, [505]), [Whole, Whole]);
 }

@@ -370,6 +370,53 @@ fn long_pixels() {
     }
 }
 
+/// Pixels of few channels, and single elements, under windows of up to nine lines and columns: there is code for each
+/// number up to eight, for rows that are shorter than its vectors, and for several pieces of a row.
+#[test]
+fn windows_of_a_few_lines_and_columns() {
+    let mut checks = Checks::default();
+    let channels = [1, 2, 3, 4, 5, 7, 12, 19, 48];
+    let strides = [[1, 1], [2, 2], [1, 2], [3, 3], [2, 1], [5, 4]];
+    for (high, wide) in (1..=9).flat_map(|high| (1..=9).map(move |wide| (high, wide))) {
+        for (i, channels) in channels.into_iter().enumerate() {
+            let i = i + high + wide;
+            let (stride, dilation) = (strides[i % 6], if i % 5 == 0 { 2 } else { 1 });
+            let sides = [high + 2 + i % 7, [wide + 1, 9 + i, 40, 70, 300][i % 5]];
+            let padding = Padding::Explicit {
+                begin: [(high - 1) * (i % 2), wide / 2],
+                end: [high / 2, (wide - 1) * (i % 3 % 2)],
+            };
+            let pool = |op| {
+                let pool = Pool2d::new(op, [high, wide]).stride(stride).dilation([dilation; 2]);
+                pool.pad(padding).divisor([Divisor::ExcludePad, Divisor::IncludePad][i % 2])
+            };
+            let layout = [Layout::ChannelsLast, Layout::ChannelsFirst][usize::from(channels == 1)];
+            checks.go(pool, layout, Shape::new(1 + i % 2, channels, sides), Pooling::Two);
+            let cube = Shape::new(1, channels, [3, high + 2, wide + 5]);
+            let pool = |op| Pool3d::new(op, [1 + i % 3, high.div_ceil(2), wide]).padding([0, 0, 1]);
+            checks.go(pool, layout, cube, Pooling::Three);
+        }
+    }
+}
+
+/// A NaN in any line of a window is seen: lines that rows share are looked at once.
+#[test]
+fn nan_in_windows_of_a_few_lines() {
+    for (i, channels) in [1, 3, 7].into_iter().cycle().take(36).enumerate() {
+        let (high, stride) = (1 + i % 9, 1 + i / 2 % 3);
+        let shape = Shape::new(2, channels, [11, 17 + i]);
+        let pool = Pool2d::max([high, 2 + i % 7]).stride([stride; 2]).padding([high / 2, 1]);
+        let pool = pool.dilation([1 + i % 4 / 3, 1]);
+        let max =
+            |backend| -> Plan<f32> { pool.plan_on(backend, Layout::ChannelsLast, shape).unwrap() };
+        let (plans, reference) = (supported().map(max).collect::<Vec<_>>(), max(&REFERENCE));
+        let step = 37 * one_of();
+        for at in (i..reference.input_len()).step_by(step) {
+            assert_nan_is_seen(&plans, &reference, at, format_args!("{pool:?}"));
+        }
+    }
+}
+
 #[test]
 fn uneven_windows_of_narrow_planes_and_even_ones_far_apart() {
     let mut checks = Checks::default();

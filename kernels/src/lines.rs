@@ -71,11 +71,12 @@ impl Run {
         ManyLines { origin: self.origin, list }
     }
 
-    /// All lines, eight at a time.
+    /// All lines, eight at a time; whether their order matters.
     #[inline(always)]
-    pub(crate) fn octets(&self, geometry: &Geometry) -> Octets {
+    pub(crate) fn octets(&self, geometry: &Geometry, ordered: bool) -> Octets {
         let [_, deep, high] = geometry.tap_strides();
-        Octets::new(self.origin, [self.depths.clone(), self.heights.clone()], [deep, high])
+        let taps = [self.depths.clone(), self.heights.clone()];
+        Octets::new(self.origin, taps, [deep, high], ordered)
     }
 
     /// By what the sums of windows with so many counted columns are divided.
@@ -558,9 +559,14 @@ pub(crate) struct Octets {
 }
 
 impl Octets {
-    /// The lines of some taps along depth and height, so many elements apart.
+    /// The lines of some taps along depth and height, so many elements apart; whether their order matters.
     #[inline(always)]
-    pub(crate) fn new(origin: usize, taps: [Range<usize>; 2], strides: [usize; 2]) -> Self {
+    pub(crate) fn new(
+        origin: usize,
+        taps: [Range<usize>; 2],
+        strides: [usize; 2],
+        ordered: bool,
+    ) -> Self {
         let ([depths, heights], [deep, high]) = (&taps, strides);
         if depths.is_empty() || heights.is_empty() {
             return Self { origin, taps: [0..0, 0..0], strides, ends: [0; 2], few: 0 };
@@ -569,12 +575,49 @@ impl Octets {
             origin.wrapping_add(z.wrapping_mul(deep)).wrapping_add(y.wrapping_mul(high))
         };
         let ends = [line(depths.start, heights.start), line(depths.end - 1, heights.end - 1)];
-        let few = if depths.len() == 1 { few(heights) } else { 0 };
+        let few = match depths.len() {
+            1 if ordered => few(heights),
+            1 if heights.len() <= OCTET => heights.len(),
+            _ => 0,
+        };
         if few > 0 {
             // As if they were the first ones of an octet.
             return Self { origin: ends[0], taps: [0..1, 0..few], strides, ends, few };
         }
         Self { origin, taps, strides, ends, few }
+    }
+
+    /// Where the lines start, and how many there are, if they are merged like the first ones of an octet, whatever depth they
+    /// are of; or else 0.
+    #[inline(always)]
+    pub(crate) fn starts(&self, ordered: bool) -> ([usize; OCTET], usize) {
+        if self.few == 0 {
+            // A copy: what a call may see is loaded again after each store.
+            return self.clone().starts_in_depth(ordered);
+        }
+        let mut starts = [self.ends[0]; OCTET];
+        for i in 1..OCTET {
+            starts[i] = starts[i - 1].wrapping_add(self.strides[1]);
+        }
+        (starts, self.few)
+    }
+
+    /// The same of lines of several depths.
+    #[inline(never)]
+    fn starts_in_depth(&self, ordered: bool) -> ([usize; OCTET], usize) {
+        let ([depths, heights], [deep, high]) = (&self.taps, self.strides);
+        let mut starts = [0; OCTET];
+        let len = depths.len().saturating_mul(heights.len());
+        let alike = heights.len().is_power_of_two() && few(heights) > 0 && few(depths) > 0;
+        if len > OCTET || ordered && !alike {
+            return (starts, 0);
+        }
+        let lines = depths.clone().flat_map(|z| heights.clone().map(move |y| (z, y)));
+        for (start, (z, y)) in starts.iter_mut().zip(lines) {
+            *start =
+                self.origin.wrapping_add(z.wrapping_mul(deep)).wrapping_add(y.wrapping_mul(high));
+        }
+        (starts, len)
     }
 
     /// Merges eight lines of a depth, or those of them that are present.

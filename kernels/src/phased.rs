@@ -7,7 +7,7 @@
 //! alike, or so far apart that there would be few in a piece, are merged across one after the other.
 
 use crate::Geometry;
-use crate::across::{Places, list_places};
+use crate::across::{Phases, Places, list_places};
 use crate::fold::{Tree, fold};
 use crate::geometry::{Axis, Divisor};
 use crate::number::{Element, Number};
@@ -97,8 +97,9 @@ pub(crate) fn phased<R: Reduction<T::Acc>, T: Element, S: Memory<T>>(
     let (columns, phases) = zeroed(&mut scratch.0, buffers * used).split_at_mut(used);
     let mut counts = [T::Acc::ZERO; PIECE];
     let (mut lines, mut places) = (List::new(), List::new());
-    list_places(width, phase, &mut places);
-    let places = Places::new(width, phase, &places);
+    let layout = Phases { count: width.stride, len: phase, inner: 1 };
+    list_places(width, layout, &mut places);
+    let places = Places::new(width, layout, &places);
     let mut x = 0;
     while x < width.output {
         let Piece { windows, len, inside } = Piece::of(width, x, most);

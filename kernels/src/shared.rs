@@ -12,6 +12,7 @@
 //!
 //! Channels are neighbours that are shifted together: a column is then a strip of them.
 
+use crate::lines::OCTET;
 use crate::number::{Element, Number};
 use crate::order::merges_after;
 use crate::reduction::{Divide, Reduction};
@@ -72,6 +73,8 @@ pub(crate) fn fits(geometry: &Geometry) -> bool {
         let taps = high.saturating_add(wide);
         match across {
             1 if high == 1 => wide > 3,
+            // Others have code of their own for so few taps.
+            1 if high.max(wide) <= OCTET => false,
             1 if height.input * width.input <= SMALL => wide > 3 && taps >= down.saturating_mul(10),
             1 => taps >= down.saturating_mul(16),
             2 if high == 1 => wide >= 16,

@@ -36,13 +36,18 @@ pub(crate) const ABSENT: u32 = 1 << 31;
 #[repr(align(64))]
 pub(crate) struct Aligned<T>(pub(crate) T);
 
-/// The first `len` elements of some memory, all zeros. A call, like all that has no vectors, so that there is one of
-/// it for all instruction sets.
-#[inline(never)]
+/// The first `len` elements of some memory, all zeros.
 pub(crate) fn zeroed<A: Pod>(scratch: &mut [MaybeUninit<A>], len: usize) -> &mut [A] {
+    filled(scratch, len, A::zeroed())
+}
+
+/// The first `len` elements of some memory, all of them `value`. A call, like all that has no vectors, so that there is
+/// one of it for all instruction sets.
+#[inline(never)]
+pub(crate) fn filled<A: Pod>(scratch: &mut [MaybeUninit<A>], len: usize, value: A) -> &mut [A] {
     let scratch = &mut scratch[..len];
     for element in scratch.iter_mut() {
-        element.write(A::zeroed());
+        element.write(value);
     }
     // SAFETY: every element has just been written.
     unsafe { &mut *(core::ptr::from_mut(scratch) as *mut [A]) }

@@ -391,7 +391,7 @@ impl<A: Number, V: Copy> Made<'_, A, V> {
             );
         }
         let taps = window.taps.0..window.taps.1;
-        let lines = Octets::new(window.at, [0..1, taps], [0, high]);
+        let lines = Octets::new(window.at, [0..1, taps], [0, high], R::ORDERED);
         Columns::<T>::merge::<Again<R>, S, N>(
             &lines,
             simd,
@@ -465,7 +465,7 @@ impl<'a> Places<'a> {
             let (z, y) = (row / height.output, row % height.output);
             let origin = self.geometry.origin(0, z, y);
             let taps = [depth.taps(z), height.taps(y)];
-            let octets = Octets::new(origin, taps.clone(), [deep, high]);
+            let octets = Octets::new(origin, taps.clone(), [deep, high], true);
             *place = Place {
                 origin,
                 ends: octets.ends,
@@ -542,7 +542,7 @@ impl RowLines<'_> {
             );
         }
         let mut merged = [simd.splat(R::IDENTITY); N];
-        let lines = Octets::new(origin.wrapping_add(at), taps.clone(), self.strides);
+        let lines = Octets::new(origin.wrapping_add(at), taps.clone(), self.strides, R::ORDERED);
         for (i, merged) in merged.iter_mut().enumerate().take(len.div_ceil(S::N)) {
             let i = i * S::N;
             let [v] = merge_columns::<R, T, S, 1>(simd, &lines, input, i, len - i, seen);

@@ -46,7 +46,7 @@ pub enum Walk {
     Flat,
     /// Rows of single elements under small windows, in registers.
     Rows,
-    /// Rows of single elements, merged down the columns and then across.
+    /// Rows of single elements or of pixels of a few, merged down the columns and then across.
     Across,
     /// Large windows that overlap, from subtrees that they share.
     Shared,
@@ -84,12 +84,13 @@ impl Walk {
         } else if geometry.axes().iter().any(|axis| axis.spread) {
             match planes::fits(geometry) {
                 true => Self::Planes,
-                false => Self::general(geometry, true),
+                false => Self::general::<f32>(geometry),
             }
-        } else if geometry.is_single()
-            && across::fits_apart(geometry.axes())
-            && !rows::fits(geometry.axes())
-            && taps <= EXACT
+        } else if across::suits_few(geometry, size_of::<f32>(), true)
+            || geometry.is_single()
+                && across::fits_apart(geometry.axes())
+                && !rows::fits(geometry.axes())
+                && taps <= EXACT
         {
             Self::Across
         } else if turned::suits(geometry) && !rows::fits(geometry.axes()) && taps <= EXACT {
@@ -117,7 +118,7 @@ impl Walk {
         } else if rows::fits(geometry.axes()) && taps <= EXACT {
             Self::Rows
         } else {
-            Self::general(geometry, true)
+            Self::general::<f32>(geometry)
         }
     }
 
@@ -133,6 +134,13 @@ impl Walk {
             {
                 Self::Planes
             }
+            _ if across::suits_few(geometry, few_size::<T, S>(), false) => Self::Across,
+            // Pixels that are few elements of four bytes, but not of eight.
+            Self::Across
+                if pixels::fits(geometry.axes()) && kernel == 3 && !geometry.is_single() =>
+            {
+                Self::Pixels
+            }
             Self::Rows | Self::Strips if flat::takes::<T, S>() && flat::fits(geometry) => {
                 Self::Flat
             }
@@ -144,8 +152,8 @@ impl Walk {
             | Self::Pixels
             | Self::Shared
             | Self::Planes
-            | Self::Across => Self::general(geometry, false),
-            Self::Down if geometry.is_single() => Self::general(geometry, false),
+            | Self::Across => Self::general::<T>(geometry),
+            Self::Down if geometry.is_single() => Self::general::<T>(geometry),
             Self::Down if takes_apart::<T>() && pixels::fits_apart(geometry.axes()) => Self::Pixels,
             general => general,
         }
@@ -164,7 +172,7 @@ impl Walk {
             }
             Self::Rows => "few columns a window: a vector of windows is made in registers",
             Self::Across => {
-                "windows one or two apart, or a few columns: merged down first, then across"
+                "windows one or two apart, or few columns or channels: merged down, then across"
             }
             Self::Shared => "large windows that overlap: what they share is merged once",
             Self::Planes => {
@@ -224,7 +232,7 @@ impl Walk {
 
     /// The walk that [`general`] takes.
     fn of_general<T: Element, S: Memory<T>>(geometry: &Geometry) -> Self {
-        match Self::general(geometry, T::ALL_WALKS) {
+        match Self::general::<T>(geometry) {
             Self::Across if T::ALL_WALKS && down::fits_line(geometry.axes()) => Self::Down,
             Self::Turned if picked::fits::<T, S>(geometry) => Self::Picked,
             Self::Global | Self::Turned if !takes_turned::<T, S>() => {
@@ -253,11 +261,13 @@ impl Walk {
     }
 
     /// The walk that would take a geometry if it were not special.
-    fn general(geometry: &Geometry, all: bool) -> Self {
-        let taps = geometry.taps();
+    fn general<T: Element>(geometry: &Geometry) -> Self {
+        let (taps, all) = (geometry.taps(), T::ALL_WALKS);
         let width = &geometry.axes()[2];
         if global::fits(geometry) {
             Self::Global
+        } else if across::suits_few(geometry, size_of::<T>(), all) {
+            Self::Across
         } else if !geometry.is_single() {
             Self::Down
         } else if all && across::fits_apart(geometry.axes()) && taps <= EXACT {
@@ -574,6 +584,11 @@ const fn takes_whole<T: Element, S: Memory<T>>() -> bool {
 /// vectors that are walked together hold only some channels of a pixel, so that a row is gone through several times.
 const fn takes_apart<T: Element>() -> bool {
     size_of::<T>() < 4
+}
+
+/// Bytes of an element of a pixel of few: of sums of bytes, those of a lane.
+const fn few_size<T: Element, S: Memory<T>>() -> usize {
+    if S::PARTS { size_of::<T::Acc>() } else { size_of::<T>() }
 }
 
 /// Reduces any windows.

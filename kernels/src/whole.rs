@@ -51,7 +51,7 @@ impl FastWalk for Whole {
         let mut seen = simd.unseen();
         let mut runs = Runs::new(geometry, rows, false);
         while let Some(run) = runs.next() {
-            let lines = run.octets(geometry);
+            let lines = run.octets(geometry, R::ORDERED);
             let divisor = run.divisor(geometry.divisor(), width.kernel);
             let mut group = Group {
                 geometry,
