@@ -188,7 +188,7 @@ impl FastWalk for Across {
             let (scratch, rest) =
                 filled(&mut scratch.0, used + all + merged, R::IDENTITY).split_at_mut(used);
             let (all, merged) = rest.split_at_mut(all);
-            // All windows that lack no column count as many.
+            // Windows that lack no column count as many: without others, that is part of the divisor.
             let counted = R::DIVIDES && !matches!(by, Divisor::Constant(_));
             let counts = filled(
                 &mut counts,
@@ -443,8 +443,9 @@ struct Piece {
 
 /// Where rows that are made alike lie.
 struct Place {
-    /// Elements from where the lines of the first one start to those of the next, and from a line to its columns.
+    /// Elements from where a line of the first one starts to its columns.
     start: usize,
+    /// Elements from the lines of one to those of the next.
     advance: usize,
     count: usize,
     /// Where the first one is in the scratch buffer.
@@ -744,7 +745,7 @@ impl<A: Number, V: Copy> Rows<'_, A, V> {
             #[inline(always)]
             || {
                 let taps = Taps::<K> { all: places, first: places.first() };
-                // Copies, too.
+                // Copies: what is behind a reference is loaded again after each store.
                 let (rows, start, end) = (rows, start, end);
                 let (all, merged, output) = (&mut *all, &mut *merged, &mut *output);
                 let mut row = rows.row;
@@ -854,7 +855,7 @@ impl<A: Number, V: Copy> Rows<'_, A, V> {
 /// A piece of an output row.
 #[derive(Clone, Copy)]
 struct Row<'a, A, V> {
-    /// How the sums of windows that lack no column become averages.
+    /// How the sums of windows that lack no column become averages, if there is a vector of them.
     divide: Divide<V>,
     /// By what those of others are divided, but for their columns.
     lines: V,
