@@ -393,12 +393,12 @@ impl<'a> Places<'a> {
         Self { width, phases, list, next: 0 }
     }
 
-    /// Where that of tap `j` is.
+    /// That of tap `j`.
     #[inline(always)]
-    fn offset(&self, j: usize) -> usize {
+    fn step(&self, j: usize) -> Step {
         match self.list.get(j) {
-            Some(step) => step.offset,
-            None => place(self.width, self.phases, j).offset,
+            Some(step) => step,
+            None => place(self.width, self.phases, j),
         }
     }
 
@@ -407,7 +407,7 @@ impl<'a> Places<'a> {
     fn first<const K: usize>(&self) -> [usize; K] {
         let mut offsets = [0; K];
         for (j, offset) in offsets.iter_mut().enumerate() {
-            *offset = self.offset(j);
+            *offset = self.step(j).offset;
         }
         offsets
     }
@@ -423,10 +423,7 @@ impl Iterator for Places<'_> {
             return None;
         }
         self.next += 1;
-        Some(match self.list.get(j) {
-            Some(step) => step,
-            None => place(self.width, self.phases, j),
-        })
+        Some(self.step(j))
     }
 }
 

@@ -86,7 +86,7 @@ impl Walk {
                 true => Self::Planes,
                 false => Self::general::<f32>(geometry),
             }
-        } else if across::suits_few(geometry, size_of::<f32>(), true)
+        } else if suits_few::<f32>(geometry)
             || geometry.is_single()
                 && across::fits_apart(geometry.axes())
                 && !rows::fits(geometry.axes())
@@ -134,7 +134,7 @@ impl Walk {
             {
                 Self::Planes
             }
-            _ if across::suits_few(geometry, few_size::<T, S>(), false) => Self::Across,
+            _ if suits_few::<T>(geometry) => Self::Across,
             // Pixels that are few elements of four bytes, but not of eight.
             Self::Across
                 if pixels::fits(geometry.axes()) && kernel == 3 && !geometry.is_single() =>
@@ -266,7 +266,7 @@ impl Walk {
         let width = &geometry.axes()[2];
         if global::fits(geometry) {
             Self::Global
-        } else if across::suits_few(geometry, size_of::<T>(), all) {
+        } else if suits_few::<T>(geometry) {
             Self::Across
         } else if !geometry.is_single() {
             Self::Down
@@ -586,9 +586,12 @@ const fn takes_apart<T: Element>() -> bool {
     size_of::<T>() < 4
 }
 
-/// Bytes of an element of a pixel of few: of sums of bytes, those of a lane.
-const fn few_size<T: Element, S: Memory<T>>() -> usize {
-    if S::PARTS { size_of::<T::Acc>() } else { size_of::<T>() }
+/// Whether [`Across`] suits pixels of few elements. Bytes that are summed as 16 bits count as if they were so wide.
+#[inline(always)]
+fn suits_few<T: Element>(geometry: &Geometry) -> bool {
+    let summed = size_of::<T::Acc>() == 2;
+    let size = if summed { size_of::<T::Acc>() } else { size_of::<T>() };
+    across::suits_few(geometry, size, T::ALL_WALKS)
 }
 
 /// Reduces any windows.
