@@ -262,6 +262,31 @@ fn windows_of_three_by_three_that_are_divided_alike() {
     }
 }
 
+/// Planes of all shapes go on in one another, those of more elements than are walked together and those of fewer, with
+/// infinities and NaNs beside the edges that must not be seen beyond them.
+#[test]
+fn averages_of_planes_as_one_line() {
+    let widths =
+        [1, 2, 3, 4, 7, 9, 10, 16, 17, 31, 33, 47, 50, 65, 97, 191, 193, 200, 500, 512, 513];
+    let mut seed = 0;
+    for (height, width) in [1, 2, 3, 8, 19].into_iter().flat_map(|h| widths.map(|w| (h, w))) {
+        for divisor in [Divisor::IncludePad, Divisor::ExcludePad, Divisor::Fixed(4)] {
+            seed += 1;
+            let pool = Pool2d::average([3, 3]).padding([1, 1]).divisor(divisor);
+            let channels = [2100, 5000][seed % 2] / (height * width) + 1;
+            let case = Case {
+                pooling: Pooling::Two(pool, Shape::new(1, channels, [height, width])),
+                layout: Layout::ChannelsFirst,
+                strides: None,
+                element: ElementType::F32,
+                seed: seed as u64,
+                values: [Values::Numbers, Values::Traps][seed / 2 % 2],
+            };
+            check_as::<f32>(&case);
+        }
+    }
+}
+
 /// Windows of a slice each follow each other without a seam, up to those that are in padding alone.
 #[test]
 fn slices_that_are_in_padding_alone() {

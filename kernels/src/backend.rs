@@ -403,7 +403,7 @@ where
     Kernel {
         run: pool::<R, T, S>,
         activate: activate::<T, S>,
-        walk: Some(Walk::of_pool::<T, S>),
+        walk: Some(Walk::of_pool::<R, T, S>),
         lanes: S::N,
     }
 }
@@ -423,7 +423,7 @@ where
             false => pool::<R, T, S>(geometry, rows, input, output),
         },
         activate: activate::<T, S>,
-        walk: Some(Walk::of_pool::<T, S>),
+        walk: Some(Walk::of_pool::<R, T, S>),
         lanes: S::N,
     }
 }
@@ -489,7 +489,7 @@ const fn max_in_order<T: Half + Activated, S: Memory<Ordered<T>> + Memory<T>>() 
             pool::<Most<Largest>, Ordered<T>, S>(geometry, rows, input, output);
         },
         activate: activate::<T, S>,
-        walk: Some(Walk::of_pool::<Ordered<T>, S>),
+        walk: Some(Walk::of_pool::<Most<Largest>, Ordered<T>, S>),
         lanes: <S as Lanes<u16>>::N,
     }
 }
@@ -662,8 +662,8 @@ where
         },
         activate: activate::<T, S>,
         walk: Some(|geometry| match fits_shortest(geometry) {
-            true if geometry.is_single() => Walk::of_pool::<SummedShort<T>, H>(geometry),
-            true => Walk::of_pool::<SummedShort<T>, S>(geometry),
+            true if geometry.is_single() => Walk::of_pool::<Mean, SummedShort<T>, H>(geometry),
+            true => Walk::of_pool::<Mean, SummedShort<T>, S>(geometry),
             false if fits_short::<T>(geometry) => Walk::of_plain::<Summed<T>, S>(geometry),
             false => Walk::of_plainest::<SummedLong<T>, S>(geometry),
         }),

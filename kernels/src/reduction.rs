@@ -145,9 +145,13 @@ pub(crate) trait Reduction<A: Number> {
         Divide::by::<A, S>(simd, divisor, rounding)
     }
 
-    /// Does what [`finish`](Self::finish) does, unless it gives NaN.
+    /// Does what [`finish`](Self::finish) does, unless it gives NaN; every second vector `BESIDE` another.
     #[inline(always)]
-    fn quick<S: Lanes<A>>(simd: S, merged: S::Vector, divide: Divide<S::Vector>) -> S::Vector {
+    fn quick<S: Lanes<A>, const BESIDE: bool>(
+        simd: S,
+        merged: S::Vector,
+        divide: Divide<S::Vector>,
+    ) -> S::Vector {
         Self::finish(simd, merged, divide)
     }
 
@@ -189,7 +193,11 @@ pub(crate) fn finish_all<R: Reduction<A>, A: Number, S: Lanes<A>, const B: usize
 ) -> [S::Vector; B] {
     let mut results = merged;
     for b in 0..B {
-        results[b] = R::quick(simd, results[b], divides[b]);
+        results[b] = if b % 2 == 1 {
+            R::quick::<S, true>(simd, results[b], divides[b])
+        } else {
+            R::quick::<S, false>(simd, results[b], divides[b])
+        };
     }
     if R::QUICK {
         let mut i = 0;
@@ -413,11 +421,22 @@ impl<A: Number> Reduction<A> for MeanOfNumbers {
     }
 
     #[inline(always)]
-    fn quick<S: Lanes<A>>(simd: S, merged: S::Vector, divide: Divide<S::Vector>) -> S::Vector {
+    fn quick<S: Lanes<A>, const BESIDE: bool>(
+        simd: S,
+        merged: S::Vector,
+        divide: Divide<S::Vector>,
+    ) -> S::Vector {
         match divide {
             Divide::ByInverse(divisor, reciprocal) => {
-                let quotient = simd.quotient(merged, divisor, reciprocal);
+                let quotient = if BESIDE && S::DIVIDES_BESIDE {
+                    simd.div(merged, divisor, Rounding::default())
+                } else {
+                    simd.quotient(merged, divisor, reciprocal)
+                };
                 simd.add(quotient, simd.splat(A::ZERO))
+            }
+            Divide::By(divisor, rounding) => {
+                simd.add(simd.div(merged, divisor, rounding), simd.splat(A::ZERO))
             }
             other => Self::finish(simd, merged, other),
         }

@@ -159,6 +159,10 @@ pub(crate) trait Lanes<A: Number>: Isa {
     /// Whether [`quotient`](Self::quotient) is faster than [`div`](Self::div).
     const INVERTS: bool = false;
 
+    /// Whether, where both are wanted, a [`div`](Self::div) and a [`quotient`](Self::quotient) are faster than two of these:
+    /// the CPU divides while it does other things.
+    const DIVIDES_BESIDE: bool = false;
+
     /// Divides finite numbers by an odd integer, given its reciprocal, and rounds as [`div`](Self::div) does; a
     /// quotient of infinity is NaN.
     #[inline(always)]

@@ -19,7 +19,7 @@ use core::ops::Range;
 
 /// The widest planes that are walked in strips: on wider ones, the lines of a strip crowd each other out
 /// of the first-level cache.
-const MAX_WIDTH: usize = 48;
+pub(crate) const MAX_WIDTH: usize = 48;
 
 /// The most lanes that a dilated window may reach to its sides.
 const DILATION: usize = 4;

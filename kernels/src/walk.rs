@@ -18,7 +18,7 @@ use crate::simd::{Memory, TURNED, quantizing::Quantizing, scalar::Scalar};
 use crate::strips::{self, Strips};
 use crate::turned::{self, Turned};
 use crate::whole::{self, Whole};
-use crate::{Axis, Geometry};
+use crate::{Axis, Divisor, Geometry};
 use core::ops::Range;
 
 /// A way over the windows of a tensor.
@@ -42,7 +42,7 @@ pub enum Walk {
     Pixels,
     /// Strips of planes of single elements, under windows of three by three, one apart.
     Strips,
-    /// Planes of bytes as if each were one line, under windows of three by three, one apart.
+    /// Planes as if they were one line, averaged under windows of three by three, one apart.
     Flat,
     /// Rows of single elements under small windows, in registers.
     Rows,
@@ -168,7 +168,7 @@ impl Walk {
             }
             Self::Strips => "3×3 windows one apart on a narrow plane: its lines stay in registers",
             Self::Flat => {
-                "3×3 windows of bytes one apart: a plane is walked as if it were one line"
+                "averages of 3×3 windows one apart: planes are walked as if they were one line"
             }
             Self::Rows => "few columns a window: a vector of windows is made in registers",
             Self::Across => {
@@ -190,9 +190,12 @@ impl Walk {
     }
 
     /// The walk that [`pool`] takes.
-    pub(crate) fn of_pool<T: Element, S: Memory<T>>(geometry: &Geometry) -> Self {
+    pub(crate) fn of_pool<R: Reduction<T::Acc>, T: Element, S: Memory<T>>(
+        geometry: &Geometry,
+    ) -> Self {
         match Self::of_type::<T, S>(geometry) {
             _ if !S::BY_HAND => Self::of_plainest::<T, S>(geometry),
+            _ if R::QUICK && level::fits(geometry, S::N) => Self::Flat,
             Self::Whole | Self::Turned | Self::Global => Self::of_general::<T, S>(geometry),
             special => special,
         }
@@ -351,37 +354,12 @@ pub(crate) fn pool<R: Reduction<T::Acc>, T: Element, S: Memory<T>>(
     if const { !S::BY_HAND } {
         return plainest::<R::Exact, T, S>(geometry, rows, input, output);
     }
-    let width = &geometry.axes()[2];
-    // Where each window is merged anew, more than a division is to be done.
-    if const { R::QUICK } && (width.stride > 1 || !geometry.divides_by_odd()) {
-        return pool::<R::Exact, T, S>(geometry, rows, input, output);
+    if const { R::QUICK } {
+        return quick::<R, T, S>(geometry, rows, input, output);
     }
     let Some(simd) = enter::<T, S>(geometry, &rows, input, output) else { return };
+    let width = &geometry.axes()[2];
     let job = Job { simd, geometry, rows: rows.clone(), input };
-    if const { R::QUICK } {
-        return match (Walk::of_type::<T, S>(geometry), width.kernel) {
-            (Walk::Pixels, 3) => job.run::<R, Pixels<3, 1>>(output),
-            (Walk::Rows, 3) => job.run::<R, Rows<3, 1>>(output),
-            (Walk::Strips, _) if width.dilation == 1 => {
-                let taken = level::taken(geometry, &rows, S::N);
-                let [first, last] =
-                    [taken.start, taken.end].map(|row| (row - rows.start) * geometry.row_len());
-                // Those around them.
-                let strips = |rows: Range<usize>, output: &mut [T]| {
-                    if !output.is_empty() {
-                        Job { simd, geometry, rows, input }.run::<R, Strips<2>>(output);
-                    }
-                };
-                strips(rows.start..taken.start, &mut output[..first]);
-                if !taken.is_empty() {
-                    let job = Job { rows: taken.clone(), ..job };
-                    job.run::<R, Level>(&mut output[first..last]);
-                }
-                strips(taken.end..rows.end, &mut output[last..]);
-            }
-            _ => pool::<R::Exact, T, S>(geometry, rows, input, output),
-        };
-    }
     match (Walk::of_type::<T, S>(geometry), width.kernel, width.stride) {
         (Walk::Pixels, 3, 1) => return job.run::<R, Pixels<3, 1>>(output),
         (Walk::Pixels, 3, _) => return job.run::<R, Pixels<3, 2>>(output),
@@ -437,6 +415,49 @@ pub(crate) fn pool<R: Reduction<T::Acc>, T: Element, S: Memory<T>>(
         (Walk::Down | Walk::Flat | Walk::Picked | Walk::Phased | Walk::Each, _, _) => {}
     }
     general::<R::Exact, T, S>(simd, geometry, rows, input, output);
+}
+
+/// Averages the windows of output rows `rows` by quick divisions, where there are walks for them.
+fn quick<R: Reduction<T::Acc>, T: Element, S: Memory<T>>(
+    geometry: &Geometry,
+    rows: Range<usize>,
+    input: &[T],
+    output: &mut [T],
+) where
+    Scalar: Memory<T, Vector = T::Acc>,
+{
+    let Some(simd) = enter::<T, S>(geometry, &rows, input, output) else { return };
+    let level = if level::fits(geometry, S::N) {
+        level::taken(geometry, &rows, S::N)
+    } else {
+        rows.end..rows.end
+    };
+    let [first, last] = [level.start, level.end].map(|row| (row - rows.start) * geometry.row_len());
+    let around = |rows: Range<usize>, output: &mut [T]| {
+        let width = &geometry.axes()[2];
+        let job = Job { simd, geometry, rows: rows.clone(), input };
+        match (Walk::of_type::<T, S>(geometry), width.kernel) {
+            _ if output.is_empty() => {}
+            // Where each window is merged anew, more than a division is to be done.
+            _ if width.stride > 1 || !geometry.divides_by_odd() => {
+                pool::<R::Exact, T, S>(geometry, rows, input, output);
+            }
+            (Walk::Pixels, 3) => job.run::<R, Pixels<3, 1>>(output),
+            (Walk::Rows, 3) => job.run::<R, Rows<3, 1>>(output),
+            (Walk::Strips, _) if width.dilation == 1 => job.run::<R, Strips<2>>(output),
+            _ => pool::<R::Exact, T, S>(geometry, rows, input, output),
+        }
+    };
+    around(rows.start..level.start, &mut output[..first]);
+    if !level.is_empty() {
+        let job = Job { simd, geometry, rows: level.clone(), input };
+        let output = &mut output[first..last];
+        match geometry.divisor() {
+            Divisor::Present => job.run::<R, Level<true>>(output),
+            _ => job.run::<R, Level<false>>(output),
+        }
+    }
+    around(level.end..rows.end, &mut output[last..]);
 }
 
 /// Reduces the windows of output rows `rows` by the walks that are for all geometries, and those for large windows:

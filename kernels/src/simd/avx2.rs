@@ -79,6 +79,7 @@ impl Lanes<f32> for Avx2 {
     }
 
     const INVERTS: bool = true;
+    const DIVIDES_BESIDE: bool = true;
 
     #[inline(always)]
     fn mul_add(self, a: __m256, b: __m256, c: __m256) -> __m256 {
@@ -201,9 +202,21 @@ impl Lanes<f32> for Avx2 {
 
     #[inline(always)]
     fn between(self, left: __m256, right: __m256) -> __m256 {
-        // Within 128-bit halves: the second and third of each.
+        #[target_feature(enable = "avx2")]
+        #[inline]
+        fn between(left: __m256, right: __m256) -> __m256 {
+            let between;
+            // Within 128-bit halves: the second and third of each. Not the intrinsic, of which LLVM makes two shuffles
+            // of what `left` was slid from.
+            // SAFETY: an instruction of AVX, which changes its result only.
+            unsafe {
+                asm!("vshufps {}, {}, {}, 0x99", out(ymm_reg) between, in(ymm_reg) left, in(ymm_reg) right,
+                    options(pure, nomem, nostack, preserves_flags));
+            }
+            between
+        }
         // SAFETY: the token proves that the CPU has AVX2.
-        unsafe { _mm256_shuffle_ps::<0x99>(left, right) }
+        unsafe { between(left, right) }
     }
 
     #[inline(always)]
