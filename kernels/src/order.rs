@@ -129,7 +129,8 @@ pub(crate) struct List {
 impl List {
     #[inline(always)]
     pub(crate) fn new() -> Self {
-        Self { steps: [MaybeUninit::uninit(); LISTED], len: 0 }
+        // Not a copy of one: with that, all of this is a constant, which is written as zeros.
+        Self { steps: [const { MaybeUninit::uninit() }; LISTED], len: 0 }
     }
 
     /// Moves the next of `steps` here, as many as there is room for, instead of what is here.
