@@ -6,6 +6,10 @@ use crate::{Error, Layout, NanPolicy, Op, bf16, f16};
 use bytemuck::Pod;
 use core::ops::Range;
 use lanepool_kernels::{Backend, Geometry, Kernel, Kernels, Walk};
+#[cfg(feature = "rayon")]
+use rayon::Scope;
+#[cfg(feature = "rayon")]
+use std::sync::{Mutex, PoisonError};
 
 /// An element type that can be pooled: `f32`, `f64`, [`f16`](struct@f16), [`bf16`], `i8`, `u8`, `i16`, `u16`, `i32`,
 /// `u32`, `i64`.
@@ -68,10 +72,10 @@ elements!(
     i32 from Self::MIN, u32, i64
 );
 
-/// Bytes of input and output that make it worth waking another thread, which takes some 20 µs: with less
-/// than two of these, two threads were slower than one in all of the benches.
+/// Bytes of input and output that make it worth waking another thread, which takes some 20 µs: with less than two of
+/// these, two threads often took as long as one.
 #[cfg(feature = "rayon")]
-const GRAIN: usize = 3 << 19;
+const GRAIN: usize = 5 << 17;
 
 /// A pooling of tensors of one shape and layout, made by [`Pool::plan`](crate::Pool::plan).
 ///
@@ -243,14 +247,14 @@ impl<T: Element> Plan<T> {
         Walk::of(&self.geometry)
     }
 
-    /// How many threads have enough to do that waking them pays, at least 1: one for every 1.5 MiB of
-    /// input and output. With 1, [`run_parallel`](Self::run_parallel) stays in its thread.
+    /// How many threads have enough to do that waking them pays, at least 1: one for every 640 KiB
+    /// of input and output. With 1, [`run_parallel`](Self::run_parallel) stays in its thread.
     ///
     /// ```
     /// # use lanepool::{Layout, Plan, Pool2d, Shape};
     /// let shape = Shape::new(1, 128, [112, 112]);
     /// let plan: Plan<f32> = Pool2d::max([2, 2]).stride([2, 2]).plan(Layout::ChannelsFirst, shape)?;
-    /// assert_eq!(plan.useful_threads(), 5); // 8 MB
+    /// assert_eq!(plan.useful_threads(), 12); // 8 MB
     /// # Ok::<(), lanepool::Error>(())
     /// ```
     #[cfg(feature = "rayon")]
@@ -337,8 +341,8 @@ impl<T: Element> Plan<T> {
         Ok(())
     }
 
-    /// Pools on the threads of the current [rayon] pool; less than 3 MiB of input and output in this
-    /// thread, since it would take longer to wake another.
+    /// Pools in this thread and on others of the current [rayon] pool, which take some rows after the other until none
+    /// are left; less than 1.25 MiB of input and output in this thread alone, since it would take longer to wake another.
     ///
     /// # Errors
     ///
@@ -357,35 +361,71 @@ impl<T: Element> Plan<T> {
     /// ```
     #[cfg(feature = "rayon")]
     pub fn run_parallel(&self, input: &[T], output: &mut [T]) -> Result<(), Error> {
-        use rayon::prelude::*;
+        self.run_among(rayon::current_num_threads(), None, input, output)
+    }
 
+    /// As [`run_parallel_bytes`](Self::run_parallel_bytes), in this thread and on those of `pool`, of which it is none.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`run_bytes`](Self::run_bytes).
+    #[cfg(feature = "rayon")]
+    #[doc(hidden)]
+    pub fn run_parallel_bytes_with(
+        &self,
+        pool: &rayon::ThreadPool,
+        input: &[u8],
+        output: &mut [u8],
+    ) -> Result<(), Error> {
+        let (input, output) = self.elements(self.rows(), input, output)?;
+        self.run_among(pool.current_num_threads() + 1, Some(pool), input, output)
+    }
+
+    /// Pools by so many threads, this one among them and the others of `pool`, or of the current one.
+    #[cfg(feature = "rayon")]
+    fn run_among(
+        &self,
+        threads: usize,
+        pool: Option<&rayon::ThreadPool>,
+        input: &[T],
+        output: &mut [T],
+    ) -> Result<(), Error> {
         check_len("input", self.input_len(), input.len())?;
         check_len("output", self.output_len(), output.len())?;
-        let (threads, rows) = self.split();
+        let (threads, rows) = self.split(threads);
         if threads < 2 {
             return self.run(input, output);
         }
         Monitor::watch(self, self.rows(), threads, || {
-            output.par_chunks_mut(rows * self.row_len()).enumerate().for_each(|(i, output)| {
-                let first = i * rows;
-                let rows = first..first + output.len() / self.row_len();
-                self.kernel.pool(&self.geometry, rows, input, output);
-            });
+            // Whoever is awake takes the next part: this thread at once, where an iterator of rayon's would wait for
+            // another to do all.
+            let parts = Mutex::new(output.chunks_mut(rows * self.row_len()).enumerate());
+            let next = || parts.lock().unwrap_or_else(PoisonError::into_inner).next();
+            let work = || {
+                while let Some((i, output)) = next() {
+                    let first = i * rows;
+                    let rows = first..first + output.len() / self.row_len();
+                    self.kernel.pool(&self.geometry, rows, input, output);
+                }
+            };
+            match pool {
+                Some(pool) => pool.in_place_scope(|scope| share(scope, threads - 1, &work)),
+                None => rayon::in_place_scope(|scope| share(scope, threads - 1, &work)),
+            }
         });
         Ok(())
     }
 
-    /// The threads of the current rayon pool that get work to do, and the rows of a part of it.
+    /// Of so many threads those that get work to do, and the rows of a part of it.
     #[cfg(feature = "rayon")]
-    fn split(&self) -> (usize, usize) {
-        let threads = rayon::current_num_threads();
+    fn split(&self, threads: usize) -> (usize, usize) {
         let grains = self.useful_threads();
-        if grains.min(threads) < 2 {
+        let threads = threads.min(grains);
+        if threads < 2 {
             return (1, self.rows());
         }
-        // As many parts for each thread, some if there is enough to do: so one that is held up does
-        // not hold up all.
-        let parts = threads * (grains / threads).clamp(1, 4);
+        // Some parts for each thread, so that one that is held up, or wakes late, does not hold up all.
+        let parts = threads * (grains / threads).clamp(2, 4);
         let rows = self.rows().div_ceil(parts);
         (threads.min(self.rows().div_ceil(rows)), rows)
     }
@@ -393,7 +433,7 @@ impl<T: Element> Plan<T> {
     /// The threads that get work to do where there are several.
     pub(crate) fn threads(&self) -> usize {
         #[cfg(feature = "rayon")]
-        return self.split().0;
+        return self.split(rayon::current_num_threads()).0;
         #[cfg(not(feature = "rayon"))]
         1
     }
@@ -490,6 +530,17 @@ impl<T: Element> Plan<T> {
         }
         Ok(())
     }
+}
+
+/// Does some work, once `others` have been told to: each tells half of those that are left, since to tell one takes long.
+#[cfg(feature = "rayon")]
+fn share<'a>(scope: &Scope<'a>, mut others: usize, work: &'a (impl Fn() + Sync)) {
+    while others > 0 {
+        let half = others.div_ceil(2);
+        scope.spawn(move |scope| share(scope, half - 1, work));
+        others -= half;
+    }
+    work();
 }
 
 fn check_len(buffer: &'static str, expected: usize, actual: usize) -> Result<(), Error> {

@@ -432,7 +432,7 @@ const char *lanepool_plan_backend(const struct lanepool_plan *plan);
  * be NULL. Input and output must not overlap. On error nothing is written.
  *
  * `threads`: 1 is this thread only, n is at most n, 0 is all cores. There are never more than cores
- * nor more than have enough to do: with less than 3 MiB of input and output it is this thread only.
+ * nor more than have enough to do: with less than 1.25 MiB of input and output it is this thread only.
  * Others are started by the first run that needs them, and kept for later ones, those of the four
  * numbers of threads that were used last. The output has the same bits for any number.
  */

@@ -104,7 +104,7 @@ pub unsafe extern "C" fn lanepool_plan_backend(plan: *const lanepool_plan) -> *c
 /// be NULL. Input and output must not overlap. On error nothing is written.
 ///
 /// `threads`: 1 is this thread only, n is at most n, 0 is all cores. There are never more than cores
-/// nor more than have enough to do: with less than 3 MiB of input and output it is this thread only.
+/// nor more than have enough to do: with less than 1.25 MiB of input and output it is this thread only.
 /// Others are started by the first run that needs them, and kept for later ones, those of the four
 /// numbers of threads that were used last. The output has the same bits for any number.
 #[unsafe(no_mangle)]
@@ -125,7 +125,7 @@ pub unsafe extern "C" fn lanepool_plan_run(
             plan.buffers(&rows, (input.cast(), input_bytes), (output.cast(), output_bytes))
         }?;
         match threads::pool(threads, plan.erased.useful_threads())? {
-            Some(pool) => pool.install(|| plan.erased.run_parallel(input, output))?,
+            Some(pool) => plan.erased.run_with(&pool, input, output)?,
             None => plan.erased.run_rows(rows, input, output)?,
         }
         Ok(())

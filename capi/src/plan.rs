@@ -5,6 +5,7 @@ use crate::failure::{Failure, check_pointer};
 use core::ops::Range;
 use core::slice;
 use lanepool::{Backend, Element, Error, Layout, Plan, Pool, Shape, Strides, bf16, f16};
+use rayon::ThreadPool;
 
 /// A pooling of tensors of one description: checked, never changed, and run as often as you like.
 #[allow(non_camel_case_types, reason = "the name is C's")]
@@ -21,7 +22,7 @@ pub(crate) trait Erased: Send + Sync {
     fn backend(&self) -> &'static Backend;
     fn useful_threads(&self) -> usize;
     fn run_rows(&self, rows: Range<usize>, input: &[u8], output: &mut [u8]) -> Result<(), Error>;
-    fn run_parallel(&self, input: &[u8], output: &mut [u8]) -> Result<(), Error>;
+    fn run_with(&self, pool: &ThreadPool, input: &[u8], output: &mut [u8]) -> Result<(), Error>;
 }
 
 impl<T: Element> Erased for Plan<T> {
@@ -53,8 +54,8 @@ impl<T: Element> Erased for Plan<T> {
         self.run_rows_bytes(rows, input, output)
     }
 
-    fn run_parallel(&self, input: &[u8], output: &mut [u8]) -> Result<(), Error> {
-        self.run_parallel_bytes(input, output)
+    fn run_with(&self, pool: &ThreadPool, input: &[u8], output: &mut [u8]) -> Result<(), Error> {
+        self.run_parallel_bytes_with(pool, input, output)
     }
 }
 

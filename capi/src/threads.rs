@@ -11,7 +11,7 @@ const KEPT: usize = 4;
 /// Those kept, of different numbers of threads, the last used at the end.
 static POOLS: Mutex<Vec<Arc<ThreadPool>>> = Mutex::new(Vec::new());
 
-/// The pool for a run that C wants on so many threads, and that keeps at most `useful` of them
+/// The pool of the others for a run that C wants on so many threads, and that keeps at most `useful` of them
 /// busy. None if the thread that calls is enough.
 pub(crate) fn pool(wanted: u32, useful: usize) -> Result<Option<Arc<ThreadPool>>, Failure> {
     // Asking for the number of cores takes longer than many runs.
@@ -21,13 +21,13 @@ pub(crate) fn pool(wanted: u32, useful: usize) -> Result<Option<Arc<ThreadPool>>
     }
     let cores = *CORES.get_or_init(|| available_parallelism().map_or(1, Into::into));
     match usize::try_from(wanted).unwrap_or(usize::MAX) {
-        0 => of(cores),
-        n => of(n.min(cores)),
+        0 => of(cores - 1),
+        n => of(n.min(cores) - 1),
     }
 }
 
 fn of(threads: usize) -> Result<Option<Arc<ThreadPool>>, Failure> {
-    if threads < 2 {
+    if threads == 0 {
         return Ok(None);
     }
     let mut pools = POOLS.lock().unwrap_or_else(PoisonError::into_inner);
