@@ -397,8 +397,8 @@ impl<T: Element> Plan<T> {
             return self.run(input, output);
         }
         Monitor::watch(self, self.rows(), threads, || {
-            // Whoever is awake takes the next part: this thread at once, where an iterator of rayon's would wait for
-            // another to do all.
+            // Whoever is awake takes the next part, this thread at once. With an iterator of rayon's, it would wait for
+            // others to do all.
             let parts = Mutex::new(output.chunks_mut(rows * self.row_len()).enumerate());
             let next = || parts.lock().unwrap_or_else(PoisonError::into_inner).next();
             let work = || {

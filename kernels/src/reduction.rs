@@ -136,7 +136,8 @@ pub(crate) trait Reduction<A: Number> {
     /// Turns the merged elements of a window into its result.
     fn finish<S: Lanes<A>>(simd: S, merged: S::Vector, divide: Divide<S::Vector>) -> S::Vector;
 
-    /// Whether this is for divisors alone by which [`Lanes::quotient`] divides, and misses NaNs.
+    /// Whether this misses NaNs, and, but for the walk that says what divides each window, is for divisors alone by which
+    /// [`Lanes::quotient`] divides.
     const QUICK: bool = false;
 
     /// How sums of windows that are divided alike become averages.
@@ -145,7 +146,8 @@ pub(crate) trait Reduction<A: Number> {
         Divide::by::<A, S>(simd, divisor, rounding)
     }
 
-    /// Does what [`finish`](Self::finish) does, unless it gives NaN; every second vector `BESIDE` another.
+    /// Does what [`finish`](Self::finish) does, unless it gives NaN; `BESIDE` says that another vector is divided at the
+    /// same time.
     #[inline(always)]
     fn quick<S: Lanes<A>, const BESIDE: bool>(
         simd: S,
