@@ -188,12 +188,21 @@ impl Lanes<f32> for Avx2 {
         #[inline]
         fn slide<const J: usize>(before: __m256, v: __m256) -> __m256 {
             // `alignr` works within 128-bit halves: give each half of `v` the one before it.
-            let half_before = must_cast(_mm256_permute2f128_ps::<0x21>(before, v));
-            let v = must_cast(v);
-            must_cast(match J {
-                1 => _mm256_alignr_epi8::<12>(v, half_before),
-                _ => _mm256_alignr_epi8::<8>(v, half_before),
-            })
+            let half_before = _mm256_permute2f128_ps::<0x21>(before, v);
+            let slid;
+            // Not the intrinsic, of which LLVM makes two shuffles of floating-point numbers.
+            // SAFETY: an instruction of AVX2, which changes its result only.
+            unsafe {
+                asm!(
+                    "vpalignr {}, {}, {}, {}",
+                    lateout(ymm_reg) slid,
+                    in(ymm_reg) v,
+                    in(ymm_reg) half_before,
+                    const 16 - 4 * J,
+                    options(pure, nomem, nostack, preserves_flags),
+                );
+            }
+            slid
         }
         const { assert!(matches!(J, 1 | 2)) };
         // SAFETY: the token proves that the CPU has AVX2.
@@ -202,21 +211,9 @@ impl Lanes<f32> for Avx2 {
 
     #[inline(always)]
     fn between(self, left: __m256, right: __m256) -> __m256 {
-        #[target_feature(enable = "avx2")]
-        #[inline]
-        fn between(left: __m256, right: __m256) -> __m256 {
-            let between;
-            // Within 128-bit halves: the second and third of each. Not the intrinsic, of which LLVM makes two shuffles
-            // of what `left` was slid from.
-            // SAFETY: an instruction of AVX, which changes its result only.
-            unsafe {
-                asm!("vshufps {}, {}, {}, 0x99", out(ymm_reg) between, in(ymm_reg) left, in(ymm_reg) right,
-                    options(pure, nomem, nostack, preserves_flags));
-            }
-            between
-        }
+        // Within 128-bit halves: the second and third of each.
         // SAFETY: the token proves that the CPU has AVX2.
-        unsafe { between(left, right) }
+        unsafe { _mm256_shuffle_ps::<0x99>(left, right) }
     }
 
     #[inline(always)]
