@@ -1,4 +1,4 @@
-//! The thread pools that runs on more than one thread share.
+//! The thread pools that runs on more than one thread share, each of which has one more: its caller.
 
 use crate::failure::Failure;
 use rayon::{ThreadPool, ThreadPoolBuilder};
