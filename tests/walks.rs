@@ -268,10 +268,13 @@ fn windows_of_three_by_three_that_are_divided_alike() {
 fn averages_of_planes_as_one_line() {
     let widths =
         [1, 2, 3, 4, 7, 9, 10, 16, 17, 31, 33, 47, 50, 65, 97, 191, 193, 200, 500, 512, 513];
-    let mut seed = 0;
+    let mut seed = 0_usize;
     for (height, width) in [1, 2, 3, 8, 19].into_iter().flat_map(|h| widths.map(|w| (h, w))) {
         for divisor in [Divisor::IncludePad, Divisor::ExcludePad, Divisor::Fixed(4)] {
             seed += 1;
+            if !seed.is_multiple_of(one_of()) {
+                continue;
+            }
             let pool = Pool2d::average([3, 3]).padding([1, 1]).divisor(divisor);
             let channels = [2100, 5000][seed % 2] / (height * width) + 1;
             let case = Case {
