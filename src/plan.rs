@@ -361,7 +361,7 @@ impl<T: Element> Plan<T> {
     /// ```
     #[cfg(feature = "rayon")]
     pub fn run_parallel(&self, input: &[T], output: &mut [T]) -> Result<(), Error> {
-        self.run_among(rayon::current_num_threads(), None, input, output)
+        self.run_among(None, input, output)
     }
 
     /// As [`run_parallel_bytes`](Self::run_parallel_bytes), in this thread and on those of `pool`, of which it is none.
@@ -378,20 +378,21 @@ impl<T: Element> Plan<T> {
         output: &mut [u8],
     ) -> Result<(), Error> {
         let (input, output) = self.elements(self.rows(), input, output)?;
-        self.run_among(pool.current_num_threads() + 1, Some(pool), input, output)
+        self.run_among(Some(pool), input, output)
     }
 
-    /// Pools by so many threads, this one among them and the others of `pool`, or of the current one.
+    /// Pools in this thread and on those of `pool`, or on others of the current one.
     #[cfg(feature = "rayon")]
     fn run_among(
         &self,
-        threads: usize,
         pool: Option<&rayon::ThreadPool>,
         input: &[T],
         output: &mut [T],
     ) -> Result<(), Error> {
         check_len("input", self.input_len(), input.len())?;
         check_len("output", self.output_len(), output.len())?;
+        let threads =
+            pool.map_or_else(rayon::current_num_threads, |pool| pool.current_num_threads() + 1);
         let (threads, rows) = self.split(threads);
         if threads < 2 {
             return self.run(input, output);

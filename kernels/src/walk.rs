@@ -435,13 +435,15 @@ fn quick<R: Reduction<T::Acc>, T: Element, S: Memory<T>>(
     let [first, last] = [level.start, level.end].map(|row| (row - rows.start) * geometry.row_len());
     let around = |rows: Range<usize>, output: &mut [T]| {
         let width = &geometry.axes()[2];
+        if output.is_empty() {
+            return;
+        }
+        // Where each window is merged anew, more than a division is to be done.
+        if width.stride > 1 || !geometry.divides_by_odd() {
+            return pool::<R::Exact, T, S>(geometry, rows, input, output);
+        }
         let job = Job { simd, geometry, rows: rows.clone(), input };
         match (Walk::of_type::<T, S>(geometry), width.kernel) {
-            _ if output.is_empty() => {}
-            // Where each window is merged anew, more than a division is to be done.
-            _ if width.stride > 1 || !geometry.divides_by_odd() => {
-                pool::<R::Exact, T, S>(geometry, rows, input, output);
-            }
             (Walk::Pixels, 3) => job.run::<R, Pixels<3, 1>>(output),
             (Walk::Rows, 3) => job.run::<R, Rows<3, 1>>(output),
             (Walk::Strips, _) if width.dilation == 1 => job.run::<R, Strips<2>>(output),
