@@ -469,6 +469,29 @@ fn uneven_windows_of_narrow_planes_and_even_ones_far_apart() {
     }
 }
 
+/// Windows of which some are merged together, flush with the end where they are no multiple of as many, with padding
+/// beyond which they are empty, on planes that have just room and on those that have none.
+#[test]
+fn windows_one_apart_on_small_planes() {
+    let mut checks = Checks::default();
+    for (height, width) in [(2, 3), (5, 2), (7, 8), (13, 13), (20, 9), (17, 32), (40, 42), (43, 5)]
+    {
+        for kernel in [[2, 4], [4, 3], [1, 8], [5, 5], [8, 1], [9, 13], [16, 7], [31, 33]] {
+            for padding in [[0, 0], kernel.map(|k| k / 2), [3, 9]] {
+                for (layout, channels) in [
+                    (Layout::ChannelsFirst, 8),
+                    (Layout::ChannelsFirst, 19),
+                    (Layout::ChannelsLast, 33),
+                ] {
+                    let pool = |op| Pool2d::new(op, kernel).padding(padding);
+                    let shape = Shape::new(1, channels, [height, width]);
+                    checks.go(pool, layout, shape, Pooling::Two);
+                }
+            }
+        }
+    }
+}
+
 #[test]
 fn long_windows_of_a_line() {
     let mut checks = Checks::default();

@@ -36,6 +36,7 @@ mod across;
 mod activate;
 mod autovec;
 mod backend;
+mod blocks;
 mod down;
 mod feature;
 mod flat;

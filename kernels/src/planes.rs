@@ -4,16 +4,18 @@
 //! vectors are that as they lie in memory. Windows are then merged along one axis after the other, whole vectors
 //! at a time: no lane is shifted, and no line is longer or shorter than what is in it.
 //!
-//! Along an axis, a window is merged from subtrees that it shares with others, as in [`shared`](crate::shared). A
-//! list of merges says which rows of vectors give which other; it is found once, and done for each plane. What
-//! is outside the input is in no list: a subtree of which a half is outside is the other half.
+//! Extrema under windows one apart are merged by [`Blocks`]. Others, along an axis, are merged from subtrees that
+//! windows share, as in [`shared`](crate::shared). A list of merges says which rows of vectors give which other; it is
+//! found once, and done for each plane. What is outside the input is in no list: a subtree of which a half is outside
+//! is the other half.
 
+use crate::blocks::Blocks;
 use crate::number::{Element, Number};
 use crate::reduction::{Divide, Reduction};
 use crate::rows;
 use crate::simd::{
-    Aligned, Lanes, Memory, TURNED, load, load_between, load_first, load_lanes, store_first,
-    store_lanes, zeroed,
+    Aligned, Isa, Lanes, Memory, TURNED, filled, load, load_between, load_first, load_lanes,
+    store_first, store_lanes,
 };
 use crate::turned::load_turned;
 use crate::walk::{FastWalk, LARGE_PART};
@@ -23,7 +25,7 @@ use core::mem::MaybeUninit;
 use core::ops::Range;
 
 /// Elements along an axis at most, taps of a window, and windows.
-const LONGEST: usize = 32;
+const LONGEST: usize = 42;
 
 /// Positions that a subtree may start at.
 const POSITIONS: usize = 128;
@@ -31,7 +33,7 @@ const POSITIONS: usize = 128;
 /// Sizes of subtrees.
 const LEVELS: usize = LONGEST.ilog2() as usize + 1;
 
-/// Merges of an axis at most: one of each size at each position, and three for a window.
+/// Merges of an axis at most.
 const MERGES: usize = (LEVELS + 3) * LONGEST;
 
 /// Rows that are merged at a time, at most.
@@ -41,8 +43,18 @@ const PARTS: usize = 4;
 const LINE: usize = 64;
 
 /// Pixels of the scratch memory, and words of it, for elements of any type.
-const VECTORS: usize = 4096;
+const VECTORS: usize = 9216;
 const WORDS: usize = VECTORS * LINE / size_of::<u64>();
+
+/// Pixels of most planes, and words of their scratch memory.
+const FEW: usize = 2560;
+const FEW_WORDS: usize = FEW * LINE / size_of::<u64>();
+
+/// Those of channels at most, which are as they lie in memory for other walks, too; and of windows of more taps than
+/// so many.
+const FEWER: usize = 4096;
+const FEWER_LARGE: usize = 6400;
+const LARGE: usize = 64;
 
 /// Planes that are worth finding the merges for, channels of all planes, and lanes that are not to be empty.
 const WORTH: usize = 8;
@@ -97,7 +109,12 @@ fn has_room(geometry: &Geometry) -> bool {
             && axis.span() + axis.input <= POSITIONS
     });
     let several = height.output.min(width.output) > 1;
-    depth.is_flat() && small && several && vectors(height, width) <= VECTORS
+    let room = match height.kernel * width.kernel {
+        _ if geometry.is_single() => VECTORS,
+        0..=LARGE => FEWER,
+        _ => FEWER_LARGE,
+    };
+    depth.is_flat() && small && several && vectors(height, width) <= room
 }
 
 /// Whether this walk takes short elements, if not single ones: to turn as many planes as a vector of them has lanes
@@ -170,6 +187,11 @@ impl<'a> Merges<'a> {
     #[inline(always)]
     fn new(list: &'a mut [Merge], axis: &Axis, pixels: usize, pixel: usize) -> Self {
         Self { list, len: 0, axis: *axis, pixel, row: pixels * pixel, rows: axis.input }
+    }
+
+    /// Merges of an axis at most: one of each size at each position, and three for a window.
+    fn most(axis: &Axis) -> usize {
+        (axis.kernel.checked_ilog2().unwrap_or(0) as usize + 1) * axis.input + 3 * axis.output
     }
 
     /// Lists what makes all windows.
@@ -319,7 +341,7 @@ impl<'a> Merges<'a> {
 
     /// Merges what is in the scratch memory.
     #[inline(always)]
-    fn run<R: Reduction<A>, A: Number, S: Lanes<A>>(&self, simd: S, scratch: &mut [A]) {
+    fn merge_all<R: Reduction<A>, A: Number, S: Lanes<A>>(&self, simd: S, scratch: &mut [A]) {
         for merge in &self.list[..self.len] {
             let Merge { from, len, to, step, .. } = *merge;
             let ([a, b, c, d], [to, step]) =
@@ -396,24 +418,108 @@ impl<const CHANNELS: bool> FastWalk for Planes<CHANNELS> {
         input: &[T],
         output: &mut [T],
     ) -> S::Seen {
+        let (blocks, pixels) = needs(geometry, R::ORDERED);
+        let job = Job { geometry, rows, input, output, blocks };
+        if pixels <= FEW {
+            with_scratch::<S, S::Seen, FEW_WORDS>(
+                simd,
+                #[inline(always)]
+                |scratch| job.reduce::<R, S, CHANNELS>(simd, scratch),
+            )
+        } else {
+            with_scratch::<S, S::Seen, WORDS>(
+                simd,
+                #[inline(always)]
+                |scratch| job.reduce::<R, S, CHANNELS>(simd, scratch),
+            )
+        }
+    }
+}
+
+/// Which blocks there are, if any, and pixels of the scratch memory at most.
+#[inline(never)]
+fn needs(geometry: &Geometry, ordered: bool) -> (Option<Blocks>, usize) {
+    if !ordered && let Some(blocks) = Blocks::of(geometry, VECTORS) {
+        let pixels = blocks.end;
+        return (Some(blocks), pixels);
+    }
+    let [_, height, width] = geometry.axes();
+    (None, vectors(height, width))
+}
+
+/// Runs `f` on scratch memory that is only there for it: where a function is entered that has much on the stack, each
+/// page of it is touched.
+#[inline(always)]
+fn with_scratch<S: Isa, Seen, const N: usize>(
+    simd: S,
+    f: impl FnOnce(&mut [MaybeUninit<u64>]) -> Seen,
+) -> Seen {
+    simd.outline(
+        #[inline(always)]
+        || f(&mut Aligned([const { MaybeUninit::uninit() }; N]).0),
+    )
+}
+
+/// What is to be done, and how if by blocks.
+struct Job<'a, T> {
+    geometry: &'a Geometry,
+    rows: Range<usize>,
+    input: &'a [T],
+    output: &'a mut [T],
+    blocks: Option<Blocks>,
+}
+
+impl<T: Element> Job<'_, T> {
+    #[inline(always)]
+    fn reduce<R: Reduction<T::Acc>, S: Memory<T>, const CHANNELS: bool>(
+        self,
+        simd: S,
+        scratch: &mut [MaybeUninit<u64>],
+    ) -> S::Seen {
+        simd.outline(
+            #[inline(always)]
+            || self.reduce_in::<R, S, CHANNELS>(simd, scratch),
+        )
+    }
+
+    #[inline(always)]
+    fn reduce_in<R: Reduction<T::Acc>, S: Memory<T>, const CHANNELS: bool>(
+        self,
+        simd: S,
+        scratch: &mut [MaybeUninit<u64>],
+    ) -> S::Seen {
+        let Self { geometry, rows, input, output, blocks } = self;
         let mut seen = simd.unseen();
         let [_, height, width] = geometry.axes();
         let windows = height.output * width.output;
-        let mut scratch = Aligned([const { MaybeUninit::<u64>::uninit() }; WORDS]);
         let (single, inner) = (const { !CHANNELS } && geometry.is_single(), geometry.inner());
         // Of channels, a line of the caches at a time.
         let wide = const { size_of::<S::Vector>() < LINE } && !single && inner >= 2 * S::N;
         let pixel = if wide { 2 * S::N } else { S::N };
-        // Down into a plane that is turned, so that neighbours are again a row; then across.
-        let mut lists = [Merge::default(); 2 * MERGES];
-        let (first, second) = lists.split_at_mut(MERGES);
-        let mut down = Merges::new(first, height, width.input, pixel);
-        let mut across = Merges::new(second, width, height.output, pixel);
-        down.fill(R::ORDERED);
-        across.fill(R::ORDERED);
-        let divisors = place(&mut down, &mut across);
+        let mut lists;
+        let (how, places) = if let Some(blocks) = blocks {
+            let places = [blocks.input, Blocks::PITCH, blocks.results, blocks.divisors];
+            (How::Blocks(blocks), places.map(|at| at * pixel))
+        } else {
+            // Down into a plane that is turned, so that neighbours are again a row; then across.
+            lists = [const { MaybeUninit::uninit() }; 2 * MERGES];
+            let len = Merges::most(height) + Merges::most(width);
+            let lists = filled(&mut lists, len, Merge::default());
+            let (first, second) = lists.split_at_mut(Merges::most(height));
+            let mut down = Merges::new(first, height, width.input, pixel);
+            let mut across = Merges::new(second, width, height.output, pixel);
+            down.fill(R::ORDERED);
+            across.fill(R::ORDERED);
+            let end = place(&mut down, &mut across);
+            (How::Lists([down, across]), [0, width.input * pixel, 0, end])
+        };
+        // Where the input goes, how far it is to its next row, and where the results and the divisors are.
+        let [start, pitch, results, divisors] = places;
         let bytes = (divisors + windows + TURNED) * size_of::<T::Acc>();
-        let scratch = must_cast_slice_mut(zeroed(&mut scratch.0, bytes.div_ceil(size_of::<u64>())));
+        let mut word = [0u64];
+        must_cast_slice_mut(&mut word).fill(R::IDENTITY);
+        let words = filled(scratch, bytes.div_ceil(size_of::<u64>()), word[0]);
+        let scratch = must_cast_slice_mut(words);
         if R::DIVIDES {
             for (i, divisor) in scratch[divisors..][..windows].iter_mut().enumerate() {
                 let window = [0, i / width.output, i % width.output];
@@ -450,16 +556,16 @@ impl<const CHANNELS: bool> FastWalk for Planes<CHANNELS> {
                 // The last ones are flush with the last channel.
                 let channels = c.min(inner.saturating_sub(pixel))..inner.min(c + pixel);
                 seen = if const { !CHANNELS } && single {
-                    group.turn::<R, S>(simd, scratch, seen)
+                    group.turn::<R, S>(simd, scratch, [start, pitch], seen)
                 } else {
-                    group.copy::<R, S>(simd, channels.clone(), scratch, seen)
+                    group.copy::<R, S>(simd, channels.clone(), scratch, [start, pitch], seen)
                 };
-                down.run::<R, T::Acc, S>(simd, scratch);
-                across.run::<R, T::Acc, S>(simd, scratch);
+                how.merge::<R, T::Acc, S>(simd, scratch, wide);
                 if const { !CHANNELS } && single {
                     group.turn_back::<R, S>(
                         simd,
                         scratch,
+                        results,
                         #[inline(always)]
                         |window| {
                             // SAFETY: there are as many divisors as windows, and some more.
@@ -476,12 +582,12 @@ impl<const CHANNELS: bool> FastWalk for Planes<CHANNELS> {
                     let divide = Divide::by_lanes::<T::Acc, S>(simd, by, geometry.rounding());
                     let to = at + j * inner + channels.start;
                     // SAFETY: results of a window.
-                    let v = unsafe { load_lanes(simd, scratch, i * pixel) };
+                    let v = unsafe { load_lanes(simd, scratch, results + i * pixel) };
                     // SAFETY: no more elements than there are channels.
                     unsafe { store_first(simd, R::finish(simd, v, divide), output, to, n) }
                     if wide {
                         // SAFETY: results of a window.
-                        let v = unsafe { load_lanes(simd, scratch, i * pixel + S::N) };
+                        let v = unsafe { load_lanes(simd, scratch, results + i * pixel + S::N) };
                         let to = to + S::N;
                         // SAFETY: no more elements than there are channels.
                         unsafe { store_first(simd, R::finish(simd, v, divide), output, to, n) }
@@ -492,6 +598,39 @@ impl<const CHANNELS: bool> FastWalk for Planes<CHANNELS> {
             at += count * rows.len() * geometry.row_len();
         }
         seen
+    }
+}
+
+/// How planes are merged.
+enum How<'a> {
+    /// Some windows side by side together.
+    Blocks(Blocks),
+    /// Down and across, as lists say.
+    Lists([Merges<'a>; 2]),
+}
+
+impl How<'_> {
+    /// Merges what is in the scratch memory, pixels of one vector, or of two if they are `wide`.
+    #[inline(always)]
+    fn merge<R: Reduction<A>, A: Number, S: Lanes<A>>(
+        &self,
+        simd: S,
+        scratch: &mut [A],
+        wide: bool,
+    ) {
+        match self {
+            // What overlaps is merged twice.
+            Self::Blocks(blocks) if const { !R::ORDERED } => match wide {
+                true => blocks.merge::<R, A, S, 2>(simd, scratch),
+                false => blocks.merge::<R, A, S, 1>(simd, scratch),
+            },
+            Self::Blocks(_) => {}
+            Self::Lists(lists) => {
+                for list in lists {
+                    list.merge_all::<R, A, S>(simd, scratch);
+                }
+            }
+        }
     }
 }
 
@@ -529,12 +668,13 @@ impl<T: Element> Group<'_, T> {
         simd: S,
         channels: Range<usize>,
         scratch: &mut [T::Acc],
+        [start, pitch]: [usize; 2],
         mut seen: S::Seen,
     ) -> S::Seen {
         let [_, height, width] = self.geometry.axes();
         let strides = self.geometry.strides();
-        let mut to = 0;
         for y in 0..height.input {
+            let mut to = start + y * pitch;
             let mut at = self.starts[0] + y * strides.height + channels.start;
             for _ in 0..width.input {
                 let mut i = 0;
@@ -561,11 +701,12 @@ impl<T: Element> Group<'_, T> {
         &self,
         simd: S,
         scratch: &mut [T::Acc],
+        [start, pitch]: [usize; 2],
         mut seen: S::Seen,
     ) -> S::Seen {
         let [_, height, width] = self.geometry.axes();
         let line = self.geometry.strides().height;
-        let (runs, len) = match line == width.input {
+        let (runs, len) = match line == width.input && pitch == line * S::N {
             true => (1, height.input * line),
             false => (height.input, width.input),
         };
@@ -574,7 +715,7 @@ impl<T: Element> Group<'_, T> {
                 // The last ones are flush with the end of the run.
                 let first = i.min(len.saturating_sub(S::N));
                 let (at, lanes) = (run * line + first, 0..S::N.min(len));
-                let to = (run * len + first) * S::N;
+                let to = start + run * pitch + first * S::N;
                 seen = if lanes.end == S::N {
                     load_turned::<R, T, S>(
                         simd,
@@ -612,6 +753,7 @@ impl<T: Element> Group<'_, T> {
         &self,
         simd: S,
         scratch: &[T::Acc],
+        results: usize,
         divide: impl Fn(usize) -> Divide<S::Vector>,
         output: &mut [T],
     ) {
@@ -624,7 +766,7 @@ impl<T: Element> Group<'_, T> {
             let mut square = [simd.splat(T::Acc::ZERO); TURNED];
             for (j, v) in square[..S::N].iter_mut().enumerate() {
                 // SAFETY: results, and what is after them.
-                *v = unsafe { load_lanes(simd, scratch, (window + j) * S::N) };
+                *v = unsafe { load_lanes(simd, scratch, results + (window + j) * S::N) };
             }
             simd.turn(&mut square);
             let divide = divide(window);

@@ -44,7 +44,7 @@ pub(crate) fn zeroed<A: Pod>(scratch: &mut [MaybeUninit<A>], len: usize) -> &mut
 /// The first `len` elements of some memory, all of them `value`. A call, like all that has no vectors, so that there is
 /// one of it for all instruction sets.
 #[inline(never)]
-pub(crate) fn filled<A: Pod>(scratch: &mut [MaybeUninit<A>], len: usize, value: A) -> &mut [A] {
+pub(crate) fn filled<A: Copy>(scratch: &mut [MaybeUninit<A>], len: usize, value: A) -> &mut [A] {
     let scratch = &mut scratch[..len];
     for element in scratch.iter_mut() {
         element.write(value);
