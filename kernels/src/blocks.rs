@@ -2,17 +2,17 @@
 //! have in common is merged once, and from there on what is before it, to the left, and what is after it, to the right
 //! (van Herk, 1992; Gil and Werman, 1993).
 //!
-//! That is two taps a window or three, of which only results are stored. Rows are as far apart as the longest is long,
-//! and between what there is of the input and around it are identities: taps are where instructions say that they
-//! are, all from one address, with nothing to be found out about edges.
+//! That is two taps a window or three, of which only results are stored. Around the input are identities, so that there
+//! is nothing to be found out about edges, and rows of whatever length are as far apart: where a tap is from the first one
+//! is in the instruction. Were it in registers, there would be too few of them.
 
 use crate::number::Number;
 use crate::reduction::Reduction;
 use crate::simd::{Lanes, TURNED, load_lanes, store_lanes};
 use crate::{Axis, Geometry};
 
-/// Pixels of a row.
-const PITCH: usize = 46;
+/// Pixels from a row to the next: no power of two, which would have all rows in few sets of the first-level cache.
+pub(crate) const PITCH: usize = 46;
 
 /// Where planes are in the scratch memory, and what they are merged to, in pixels.
 pub(crate) struct Blocks {
@@ -31,10 +31,7 @@ pub(crate) struct Blocks {
 }
 
 impl Blocks {
-    /// Pixels from a row of the input to the next.
-    pub(crate) const PITCH: usize = PITCH;
-
-    /// Blocks of these windows, unless there is no room for them, or windows have nothing to share.
+    /// Blocks of these windows, if they are one apart, as their taps are, and there is room for so many pixels.
     pub(crate) fn of(geometry: &Geometry, room: usize) -> Option<Self> {
         let [_, height, width] = *geometry.axes();
         let suits = |axis: &Axis| axis.stride == 1 && axis.dilation == 1 && !axis.spread;
@@ -45,7 +42,7 @@ impl Blocks {
         let after = between + height.output * PITCH;
         let input = height.pad_begin * PITCH;
         let windows = height.output * width.output;
-        // The input is no longer needed then, but what is around it is.
+        // Over the input, which is no longer needed then; what is around it is, for the next planes.
         let inside = windows <= height.input * PITCH;
         let (results, divisors) = if inside { (input, after) } else { (after, after + windows) };
         let end = divisors + windows + 2 * TURNED;

@@ -9,7 +9,7 @@
 //! found once, and done for each plane. What is outside the input is in no list: a subtree of which a half is outside
 //! is the other half.
 
-use crate::blocks::Blocks;
+use crate::blocks::{Blocks, PITCH};
 use crate::number::{Element, Number};
 use crate::reduction::{Divide, Reduction};
 use crate::rows;
@@ -46,15 +46,15 @@ const LINE: usize = 64;
 const VECTORS: usize = 9216;
 const WORDS: usize = VECTORS * LINE / size_of::<u64>();
 
-/// Pixels of most planes, and words of their scratch memory.
+/// Pixels that are enough for most planes, and words of those.
 const FEW: usize = 2560;
 const FEW_WORDS: usize = FEW * LINE / size_of::<u64>();
 
-/// Those of channels at most, which are as they lie in memory for other walks, too; and of windows of more taps than
-/// so many.
-const FEWER: usize = 4096;
-const FEWER_LARGE: usize = 6400;
-const LARGE: usize = 64;
+/// Pixels of several channels at most, beyond which walks that need not turn single ones are as fast; more of them
+/// where windows have more than so many taps.
+const PIXELS: usize = 4096;
+const TAPS: usize = 64;
+const PIXELS_OF_LARGE: usize = 6400;
 
 /// Planes that are worth finding the merges for, channels of all planes, and lanes that are not to be empty.
 const WORTH: usize = 8;
@@ -111,8 +111,8 @@ fn has_room(geometry: &Geometry) -> bool {
     let several = height.output.min(width.output) > 1;
     let room = match height.kernel * width.kernel {
         _ if geometry.is_single() => VECTORS,
-        0..=LARGE => FEWER,
-        _ => FEWER_LARGE,
+        0..=TAPS => PIXELS,
+        _ => PIXELS_OF_LARGE,
     };
     depth.is_flat() && small && several && vectors(height, width) <= room
 }
@@ -419,18 +419,18 @@ impl<const CHANNELS: bool> FastWalk for Planes<CHANNELS> {
         output: &mut [T],
     ) -> S::Seen {
         let (blocks, pixels) = needs(geometry, R::ORDERED);
-        let job = Job { geometry, rows, input, output, blocks };
+        let task = Task { geometry, rows, input, output, blocks };
         if pixels <= FEW {
             with_scratch::<S, S::Seen, FEW_WORDS>(
                 simd,
                 #[inline(always)]
-                |scratch| job.reduce::<R, S, CHANNELS>(simd, scratch),
+                |scratch| task.reduce::<R, S, CHANNELS>(simd, scratch),
             )
         } else {
             with_scratch::<S, S::Seen, WORDS>(
                 simd,
                 #[inline(always)]
-                |scratch| job.reduce::<R, S, CHANNELS>(simd, scratch),
+                |scratch| task.reduce::<R, S, CHANNELS>(simd, scratch),
             )
         }
     }
@@ -461,7 +461,7 @@ fn with_scratch<S: Isa, Seen, const N: usize>(
 }
 
 /// What is to be done, and how if by blocks.
-struct Job<'a, T> {
+struct Task<'a, T> {
     geometry: &'a Geometry,
     rows: Range<usize>,
     input: &'a [T],
@@ -469,7 +469,7 @@ struct Job<'a, T> {
     blocks: Option<Blocks>,
 }
 
-impl<T: Element> Job<'_, T> {
+impl<T: Element> Task<'_, T> {
     #[inline(always)]
     fn reduce<R: Reduction<T::Acc>, S: Memory<T>, const CHANNELS: bool>(
         self,
@@ -498,7 +498,7 @@ impl<T: Element> Job<'_, T> {
         let pixel = if wide { 2 * S::N } else { S::N };
         let mut lists;
         let (how, places) = if let Some(blocks) = blocks {
-            let places = [blocks.input, Blocks::PITCH, blocks.results, blocks.divisors];
+            let places = [blocks.input, PITCH, blocks.results, blocks.divisors];
             (How::Blocks(blocks), places.map(|at| at * pixel))
         } else {
             // Down into a plane that is turned, so that neighbours are again a row; then across.
@@ -619,7 +619,7 @@ impl How<'_> {
         wide: bool,
     ) {
         match self {
-            // What overlaps is merged twice.
+            // Not in the order of the contract.
             Self::Blocks(blocks) if const { !R::ORDERED } => match wide {
                 true => blocks.merge::<R, A, S, 2>(simd, scratch),
                 false => blocks.merge::<R, A, S, 1>(simd, scratch),
