@@ -35,10 +35,12 @@ impl Blocks {
     pub(crate) fn of(geometry: &Geometry, room: usize) -> Option<Self> {
         let [_, height, width] = *geometry.axes();
         let suits = |axis: &Axis| axis.stride == 1 && axis.dilation == 1 && !axis.spread;
-        if !suits(&height) || !suits(&width) || reach(&width) > PITCH {
+        // Padding may be so much that its pixels overflow.
+        let [high, wide] = [&height, &width].map(reach);
+        if !suits(&height) || !suits(&width) || wide > PITCH || high > room / PITCH {
             return None;
         }
-        let between = reach(&height) * PITCH;
+        let between = high * PITCH;
         let after = between + height.output * PITCH;
         let input = height.pad_begin * PITCH;
         let windows = height.output * width.output;

@@ -619,11 +619,11 @@ impl How<'_> {
         wide: bool,
     ) {
         match self {
-            // Not in the order of the contract.
             Self::Blocks(blocks) if const { !R::ORDERED } => match wide {
                 true => blocks.merge::<R, A, S, 2>(simd, scratch),
                 false => blocks.merge::<R, A, S, 1>(simd, scratch),
             },
+            // There are none where the order shows.
             Self::Blocks(_) => {}
             Self::Lists(lists) => {
                 for list in lists {
