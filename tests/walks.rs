@@ -312,10 +312,12 @@ fn slices_that_are_in_padding_alone() {
 #[test]
 fn the_largest_halves_of_rows_that_others_follow() {
     for element in [ElementType::F16, ElementType::Bf16] {
-        for (height, width) in [(12, 20), (16, 32), (40, 34), (40, 66), (40, 128)] {
+        for [channels, height, width] in
+            [[2, 12, 20], [2, 16, 32], [2, 40, 34], [2, 40, 66], [2, 40, 128], [19, 1, 66]]
+        {
             for values in [Values::Numbers, Values::Ties, Values::Traps, Values::OnlyTraps] {
                 let pool = Pool2d::max([3, 3]).stride([2, 2]).padding([1, 1]);
-                let shape = Shape::new(1, 2, [height, width]);
+                let shape = Shape::new(1, channels, [height, width]);
                 let case = Case {
                     pooling: Pooling::Two(pool, shape),
                     layout: Layout::ChannelsFirst,

@@ -66,6 +66,9 @@ pub(crate) trait Number: Element<Acc = Self> + PartialOrd {
     /// Not less than any other number.
     const HIGHEST: Self;
 
+    /// Where the sign of a number is, or would be.
+    const SIGN: Self;
+
     /// The nearest value to a divisor.
     fn nearest(divisor: i64) -> Self;
 
@@ -133,6 +136,7 @@ macro_rules! floats {
             const NAN: Self = Self::NAN;
             const LOWEST: Self = Self::NEG_INFINITY;
             const HIGHEST: Self = Self::INFINITY;
+            const SIGN: Self = -0.0;
 
             #[inline(always)]
             fn nearest(divisor: i64) -> Self {
@@ -205,6 +209,7 @@ macro_rules! integers {
             const NAN: Self = 0;
             const LOWEST: Self = Self::MIN;
             const HIGHEST: Self = Self::MAX;
+            const SIGN: Self = 1 << (Self::BITS - 1);
 
             #[inline(always)]
             fn nearest(divisor: i64) -> Self {

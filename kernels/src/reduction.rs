@@ -280,7 +280,7 @@ impl<A: Number, E: Extreme<A>> Reduction<A> for Most<E> {
 pub(crate) struct MostBits;
 
 impl<A: Number> Reduction<A> for MostBits {
-    const IDENTITY: A = A::ZERO;
+    const IDENTITY: A = A::SIGN;
     const ORDERED: bool = false;
     type Exact = Self;
 

@@ -370,7 +370,7 @@ impl<T: Element, const K: usize, const STRIDE: usize> Row<'_, T, K, STRIDE> {
         let nothing = simd.splat(T::Acc::ZERO);
         let all = Cell::new(nothing);
         let mut results = nothing;
-        let mut before = [simd.splat(T::Acc::nearest(i16::MIN.into())); STRIDE];
+        let mut before = [simd.splat(T::Acc::SIGN); STRIDE];
         let mut x = 0;
         loop {
             let linear = lines.merge::<MostBits, S, STRIDE>(
