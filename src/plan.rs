@@ -240,7 +240,7 @@ impl<T: Element> Plan<T> {
     /// # use lanepool::{Layout, Plan, Pool2d, Shape, Walk};
     /// let pool = Pool2d::max([3, 3]).stride([2, 2]);
     /// let plan: Plan<f32> = pool.plan(Layout::ChannelsFirst, Shape::new(1, 64, [28, 28]))?;
-    /// assert_eq!(plan.walk(), Walk::Rows);
+    /// assert_eq!(plan.walk(), Walk::Halved);
     /// # Ok::<(), lanepool::Error>(())
     /// ```
     pub fn walk(&self) -> Walk {

@@ -8,7 +8,7 @@ use common::{assert_nan_is_seen, one_of, supported};
 use lanepool::check::{Case, ElementType, Pooling, Value, Values};
 use lanepool::{
     Divisor, Exponent, Layout, NanPolicy, Op, Padding, Plan, Pool, Pool1d, Pool2d, Pool3d,
-    REFERENCE, Shape, bf16, f16,
+    REFERENCE, Rounding, Shape, bf16, f16,
 };
 
 /// Elements that are merged in a case at most.
@@ -51,10 +51,47 @@ fn check<const D: usize>(pooling: Pooling, layout: Layout, shape: Shape<D>, seed
         seed: seed as u64,
         values: [Values::Numbers, Values::Traps][seed % 2],
     };
-    match element {
-        U8 => check_as::<u8>(&case),
-        F16 => check_as::<f16>(&case),
-        _ => check_as::<f32>(&case),
+    check_case(&case);
+}
+
+fn check_case(case: &Case) {
+    match case.element {
+        ElementType::U8 => check_as::<u8>(case),
+        ElementType::I8 => check_as::<i8>(case),
+        ElementType::F16 => check_as::<f16>(case),
+        ElementType::Bf16 => check_as::<bf16>(case),
+        ElementType::F64 => check_as::<f64>(case),
+        _ => check_as::<f32>(case),
+    }
+}
+
+/// Checks maxima, minima and averages of short elements, and averages of others.
+fn check_short<const D: usize>(
+    pool: impl Fn(Op) -> Pool<D>,
+    shape: Shape<D>,
+    of: fn(Pool<D>, Shape<D>) -> Pooling,
+    seed: usize,
+) {
+    use ElementType::{Bf16, F16, F32, F64, I8, U8};
+    let layout = Layout::ChannelsFirst;
+    let roundings =
+        [Rounding::HalfAwayFromZero, Rounding::HalfEven, Rounding::HalfUp, Rounding::Truncate];
+    for (i, element) in [I8, U8, Bf16, F16, F64, F32].into_iter().enumerate() {
+        for (j, op) in [Op::Max, Op::Average, Op::Min, Op::Sum].into_iter().enumerate() {
+            let seed = seed + i + j;
+            let pool = pool(op).rounding(roundings[seed % 4]);
+            if !seed.is_multiple_of(one_of()) || pool.plan::<f32>(layout, shape).is_err() {
+                continue;
+            }
+            check_case(&Case {
+                pooling: of(pool, shape),
+                layout,
+                strides: seed.is_multiple_of(3).then(|| gaps(layout, shape)),
+                element,
+                seed: seed as u64,
+                values: [Values::Numbers, Values::Traps][seed % 2],
+            });
+        }
     }
 }
 
@@ -148,6 +185,54 @@ fn narrow_planes_under_windows_two_apart() {
                 checks.go(pool, Layout::ChannelsFirst, shape, Pooling::Two);
             }
         }
+    }
+    let (mut seed, planes) = (0, [1, 2, 5, 19]);
+    for width in (3..=66).chain([127, 130]) {
+        for height in [1, 2, 5, 8] {
+            for (padding, ceil_mode) in [(0, false), (0, true), (1, false), (1, true)] {
+                seed += 1;
+                let shape = Shape::new(1, planes[seed % 4], [height, width]);
+                let pool = |op| {
+                    let pool = Pool2d::new(op, [3, 3]).stride([2, 2]).padding([padding; 2]);
+                    let divisors = [Divisor::ExcludePad, Divisor::IncludePad, Divisor::Fixed(-5)];
+                    pool.ceil_mode(ceil_mode).divisor(divisors[seed % 3])
+                };
+                check_short(pool, shape, Pooling::Two, seed);
+            }
+        }
+    }
+}
+
+#[test]
+fn short_elements_of_small_planes() {
+    let windows = [
+        ([5, 5], [1, 1], 2),
+        ([2, 2], [1, 1], 0),
+        ([4, 4], [2, 2], 1),
+        ([3, 3], [3, 3], 0),
+        ([1, 9], [1, 2], 4),
+        ([7, 2], [5, 4], 0),
+        ([13, 13], [1, 1], 6),
+    ];
+    let mut seed = 0;
+    for (kernel, stride, padding) in windows {
+        for sides in [[1, 1], [3, 7], [13, 13], [9, 24], [5, 25], [40, 30], [130, 100]] {
+            for channels in [1, 3, 100] {
+                seed += 1;
+                if channels * sides[0] * sides[1] > 30_000 {
+                    continue;
+                }
+                let padding = kernel.map(|k| padding.min(k / 2));
+                let pool = |op| Pool2d::new(op, kernel).stride(stride).padding(padding);
+                check_short(pool, Shape::new(2, channels, sides), Pooling::Two, seed);
+                let pool = |op| Pool2d::adaptive(op, sides.map(|side| side.div_ceil(2)));
+                check_short(pool, Shape::new(1, channels, sides), Pooling::Two, seed);
+            }
+        }
+    }
+    for (depth, padding) in [(1, 0), (4, 1)] {
+        let pool = |op| Pool3d::new(op, [2, 2, 3]).stride([1, 2, 1]).padding([padding; 3]);
+        check_short(pool, Shape::new(1, 7, [depth + 1, 6, 11]), Pooling::Three, depth);
     }
 }
 

@@ -14,6 +14,7 @@ use crate::reduction::{
 };
 use crate::simd::{Lanes, Memory, portable::Portable, scalar::Scalar};
 use crate::walk::{LARGE_PART, PART, Walk, plain, plainest, pool, requantized};
+use crate::widened::{self, Short};
 use crate::{Divisor, Geometry, autovec, reference};
 use bytemuck::{Pod, TransparentWrapper};
 use core::fmt;
@@ -253,27 +254,21 @@ impl Backend {
                 f64: Kernels { max: max_of_floats::<f64, S, S>(), ..of_floats::<_, S>() },
                 f16: Kernels {
                     max: max_in_order::<f16, S>(),
-                    mean: Some(fast_or_narrow::<Mean, f16, S, S::Narrow>()),
+                    mean: Some(mean_of_halves::<f16, S>()),
                     ..of_floats::<_, S>()
                 },
                 bf16: Kernels {
                     max: max_in_order::<bf16, S>(),
-                    mean: Some(fast_or_narrow::<Mean, bf16, S, S::Narrow>()),
+                    mean: Some(mean_of_halves::<bf16, S>()),
                     ..of_floats::<_, S>()
                 },
                 i8: Kernels {
                     quantized_mean: Some(quantized_mean_of_bytes::<i8, S>()),
-                    ..of_quantized::<_, S>(
-                        fast::<Most<Largest>, _, S>(),
-                        mean_of_bytes::<i8, S, S::Narrow>(),
-                    )
+                    ..of_quantized::<_, S>(max_of_bytes::<i8, S>(), mean_of_bytes::<i8, S>())
                 },
                 u8: Kernels {
                     quantized_mean: Some(quantized_mean_of_bytes::<u8, S>()),
-                    ..of_quantized::<_, S>(
-                        fast::<Most<Largest>, _, S>(),
-                        mean_of_bytes::<u8, S, S::Narrow>(),
-                    )
+                    ..of_quantized::<_, S>(max_of_bytes::<u8, S>(), mean_of_bytes::<u8, S>())
                 },
                 i16: of_quantized::<_, S>(i16, short::<i16, S>()),
                 u16: of_quantized::<_, S>(u16, short::<u16, S>()),
@@ -481,16 +476,88 @@ where
     }
 }
 
+/// Whether elements that are no `f32` are made ones, by walks over these.
+fn widens<S: AllLanes>(geometry: &Geometry) -> bool {
+    S::BY_HAND && widened::fits(geometry)
+}
+
+/// What [`widens`] is pooled by.
+const fn max_of_widened<S: AllLanes>() -> fn(&Geometry, Range<usize>, &[f32], &mut [f32]) {
+    max_of_floats::<f32, S, S::Narrow>().run
+}
+
+/// The same, of averages.
+const fn mean_of_widened<S: AllLanes>() -> fn(&Geometry, Range<usize>, &[f32], &mut [f32]) {
+    mean_of_floats::<f32, S, S::Narrow>().run
+}
+
 /// The largest element, by comparing integers.
-const fn max_in_order<T: Half + Activated, S: Memory<Ordered<T>> + Memory<T>>() -> Kernel<T> {
+const fn max_in_order<T, S>() -> Kernel<T>
+where
+    T: Half + Activated + Short<S>,
+    S: AllLanes + Memory<Ordered<T>> + Memory<T>,
+{
     Kernel {
         run: |geometry, rows, input, output| {
+            if widens::<S>(geometry) {
+                let kernel = const { max_of_widened::<S>() };
+                return widened::pool::<T, S>(geometry, rows, input, output, kernel);
+            }
             let (input, output) = (Ordered::wrap_slice(input), Ordered::wrap_slice_mut(output));
             pool::<Most<Largest>, Ordered<T>, S>(geometry, rows, input, output);
         },
         activate: activate::<T, S>,
-        walk: Some(Walk::of_pool::<Most<Largest>, Ordered<T>, S>),
+        walk: Some(|geometry| match widens::<S>(geometry) {
+            true => Walk::Widened,
+            false => Walk::of_pool::<Most<Largest>, Ordered<T>, S>(geometry),
+        }),
         lanes: <S as Lanes<u16>>::N,
+    }
+}
+
+const fn mean_of_halves<T, S>() -> Kernel<T>
+where
+    T: Activated + Short<S>,
+    S: AllLanes + Memory<T>,
+    S::Narrow: Memory<T>,
+    Scalar: Memory<T, Vector = T::Acc>,
+{
+    Kernel {
+        run: |geometry, rows, input, output| {
+            if widens::<S>(geometry) {
+                let kernel = const { mean_of_widened::<S>() };
+                return widened::pool::<T, S>(geometry, rows, input, output, kernel);
+            }
+            let kernel = const { fast_or_narrow::<Mean, T, S, S::Narrow>().run };
+            kernel(geometry, rows, input, output);
+        },
+        walk: Some(|geometry| match widens::<S>(geometry) {
+            true => Walk::Widened,
+            false => Walk::of_pool::<Mean, T, S>(geometry),
+        }),
+        ..fast::<Mean, T, S>()
+    }
+}
+
+const fn max_of_bytes<T, S>() -> Kernel<T>
+where
+    T: Byte + Activated + Short<S>,
+    S: AllLanes + Memory<T>,
+    Scalar: Memory<T, Vector = T::Acc>,
+{
+    Kernel {
+        run: |geometry, rows, input, output| {
+            if widens::<S>(geometry) {
+                let kernel = const { max_of_widened::<S>() };
+                return widened::pool::<T, S>(geometry, rows, input, output, kernel);
+            }
+            pool::<Most<Largest>, T, S>(geometry, rows, input, output);
+        },
+        walk: Some(|geometry| match widens::<S>(geometry) {
+            true => Walk::Widened,
+            false => Walk::of_pool::<Most<Largest>, T, S>(geometry),
+        }),
+        ..fast::<Most<Largest>, T, S>()
     }
 }
 
@@ -628,12 +695,12 @@ where
 }
 
 /// Averages of bytes, summed in `i16` if that holds them: it does for all windows that are not large. Those over
-/// single elements are by `H`, since to put the lanes of longer vectors in order costs more than they gain.
-const fn mean_of_bytes<T, S, H>() -> Kernel<T>
+/// single elements are by [`AllLanes::Narrow`], since to put the lanes of longer vectors in order costs more than they gain.
+const fn mean_of_bytes<T, S>() -> Kernel<T>
 where
-    H: Memory<SummedShort<T>>,
-    T: Byte + Activated,
-    S: Memory<T> + Memory<SummedShort<T>> + Memory<Summed<T>> + Memory<SummedLong<T>>,
+    T: Byte + Activated + Short<S>,
+    S: AllLanes + Memory<T> + Memory<SummedShort<T>> + Memory<Summed<T>> + Memory<SummedLong<T>>,
+    S::Narrow: Memory<SummedShort<T>>,
     SummedShort<T>: Element,
     Summed<T>: Element,
     SummedLong<T>: Element,
@@ -646,11 +713,15 @@ where
     }
     Kernel {
         run: |geometry, rows, input, output| {
+            if widens::<S>(geometry) {
+                let kernel = const { mean_of_widened::<S>() };
+                return widened::pool::<T, S>(geometry, rows, input, output, kernel);
+            }
             if fits_shortest(geometry) {
                 let (input, output) =
                     (SummedShort::wrap_slice(input), SummedShort::wrap_slice_mut(output));
                 match geometry.is_single() {
-                    true => pool::<Mean, SummedShort<T>, H>(geometry, rows, input, output),
+                    true => pool::<Mean, SummedShort<T>, S::Narrow>(geometry, rows, input, output),
                     false => pool::<Mean, SummedShort<T>, S>(geometry, rows, input, output),
                 }
             } else if fits_short::<T>(geometry) {
@@ -662,7 +733,10 @@ where
         },
         activate: activate::<T, S>,
         walk: Some(|geometry| match fits_shortest(geometry) {
-            true if geometry.is_single() => Walk::of_pool::<Mean, SummedShort<T>, H>(geometry),
+            _ if widens::<S>(geometry) => Walk::Widened,
+            true if geometry.is_single() => {
+                Walk::of_pool::<Mean, SummedShort<T>, S::Narrow>(geometry)
+            }
             true => Walk::of_pool::<Mean, SummedShort<T>, S>(geometry),
             false if fits_short::<T>(geometry) => Walk::of_plain::<Summed<T>, S>(geometry),
             false => Walk::of_plainest::<SummedLong<T>, S>(geometry),

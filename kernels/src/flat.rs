@@ -56,7 +56,7 @@ pub(crate) fn fits(geometry: &Geometry) -> bool {
 
 /// Divisors in the first row of a plane, in those between and in the last, of the first, of others, and of the last
 /// window.
-fn divisors(geometry: &Geometry) -> [[i64; 3]; 3] {
+pub(crate) fn divisors(geometry: &Geometry) -> [[i64; 3]; 3] {
     let places = |axis: usize| [0, 1, geometry.axes()[axis].output - 1];
     places(1).map(|y| places(2).map(|x| geometry.divide_by([0, y, x])))
 }
@@ -85,7 +85,7 @@ fn factors_of<A: Number>(geometry: &Geometry) -> [[A; 3]; 3] {
 
 /// Which of three a row or a window is of so many: the first, one between, or the last.
 #[inline(always)]
-fn place(at: usize, len: usize) -> usize {
+pub(crate) fn place(at: usize, len: usize) -> usize {
     if at == 0 { 0 } else { 1 + usize::from(at + 1 == len) }
 }
 

@@ -342,22 +342,13 @@ impl Geometry {
         if !axes.iter().all(Axis::is_sound) || divisor == Divisor::Constant(0) {
             return None;
         }
-        let [depth, height, width] = axes.map(|axis| axis.input);
-        let line = width * inner;
-        let plane = depth * height * line;
         let geometry = Self {
-            planes,
+            planes: 0,
             axes,
             inner,
-            strides: Strides {
-                image: planes * plane,
-                plane,
-                depth: height * line,
-                height: line,
-                width: inner,
-            },
-            image_planes: planes,
-            input_len: planes * plane,
+            strides: Strides { image: 0, plane: 0, depth: 0, height: 0, width: 0 },
+            image_planes: 0,
+            input_len: 0,
             divisor,
             rounding: Rounding::default(),
             exponent: 0,
@@ -366,7 +357,7 @@ impl Geometry {
             walk: Walk::Down,
             rows_alike: RowsAlike::default(),
         };
-        Some(geometry.walked())
+        Some(geometry.of_planes(planes))
     }
 
     /// The same pooling, having found the walk that suits it: to find it takes longer than a small plane.
@@ -440,6 +431,32 @@ impl Geometry {
         let strides = Strides { image, plane, depth, height, width };
         let input_len = if self.planes * self.inner == 0 { 0 } else { len };
         Some(Self { strides, image_planes, input_len, ..self }.walked())
+    }
+
+    /// The same pooling of some of the planes, which follow each other without a gap, and of nothing but numbers.
+    #[inline(never)]
+    pub(crate) fn of_planes(&self, planes: usize) -> Self {
+        let [depth, height, width] = self.axes.map(|axis| axis.input);
+        let line = width * self.inner;
+        let plane = depth * height * line;
+        let strides = Strides {
+            image: planes * plane,
+            plane,
+            depth: height * line,
+            height: line,
+            width: self.inner,
+        };
+        let (input_len, image_planes) = (planes * plane, planes);
+        Self {
+            planes,
+            strides,
+            image_planes,
+            input_len,
+            requantization: None,
+            clamp: None,
+            ..*self
+        }
+        .walked()
     }
 
     /// Independent tensors one after the other.

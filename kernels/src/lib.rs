@@ -45,6 +45,7 @@ mod fold;
 mod geometry;
 mod global;
 mod half_bits;
+mod halved;
 mod level;
 mod lines;
 mod number;
@@ -63,6 +64,7 @@ mod strips;
 mod turned;
 mod walk;
 mod whole;
+mod widened;
 
 pub use backend::{AllKernels, BACKENDS, Backend, Kernel, Kernels, Norms, REFERENCE};
 #[cfg(feature = "std")]

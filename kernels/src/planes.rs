@@ -12,7 +12,6 @@
 use crate::blocks::{Blocks, PITCH};
 use crate::number::{Element, Number};
 use crate::reduction::{Divide, Reduction};
-use crate::rows;
 use crate::simd::{
     Aligned, Isa, Lanes, Memory, TURNED, filled, load, load_between, load_first, load_lanes,
     store_first, store_lanes,
@@ -61,10 +60,6 @@ const WORTH: usize = 8;
 const CHANNELS: usize = 32;
 const FEWEST: usize = 4;
 
-/// Columns of planes under windows of 3×3 at most, and planes that make up for finding the merges there.
-const NARROW: usize = 24;
-const MANY: usize = 192;
-
 /// Whether this walk takes these windows, and they have much in common.
 pub(crate) fn fits(geometry: &Geometry) -> bool {
     if !has_room(geometry) {
@@ -82,22 +77,11 @@ pub(crate) fn fits(geometry: &Geometry) -> bool {
         // Other walks turn them, too, and merge each by itself.
         geometry.is_single() && apart > 1
     } else {
-        height.kernel * width.kernel > apart.saturating_mul(5)
+        // Of channels, other walks merge many at a time.
+        let fewest = if geometry.is_single() { 3 } else { 5 };
+        height.kernel * width.kernel > apart.saturating_mul(fewest)
     };
     many && pays
-}
-
-/// Whether windows of 3×3, two apart, are better taken by this walk than by [`Rows`](crate::rows::Rows): those of many
-/// planes so narrow that there are few in a row, unless just as many as fill vectors.
-pub(crate) fn fits_narrow(geometry: &Geometry) -> bool {
-    let [_, height, width] = geometry.axes();
-    geometry.is_single()
-        && [height, width].iter().all(|a| (a.kernel, a.stride, a.dilation) == (3, 2, 1))
-        && width.input <= NARROW
-        && !width.output.is_multiple_of(8)
-        && geometry.planes() >= MANY
-        && rows::fits(geometry.axes())
-        && has_room(geometry)
 }
 
 /// Whether there is room for all that planes are merged into, and more than one window each way: nothing is shared by

@@ -5,6 +5,7 @@ use crate::activate::Scaling;
 use crate::down::{self, Down, WIDE, down};
 use crate::flat::{self, flat};
 use crate::global::{self, Global};
+use crate::halved::{self, Halved};
 use crate::level::{self, Level};
 use crate::number::{Byte, Element, SummedShort};
 use crate::phased::{self, phased};
@@ -44,6 +45,8 @@ pub enum Walk {
     Strips,
     /// Planes as if they were one line, averaged under windows of three by three, one apart.
     Flat,
+    /// Narrow planes of single elements, under windows of three by three, two apart.
+    Halved,
     /// Rows of single elements under small windows, in registers.
     Rows,
     /// Rows of single elements or of pixels of a few, merged down the columns and then across.
@@ -62,6 +65,8 @@ pub enum Walk {
     Picked,
     /// Rows of single elements, merged down the columns and then across, any distance apart.
     Phased,
+    /// Short elements of small planes, turned into `f32` and pooled as such.
+    Widened,
     /// One window after the other.
     Each,
 }
@@ -97,12 +102,13 @@ impl Walk {
             Self::Turned
         } else if !rows::fits(geometry.axes()) && down::fits_line(geometry.axes()) {
             Self::Down
+        } else if halved::fits(geometry) {
+            Self::Halved
         } else if planes::fits(geometry)
             && match geometry.is_single() {
                 true => !strips::fits(geometry.axes()) && !rows::fits(geometry.axes()),
                 false => !pixels::fits(geometry.axes()) && taps > 16,
             }
-            || planes::fits_narrow(geometry)
         {
             Self::Planes
         } else if shared::fits(geometry) && taps <= EXACT {
@@ -126,9 +132,10 @@ impl Walk {
     fn of_type<T: Element, S: Memory<T>>(geometry: &Geometry) -> Self {
         let Axis { kernel, stride, .. } = geometry.axes()[2];
         match Self::of(geometry) {
+            Self::Halved if !halved::takes::<T, S>(geometry) => Self::Rows,
             Self::Planes | Self::Turned if picked::fits::<T, S>(geometry) => Self::Picked,
+            Self::Halved => Self::Halved,
             any if T::ALL_WALKS => any,
-            Self::Planes if planes::fits_narrow(geometry) => Self::Rows,
             Self::Planes
                 if planes::takes_channels::<T, S>() && planes::fits_channels(geometry, S::N) =>
             {
@@ -170,6 +177,7 @@ impl Walk {
             Self::Flat => {
                 "averages of 3×3 windows one apart: planes are walked as if they were one line"
             }
+            Self::Halved => "3×3 windows two apart: the line that rows share stays in registers",
             Self::Rows => "few columns a window: a vector of windows is made in registers",
             Self::Across => {
                 "windows one or two apart, or few columns or channels: merged down, then across"
@@ -185,6 +193,7 @@ impl Walk {
             }
             Self::Picked => "few columns a window, of rows of two vectors at most: each is picked",
             Self::Phased => "windows any distance apart: columns merged first, then across them",
+            Self::Widened => "short elements of small planes: they are pooled as `f32`",
             Self::Each => "no other walk of this kernel takes these windows: one after the other",
         }
     }
@@ -205,7 +214,7 @@ impl Walk {
     pub(crate) fn is_narrow<T: Element, S: Memory<T>>(geometry: &Geometry) -> bool {
         let Axis { kernel, stride, output, .. } = geometry.axes()[2];
         match Self::of(geometry) {
-            Self::Rows | Self::Strips => output <= S::N,
+            Self::Rows | Self::Strips | Self::Halved => output <= S::N,
             Self::Across => stride > 2 && output <= S::N,
             Self::Whole => kernel <= S::N,
             Self::Pixels => geometry.inner() == S::N,
@@ -396,6 +405,18 @@ pub(crate) fn pool<R: Reduction<T::Acc>, T: Element, S: Memory<T>>(
         (Walk::Planes, _, _) if const { planes::takes_channels::<T, S>() } => {
             return job.run::<R, Planes<true>>(output);
         }
+        (Walk::Halved, _, _) => {
+            let taken = halved::taken(geometry, &rows, S::N);
+            let (rest, at) = (taken.end..rows.end, taken.len() * geometry.row_len());
+            if !taken.is_empty() {
+                Job { rows: taken, ..job }.run::<R, Halved>(&mut output[..at]);
+            }
+            if !rest.is_empty() {
+                let job = Job { simd, geometry, rows: rest, input };
+                job.run::<R, Rows<3, 2>>(&mut output[at..]);
+            }
+            return;
+        }
         _ if const { !T::ALL_WALKS } => {}
         (Walk::Strips, _, _) => return job.run::<R, Strips<3>>(output),
         // The same code as that of the general ones.
@@ -412,7 +433,11 @@ pub(crate) fn pool<R: Reduction<T::Acc>, T: Element, S: Memory<T>>(
         (Walk::Turned, _, _) => return job.run::<R, Turned>(output),
         (Walk::Picked, _, _) if const { S::PICKS } => return job.run::<R, Picked>(output),
         (Walk::Down, _, _) if const { R::LOSES } => return job.run::<R, Down>(output),
-        (Walk::Down | Walk::Flat | Walk::Picked | Walk::Phased | Walk::Each, _, _) => {}
+        (
+            Walk::Down | Walk::Flat | Walk::Picked | Walk::Phased | Walk::Widened | Walk::Each,
+            _,
+            _,
+        ) => {}
     }
     general::<R::Exact, T, S>(simd, geometry, rows, input, output);
 }

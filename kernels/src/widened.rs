@@ -1,0 +1,216 @@
+//! Short elements of small planes, pooled as `f32`.
+//!
+//! Rows of small planes are a few elements, and a vector holds 16 or 32 short ones, so that most of it is empty, whatever
+//! walks along a row. `f32` has walks of its own for such planes, and holds these elements and, of windows that are not
+//! large, their sums. So some planes at a time are widened into scratch memory, pooled there, and narrowed.
+//!
+//! Averages of integers are rounded as told, after `f32` has rounded them to nearest: that changes no result. A quotient by
+//! `d` that is no half of an odd number is `1 / 2d` away from all that are, at least, and `f32` rounds it by less.
+
+use crate::geometry::Strides;
+use crate::simd::{Isa, Lanes, Memory, load_first, store_first, zeroed};
+use crate::walk::Walk;
+use crate::{Axis, Divisor, Geometry, Rounding};
+use core::mem::MaybeUninit;
+use core::ops::Range;
+use half::{bf16, f16};
+
+/// Elements of the planes that are widened at a time.
+const ELEMENTS: usize = 16384;
+
+/// Windows of a row and columns of a plane up to which it pays, and so few windows that it does for any columns: longer
+/// rows fill vectors of short elements.
+const SHORT: usize = 16;
+const NARROW: usize = 24;
+const FEW: usize = 10;
+
+/// Planes from which on walks over `f32` make up for turning elements into these.
+const WORTH: usize = 8;
+
+/// The most taps, and the greatest divisor. Quotients of up to 255, all others being cut, are rounded by 2⁻¹⁷ at most.
+const MOST_TAPS: usize = 4096;
+
+/// Whether this walk takes these windows.
+pub(crate) fn fits(geometry: &Geometry) -> bool {
+    let Axis { input, output, kernel, stride, dilation, .. } = geometry.axes()[2];
+    let plane = |of: fn(&Axis) -> usize| geometry.axes().iter().map(of).product::<usize>();
+    geometry.is_single()
+        && geometry.planes() >= WORTH
+        && (output <= FEW || output <= SHORT && input <= NARROW)
+        && plane(|axis| axis.input) <= ELEMENTS
+        && plane(|axis| axis.output) <= ELEMENTS
+        && geometry.taps() <= MOST_TAPS
+        && match geometry.divisor() {
+            Divisor::Constant(n) => n.unsigned_abs() <= MOST_TAPS as u64,
+            _ => true,
+        }
+        && match Walk::of(geometry) {
+            Walk::Halved | Walk::Global | Walk::Whole => false,
+            Walk::Strips => dilation > 1,
+            Walk::Rows => !matches!((kernel, stride), (2, 2) | (3, 1 | 2)),
+            _ => true,
+        }
+}
+
+/// A type whose numbers are numbers of an `f32`, by an instruction set that turns one into the other.
+pub(crate) trait Short<S>: Copy {
+    /// Widens elements, as many as there are of both.
+    fn widen(simd: S, from: &[Self], to: &mut [f32]);
+
+    /// Narrows results, as many as there are of both; integers are rounded.
+    fn narrow(simd: S, from: &[f32], to: &mut [Self], rounding: Rounding);
+}
+
+/// Pools short elements by a kernel for `f32`.
+pub(crate) fn pool<T: Short<S>, S: Isa>(
+    geometry: &Geometry,
+    rows: Range<usize>,
+    input: &[T],
+    output: &mut [T],
+    kernel: fn(&Geometry, Range<usize>, &[f32], &mut [f32]),
+) {
+    let simd = S::detect().expect("a backend is only run where it is supported");
+    geometry.assert_fits(&rows, input, output);
+    if output.is_empty() {
+        return;
+    }
+    let [depth, height, _] = geometry.axes();
+    let row_len = geometry.row_len();
+    let per_plane = depth.output * height.output;
+    let plane_len = geometry.axes().map(|axis| axis.input).iter().product::<usize>();
+    let most = (ELEMENTS / plane_len.max(per_plane * row_len)).max(1);
+    let mut wide = [const { MaybeUninit::uninit() }; ELEMENTS];
+    let mut pooled = [const { MaybeUninit::uninit() }; ELEMENTS];
+    let planes = most.min(rows.len().div_ceil(per_plane));
+    let wide = zeroed(&mut wide, planes * plane_len);
+    let pooled = zeroed(&mut pooled, planes * per_plane * row_len);
+    let mut part = geometry.of_planes(planes);
+    let mut row = rows.start;
+    while row < rows.end {
+        // Whole planes, or a part of one.
+        let (plane, first) = (row / per_plane, row % per_plane);
+        let left = rows.end - row;
+        let (planes, count) = match left / per_plane {
+            whole @ 1.. if first == 0 => (whole.min(most), whole.min(most) * per_plane),
+            _ => (1, left.min(per_plane - first)),
+        };
+        if part.planes() != planes {
+            part = geometry.of_planes(planes);
+        }
+        let wide = &mut wide[..planes * plane_len];
+        let pooled = &mut pooled[..count * row_len];
+        simd.vectorize(
+            #[inline(always)]
+            || widen_planes(simd, geometry, plane, input, wide),
+        );
+        kernel(&part, first..first + count, wide, pooled);
+        let at = (row - rows.start) * row_len;
+        let output = &mut output[at..][..count * row_len];
+        simd.vectorize(
+            #[inline(always)]
+            || T::narrow(simd, pooled, output, geometry.rounding()),
+        );
+        row += count;
+    }
+}
+
+/// Widens planes from `plane` on, as many as `wide` has room for.
+#[inline(always)]
+fn widen_planes<T: Short<S>, S: Copy>(
+    simd: S,
+    geometry: &Geometry,
+    plane: usize,
+    input: &[T],
+    wide: &mut [f32],
+) {
+    let [depth, height, width] = geometry.axes().map(|axis| axis.input);
+    let Strides { depth: slice, height: line, .. } = geometry.strides();
+    let start = geometry.plane_start(plane);
+    if line == width && geometry.follow_after(height) {
+        return T::widen(simd, &input[start..][..wide.len()], wide);
+    }
+    for (plane, wide) in (plane..).zip(wide.chunks_exact_mut(depth * height * width)) {
+        let start = geometry.plane_start(plane);
+        for (i, wide) in wide.chunks_exact_mut(width).enumerate() {
+            let at = start + i / height * slice + i % height * line;
+            T::widen(simd, &input[at..][..width], wide);
+        }
+    }
+}
+
+/// What is added to a number of a few bits, so that the last ones of the sum are those of the nearest integer, halves to
+/// even.
+const ONES: f32 = 12_582_912.0;
+
+/// Less than quotients that are no half are away from one, and more than `f32` rounds them.
+const TINY: f32 = 1.0 / 16384.0;
+
+/// What is added to a quotient, and what away from zero, so that its nearest integer, halves to even, is what it is to be
+/// rounded to.
+#[inline(always)]
+fn biases(rounding: Rounding) -> [f32; 2] {
+    match rounding {
+        Rounding::HalfAwayFromZero => [0.0, TINY],
+        Rounding::HalfEven => [0.0, 0.0],
+        Rounding::HalfUp => [TINY, 0.0],
+        Rounding::Truncate => [0.0, TINY - 0.5],
+    }
+}
+
+macro_rules! bytes {
+    ($($byte:ident),*) => { $(
+        impl<S: Copy> Short<S> for $byte {
+            #[inline(always)]
+            fn widen(_: S, from: &[Self], to: &mut [f32]) {
+                for (to, &from) in to.iter_mut().zip(from) {
+                    *to = f32::from(from);
+                }
+            }
+
+            #[inline(always)]
+            fn narrow(_: S, from: &[f32], to: &mut [Self], rounding: Rounding) {
+                let [least, most] = [Self::MIN, Self::MAX].map(f32::from);
+                let [up, away] = biases(rounding);
+                for (to, &from) in to.iter_mut().zip(from) {
+                    let within = from.max(least).min(most);
+                    let biased = within + up + away * 1.0f32.copysign(within);
+                    *to = (biased + ONES).to_bits() as Self;
+                }
+            }
+        }
+    )* };
+}
+
+bytes!(i8, u8);
+
+macro_rules! halves {
+    ($($half:ident),*) => { $(
+        impl<S: Memory<f32> + Memory<$half>> Short<S> for $half {
+            #[inline(always)]
+            fn widen(simd: S, from: &[Self], to: &mut [f32]) {
+                let (n, len) = (<S as Lanes<f32>>::N, from.len().min(to.len()));
+                for at in (0..len).step_by(n) {
+                    let lanes = n.min(len - at);
+                    // SAFETY: both have so many elements from there on.
+                    let v = unsafe { load_first::<Self, S>(simd, from, at, lanes) };
+                    // SAFETY: the same.
+                    unsafe { store_first::<f32, S>(simd, v, to, at, lanes) }
+                }
+            }
+
+            #[inline(always)]
+            fn narrow(simd: S, from: &[f32], to: &mut [Self], _: Rounding) {
+                let (n, len) = (<S as Lanes<f32>>::N, from.len().min(to.len()));
+                for at in (0..len).step_by(n) {
+                    let lanes = n.min(len - at);
+                    // SAFETY: both have so many elements from there on.
+                    let v = unsafe { load_first::<f32, S>(simd, from, at, lanes) };
+                    // SAFETY: the same.
+                    unsafe { store_first::<Self, S>(simd, v, to, at, lanes) }
+                }
+            }
+        }
+    )* };
+}
+
+halves!(f16, bf16);
