@@ -48,17 +48,11 @@ pub(crate) fn fits(geometry: &Geometry) -> bool {
         && geometry.follow_after(height.input)
         && width.input <= MAX_WIDTH
         && geometry.output_len() >= FEWEST
-        && divisors(geometry)
+        && geometry
+            .divisors()
             .into_iter()
             .flatten()
             .all(|divisor| fraction(divisor, geometry.rounding()).is_some())
-}
-
-/// Divisors in the first row of a plane, in those between and in the last, of the first, of others, and of the last
-/// window.
-pub(crate) fn divisors(geometry: &Geometry) -> [[i64; 3]; 3] {
-    let places = |axis: usize| [0, 1, geometry.axes()[axis].output - 1];
-    places(1).map(|y| places(2).map(|x| geometry.divide_by([0, y, x])))
 }
 
 /// Rows at the start and at the end of a tensor or of its output that hold as much as is read or written too much.
@@ -79,7 +73,8 @@ fn entry(place: usize) -> usize {
 /// The fractions of the [`divisors`].
 #[inline(always)]
 fn factors_of<A: Number>(geometry: &Geometry) -> [[A; 3]; 3] {
-    divisors(geometry)
+    geometry
+        .divisors()
         .map(|row| row.map(|by| A::nearest(fraction(by, geometry.rounding()).unwrap_or(0))))
 }
 

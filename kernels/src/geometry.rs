@@ -705,6 +705,14 @@ impl Geometry {
         }
     }
 
+    /// Divisors in the first row of a plane, in those between and in the last, of the first, of others, and of the last
+    /// window.
+    #[inline(never)]
+    pub(crate) fn divisors(&self) -> [[i64; 3]; 3] {
+        let places = |axis: usize| [0, 1, self.axes[axis].output - 1];
+        places(1).map(|y| places(2).map(|x| self.divide_by([0, y, x])))
+    }
+
     /// Whether all sums are divided by the same odd number, which is not so large that it is rounded.
     #[inline(never)]
     pub(crate) fn divides_by_odd(&self) -> bool {

@@ -4,7 +4,7 @@
 //! those below is carried down in registers. [`Rows`](crate::rows::Rows), which takes any lines, has much to ask before
 //! each run of rows that are made alike: on narrow planes, that takes longer than the rows do.
 
-use crate::flat::{self, place};
+use crate::flat::place;
 use crate::number::{Element, Number};
 use crate::reduction::{Divide, Reduction, fraction, look_at};
 use crate::simd::{Memory, WIDEST, load, load_lanes, load_of_two, store, store_first};
@@ -42,7 +42,7 @@ pub(crate) fn fits(geometry: &Geometry) -> bool {
 pub(crate) fn takes<T: Element, S: Memory<T>>(geometry: &Geometry) -> bool {
     let fraction = |&divisor: &i64| fraction(divisor, geometry.rounding()).is_some();
     geometry.axes()[2].output <= VECTORS * S::N
-        && (!S::PARTS || flat::divisors(geometry).as_flattened().iter().all(fraction))
+        && (!S::PARTS || geometry.divisors().as_flattened().iter().all(fraction))
 }
 
 /// The rows of some that this walk takes: those of planes after which the input goes on for what their vectors have too
@@ -118,7 +118,7 @@ fn planes<R: Reduction<T::Acc>, T: Element, S: Memory<T>, const PADDED: bool, co
     let mut divisors = [[simd.splat(T::Acc::ZERO); V]; 3];
     if R::DIVIDES {
         let mut by = [T::Acc::ZERO; VECTORS * WIDEST];
-        for (divisors, of_row) in divisors.iter_mut().zip(flat::divisors(geometry)) {
+        for (divisors, of_row) in divisors.iter_mut().zip(geometry.divisors()) {
             for (x, by) in by[..V * S::N].iter_mut().enumerate() {
                 let divisor = of_row[place(x.min(width.output - 1), width.output)];
                 *by = T::Acc::nearest(match const { S::PARTS } {
@@ -141,7 +141,7 @@ fn planes<R: Reduction<T::Acc>, T: Element, S: Memory<T>, const PADDED: bool, co
         whole: (height.input + pads - 1) / 2,
         windows: width.output,
         absent: end..end + usize::from(width.output * 2 + 1 > width.input + width.pad_begin),
-        divisors,
+        divisors: &divisors,
         rounding: geometry.rounding(),
     };
     let mut seen = simd.unseen();
@@ -190,7 +190,7 @@ struct Planes<'a, T: Element, S: Memory<T>, const V: usize> {
     /// The lane of the last window of a row, as [`unzip`](crate::simd::Lanes::unzip) leaves them, if it lacks a column.
     absent: Range<usize>,
     /// What sums are divided by, or multiplied with, in the first row, in those between, and in the last.
-    divisors: [[S::Vector; V]; 3],
+    divisors: &'a [[S::Vector; V]; 3],
     rounding: Rounding,
 }
 
@@ -238,7 +238,7 @@ impl<T: Element, S: Memory<T>, const V: usize> Planes<'_, T, S, V> {
                 seen = look_at::<R, T::Acc, S, 2>(simd, seen, &next.pairs[v]);
             }
         }
-        let [first, inner, last] = &self.divisors;
+        let [first, inner, last] = self.divisors;
         let mut divisors = if rows.start == 0 { first } else { inner };
         // Rows after which the output goes on for a vector; what is written too much is the next row, which comes after it.
         let room = output.len().saturating_sub(to + V * S::N - self.windows) / self.windows;
