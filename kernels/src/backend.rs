@@ -14,7 +14,7 @@ use crate::reduction::{
 };
 use crate::simd::{Lanes, Memory, portable::Portable, scalar::Scalar};
 use crate::walk::{LARGE_PART, PART, Walk, plain, plainest, pool, requantized};
-use crate::widened::{self, Short};
+use crate::widened::{self, Short, Widened};
 use crate::{Divisor, Geometry, autovec, reference};
 use bytemuck::{Pod, TransparentWrapper};
 use core::fmt;
@@ -482,13 +482,13 @@ fn widens<S: AllLanes>(geometry: &Geometry) -> bool {
 }
 
 /// What [`widens`] is pooled by.
-const fn max_of_widened<S: AllLanes>() -> fn(&Geometry, Range<usize>, &[f32], &mut [f32]) {
-    max_of_floats::<f32, S, S::Narrow>().run
+const fn max_of_widened<T: Short<S>, S: AllLanes>() -> Widened<T> {
+    Widened::by::<S>(max_of_floats::<f32, S, S::Narrow>().run)
 }
 
 /// The same, of averages.
-const fn mean_of_widened<S: AllLanes>() -> fn(&Geometry, Range<usize>, &[f32], &mut [f32]) {
-    mean_of_floats::<f32, S, S::Narrow>().run
+const fn mean_of_widened<T: Short<S>, S: AllLanes>() -> Widened<T> {
+    Widened::by::<S>(mean_of_floats::<f32, S, S::Narrow>().run)
 }
 
 /// The largest element, by comparing integers.
@@ -500,8 +500,8 @@ where
     Kernel {
         run: |geometry, rows, input, output| {
             if widens::<S>(geometry) {
-                let kernel = const { max_of_widened::<S>() };
-                return widened::pool::<T, S>(geometry, rows, input, output, kernel);
+                let by = const { &max_of_widened::<T, S>() };
+                return widened::pool(geometry, rows, input, output, by);
             }
             let (input, output) = (Ordered::wrap_slice(input), Ordered::wrap_slice_mut(output));
             pool::<Most<Largest>, Ordered<T>, S>(geometry, rows, input, output);
@@ -525,8 +525,8 @@ where
     Kernel {
         run: |geometry, rows, input, output| {
             if widens::<S>(geometry) {
-                let kernel = const { mean_of_widened::<S>() };
-                return widened::pool::<T, S>(geometry, rows, input, output, kernel);
+                let by = const { &mean_of_widened::<T, S>() };
+                return widened::pool(geometry, rows, input, output, by);
             }
             let kernel = const { fast_or_narrow::<Mean, T, S, S::Narrow>().run };
             kernel(geometry, rows, input, output);
@@ -548,8 +548,8 @@ where
     Kernel {
         run: |geometry, rows, input, output| {
             if widens::<S>(geometry) {
-                let kernel = const { max_of_widened::<S>() };
-                return widened::pool::<T, S>(geometry, rows, input, output, kernel);
+                let by = const { &max_of_widened::<T, S>() };
+                return widened::pool(geometry, rows, input, output, by);
             }
             pool::<Most<Largest>, T, S>(geometry, rows, input, output);
         },
@@ -714,8 +714,8 @@ where
     Kernel {
         run: |geometry, rows, input, output| {
             if widens::<S>(geometry) {
-                let kernel = const { mean_of_widened::<S>() };
-                return widened::pool::<T, S>(geometry, rows, input, output, kernel);
+                let by = const { &mean_of_widened::<T, S>() };
+                return widened::pool(geometry, rows, input, output, by);
             }
             if fits_shortest(geometry) {
                 let (input, output) =

@@ -39,6 +39,7 @@ pub(crate) fn fits(geometry: &Geometry) -> bool {
 }
 
 /// Whether rows are few enough vectors, and sums of bytes, if they are averaged, times a [`fraction`] averages.
+#[inline(always)]
 pub(crate) fn takes<T: Element, S: Memory<T>>(geometry: &Geometry) -> bool {
     let fraction = |&divisor: &i64| fraction(divisor, geometry.rounding()).is_some();
     geometry.axes()[2].output <= VECTORS * S::N

@@ -24,6 +24,9 @@ const SHORT: usize = 16;
 const NARROW: usize = 24;
 const FEW: usize = 10;
 
+/// So few windows that rows of two columns are too short.
+const ROWS: usize = 8;
+
 /// Planes from which on walks over `f32` make up for turning elements into these.
 const WORTH: usize = 8;
 
@@ -47,7 +50,11 @@ pub(crate) fn fits(geometry: &Geometry) -> bool {
         && match Walk::of(geometry) {
             Walk::Halved | Walk::Global | Walk::Whole => false,
             Walk::Strips => dilation > 1,
-            Walk::Rows => !matches!((kernel, stride), (2, 2) | (3, 1 | 2)),
+            // Where rows go on from a plane to the next, they are long.
+            Walk::Rows if (kernel, stride) == (2, 2) => {
+                output <= ROWS && !geometry.rows_alike().seamless
+            }
+            Walk::Rows => !matches!((kernel, stride), (3, 1 | 2)),
             _ => true,
         }
 }
@@ -61,15 +68,32 @@ pub(crate) trait Short<S>: Copy {
     fn narrow(simd: S, from: &[f32], to: &mut [Self], rounding: Rounding);
 }
 
-/// Pools short elements by a kernel for `f32`.
-pub(crate) fn pool<T: Short<S>, S: Isa>(
+/// A way to pool short elements by a kernel for `f32`.
+pub(crate) struct Widened<T> {
+    /// Widens planes from one on, as many as there is room for.
+    widen: fn(&Geometry, usize, &[T], &mut [f32]),
+    narrow: fn(&[f32], &mut [T], Rounding),
+    kernel: fn(&Geometry, Range<usize>, &[f32], &mut [f32]),
+}
+
+impl<T> Widened<T> {
+    /// By the vectors of `S`.
+    pub(crate) const fn by<S: Isa>(kernel: fn(&Geometry, Range<usize>, &[f32], &mut [f32])) -> Self
+    where
+        T: Short<S>,
+    {
+        Self { widen: widen::<T, S>, narrow: narrow::<T, S>, kernel }
+    }
+}
+
+/// Pools short elements by a kernel for `f32`. A function for all instruction sets: what has vectors are calls.
+pub(crate) fn pool<T>(
     geometry: &Geometry,
     rows: Range<usize>,
     input: &[T],
     output: &mut [T],
-    kernel: fn(&Geometry, Range<usize>, &[f32], &mut [f32]),
+    by: &Widened<T>,
 ) {
-    let simd = S::detect().expect("a backend is only run where it is supported");
     geometry.assert_fits(&rows, input, output);
     if output.is_empty() {
         return;
@@ -99,22 +123,34 @@ pub(crate) fn pool<T: Short<S>, S: Isa>(
         }
         let wide = &mut wide[..planes * plane_len];
         let pooled = &mut pooled[..count * row_len];
-        simd.vectorize(
-            #[inline(always)]
-            || widen_planes(simd, geometry, plane, input, wide),
-        );
-        kernel(&part, first..first + count, wide, pooled);
+        (by.widen)(geometry, plane, input, wide);
+        (by.kernel)(&part, first..first + count, wide, pooled);
         let at = (row - rows.start) * row_len;
         let output = &mut output[at..][..count * row_len];
-        simd.vectorize(
-            #[inline(always)]
-            || T::narrow(simd, pooled, output, geometry.rounding()),
-        );
+        (by.narrow)(pooled, output, geometry.rounding());
         row += count;
     }
 }
 
+/// Narrows results.
+fn narrow<T: Short<S>, S: Isa>(pooled: &[f32], output: &mut [T], rounding: Rounding) {
+    let simd = S::detect().expect("a backend is only run where it is supported");
+    simd.vectorize(
+        #[inline(always)]
+        || T::narrow(simd, pooled, output, rounding),
+    );
+}
+
 /// Widens planes from `plane` on, as many as `wide` has room for.
+fn widen<T: Short<S>, S: Isa>(geometry: &Geometry, plane: usize, input: &[T], wide: &mut [f32]) {
+    let simd = S::detect().expect("a backend is only run where it is supported");
+    simd.vectorize(
+        #[inline(always)]
+        || widen_planes(simd, geometry, plane, input, wide),
+    );
+}
+
+/// The same, with vectors.
 #[inline(always)]
 fn widen_planes<T: Short<S>, S: Copy>(
     simd: S,
