@@ -24,8 +24,8 @@ const SHORT: usize = 16;
 const NARROW: usize = 24;
 const FEW: usize = 10;
 
-/// So few windows that rows of two columns are too short.
-const ROWS: usize = 8;
+/// The same of windows of 2×2, of which other rows are in registers.
+const ROWS: usize = 4;
 
 /// Planes from which on walks over `f32` make up for turning elements into these.
 const WORTH: usize = 8;
