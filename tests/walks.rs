@@ -65,7 +65,7 @@ fn check_case(case: &Case) {
     }
 }
 
-/// Checks maxima, minima and averages of short elements, and averages of others.
+/// Checks some operations on six types, each with other data and another rounding.
 fn check_short<const D: usize>(
     pool: impl Fn(Op) -> Pool<D>,
     shape: Shape<D>,
@@ -411,10 +411,7 @@ fn the_largest_halves_of_rows_that_others_follow() {
                     seed: width as u64,
                     values,
                 };
-                match element {
-                    ElementType::F16 => check_as::<f16>(&case),
-                    _ => check_as::<bf16>(&case),
-                }
+                check_case(&case);
             }
         }
     }

@@ -48,11 +48,14 @@ pub(crate) fn fits(geometry: &Geometry) -> bool {
         && geometry.follow_after(height.input)
         && width.input <= MAX_WIDTH
         && geometry.output_len() >= FEWEST
-        && geometry
-            .divisors()
-            .into_iter()
-            .flatten()
-            .all(|divisor| fraction(divisor, geometry.rounding()).is_some())
+        && are_fractions(geometry)
+}
+
+/// Whether all averages are products with a [`fraction`].
+#[inline(always)]
+pub(crate) fn are_fractions(geometry: &Geometry) -> bool {
+    let is_one = |&divisor: &i64| fraction(divisor, geometry.rounding()).is_some();
+    geometry.divisors().as_flattened().iter().all(is_one)
 }
 
 /// Rows at the start and at the end of a tensor or of its output that hold as much as is read or written too much.
@@ -70,7 +73,7 @@ fn entry(place: usize) -> usize {
     place % 2 * ENTRIES + place / 2
 }
 
-/// The fractions of the [`divisors`].
+/// The fractions of the [divisors](Geometry::divisors).
 #[inline(always)]
 fn factors_of<A: Number>(geometry: &Geometry) -> [[A; 3]; 3] {
     geometry

@@ -4,7 +4,7 @@
 //! those below is carried down in registers. [`Rows`](crate::rows::Rows), which takes any lines, has much to ask before
 //! each run of rows that are made alike: on narrow planes, that takes longer than the rows do.
 
-use crate::flat::place;
+use crate::flat::{are_fractions, place};
 use crate::number::{Element, Number};
 use crate::reduction::{Divide, Reduction, fraction, look_at};
 use crate::simd::{Memory, WIDEST, load, load_lanes, load_of_two, store, store_first};
@@ -38,12 +38,10 @@ pub(crate) fn fits(geometry: &Geometry) -> bool {
         && (2..=MOST).contains(&width.output)
 }
 
-/// Whether rows are few enough vectors, and sums of bytes, if they are averaged, times a [`fraction`] averages.
+/// Whether rows are few enough vectors, and averages of bytes are products.
 #[inline(always)]
 pub(crate) fn takes<T: Element, S: Memory<T>>(geometry: &Geometry) -> bool {
-    let fraction = |&divisor: &i64| fraction(divisor, geometry.rounding()).is_some();
-    geometry.axes()[2].output <= VECTORS * S::N
-        && (!S::PARTS || geometry.divisors().as_flattened().iter().all(fraction))
+    geometry.axes()[2].output <= VECTORS * S::N && (!S::PARTS || are_fractions(geometry))
 }
 
 /// The rows of some that this walk takes: those of planes after which the input goes on for what their vectors have too

@@ -132,9 +132,9 @@ impl Walk {
     fn of_type<T: Element, S: Memory<T>>(geometry: &Geometry) -> Self {
         let Axis { kernel, stride, .. } = geometry.axes()[2];
         match Self::of(geometry) {
-            Self::Halved if !halved::takes::<T, S>(geometry) => Self::Rows,
+            Self::Halved if halved::takes::<T, S>(geometry) => Self::Halved,
+            Self::Halved => Self::Rows,
             Self::Planes | Self::Turned if picked::fits::<T, S>(geometry) => Self::Picked,
-            Self::Halved => Self::Halved,
             any if T::ALL_WALKS => any,
             Self::Planes
                 if planes::takes_channels::<T, S>() && planes::fits_channels(geometry, S::N) =>

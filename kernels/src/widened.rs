@@ -8,6 +8,7 @@
 //! `d` that is no half of an odd number is `1 / 2d` away from all that are, at least, and `f32` rounds it by less.
 
 use crate::geometry::Strides;
+use crate::number::Element;
 use crate::simd::{Isa, Lanes, Memory, load_first, store_first, zeroed};
 use crate::walk::Walk;
 use crate::{Axis, Divisor, Geometry, Rounding};
@@ -219,31 +220,34 @@ macro_rules! bytes {
 
 bytes!(i8, u8);
 
+/// Turns elements into those of another type, by vectors of what both are reduced in.
+#[inline(always)]
+fn convert<A: Element<Acc = f32>, B: Element<Acc = f32>, S: Memory<A> + Memory<B>>(
+    simd: S,
+    from: &[A],
+    to: &mut [B],
+) {
+    let (n, len) = (<S as Lanes<f32>>::N, from.len().min(to.len()));
+    for at in (0..len).step_by(n) {
+        let lanes = n.min(len - at);
+        // SAFETY: both have so many elements from there on.
+        let v = unsafe { load_first::<A, S>(simd, from, at, lanes) };
+        // SAFETY: the same.
+        unsafe { store_first::<B, S>(simd, v, to, at, lanes) }
+    }
+}
+
 macro_rules! halves {
     ($($half:ident),*) => { $(
         impl<S: Memory<f32> + Memory<$half>> Short<S> for $half {
             #[inline(always)]
             fn widen(simd: S, from: &[Self], to: &mut [f32]) {
-                let (n, len) = (<S as Lanes<f32>>::N, from.len().min(to.len()));
-                for at in (0..len).step_by(n) {
-                    let lanes = n.min(len - at);
-                    // SAFETY: both have so many elements from there on.
-                    let v = unsafe { load_first::<Self, S>(simd, from, at, lanes) };
-                    // SAFETY: the same.
-                    unsafe { store_first::<f32, S>(simd, v, to, at, lanes) }
-                }
+                convert(simd, from, to);
             }
 
             #[inline(always)]
             fn narrow(simd: S, from: &[f32], to: &mut [Self], _: Rounding) {
-                let (n, len) = (<S as Lanes<f32>>::N, from.len().min(to.len()));
-                for at in (0..len).step_by(n) {
-                    let lanes = n.min(len - at);
-                    // SAFETY: both have so many elements from there on.
-                    let v = unsafe { load_first::<f32, S>(simd, from, at, lanes) };
-                    // SAFETY: the same.
-                    unsafe { store_first::<Self, S>(simd, v, to, at, lanes) }
-                }
+                convert(simd, from, to);
             }
         }
     )* };
