@@ -4,6 +4,7 @@
 
 mod common;
 
+use ElementType::{Bf16, F16, F32, F64, I8, I16, U8, U16};
 use common::{assert_nan_is_seen, one_of, supported};
 use lanepool::check::{Case, ElementType, Pooling, Value, Values};
 use lanepool::{
@@ -40,7 +41,6 @@ impl Checks {
 }
 
 fn check<const D: usize>(pooling: Pooling, layout: Layout, shape: Shape<D>, seed: usize) {
-    use ElementType::{F16, F32, U8};
     // A type for each geometry.
     let element = [F32, U8, F32, F16, F32, U8, F32][seed / 3 % 7];
     let case = Case {
@@ -58,6 +58,8 @@ fn check_case(case: &Case) {
     match case.element {
         ElementType::U8 => check_as::<u8>(case),
         ElementType::I8 => check_as::<i8>(case),
+        ElementType::U16 => check_as::<u16>(case),
+        ElementType::I16 => check_as::<i16>(case),
         ElementType::F16 => check_as::<f16>(case),
         ElementType::Bf16 => check_as::<bf16>(case),
         ElementType::F64 => check_as::<f64>(case),
@@ -65,28 +67,29 @@ fn check_case(case: &Case) {
     }
 }
 
-/// Checks some operations on six types, each with other data and another rounding.
-fn check_short<const D: usize>(
+/// Checks some operations on some types, each with other data and another rounding; a third of them.
+fn check_types<const D: usize>(
+    elements: &[ElementType],
     pool: impl Fn(Op) -> Pool<D>,
+    layout: Layout,
     shape: Shape<D>,
     of: fn(Pool<D>, Shape<D>) -> Pooling,
     seed: usize,
 ) {
-    use ElementType::{Bf16, F16, F32, F64, I8, U8};
-    let layout = Layout::ChannelsFirst;
     let roundings =
         [Rounding::HalfAwayFromZero, Rounding::HalfEven, Rounding::HalfUp, Rounding::Truncate];
-    for (i, element) in [I8, U8, Bf16, F16, F64, F32].into_iter().enumerate() {
+    let policies = [NanPolicy::Propagate, NanPolicy::Ignore];
+    for (i, &element) in elements.iter().enumerate() {
         for (j, op) in [Op::Max, Op::Average, Op::Min, Op::Sum].into_iter().enumerate() {
             let seed = seed + i + j;
-            let pool = pool(op).rounding(roundings[seed % 4]);
-            if !seed.is_multiple_of(one_of()) || pool.plan::<f32>(layout, shape).is_err() {
+            let pool = pool(op).rounding(roundings[seed % 4]).nan_policy(policies[seed / 3 % 2]);
+            if !seed.is_multiple_of(3 * one_of()) || pool.plan::<f32>(layout, shape).is_err() {
                 continue;
             }
             check_case(&Case {
                 pooling: of(pool, shape),
                 layout,
-                strides: seed.is_multiple_of(3).then(|| gaps(layout, shape)),
+                strides: (seed % 4 == 1).then(|| gaps(layout, shape)),
                 element,
                 seed: seed as u64,
                 values: [Values::Numbers, Values::Traps][seed % 2],
@@ -197,17 +200,23 @@ fn narrow_planes_under_windows_two_apart() {
                     let divisors = [Divisor::ExcludePad, Divisor::IncludePad, Divisor::Fixed(-5)];
                     pool.ceil_mode(ceil_mode).divisor(divisors[seed % 3])
                 };
-                check_short(pool, shape, Pooling::Two, seed);
+                let types = [I8, U8, Bf16, F16, F64, F32];
+                check_types(&types, pool, Layout::ChannelsFirst, shape, Pooling::Two, seed);
             }
         }
     }
 }
+
+/// Elements that are numbers of `f32`.
+const SHORT: [ElementType; 7] = [I8, Bf16, I16, F32, U8, F16, U16];
 
 #[test]
 fn short_elements_of_small_planes() {
     let windows = [
         ([5, 5], [1, 1], 2),
         ([2, 2], [1, 1], 0),
+        ([2, 2], [2, 2], 0),
+        ([3, 3], [1, 1], 1),
         ([4, 4], [2, 2], 1),
         ([3, 3], [3, 3], 0),
         ([1, 9], [1, 2], 4),
@@ -222,17 +231,64 @@ fn short_elements_of_small_planes() {
                 if channels * sides[0] * sides[1] > 30_000 {
                     continue;
                 }
+                let layout = [Layout::ChannelsFirst, Layout::ChannelsLast][seed / 2 % 2];
                 let padding = kernel.map(|k| padding.min(k / 2));
                 let pool = |op| Pool2d::new(op, kernel).stride(stride).padding(padding);
-                check_short(pool, Shape::new(2, channels, sides), Pooling::Two, seed);
+                let shape = Shape::new(2, channels, sides);
+                check_types(&SHORT, pool, layout, shape, Pooling::Two, seed);
                 let pool = |op| Pool2d::adaptive(op, sides.map(|side| side.div_ceil(2)));
-                check_short(pool, Shape::new(1, channels, sides), Pooling::Two, seed);
+                let shape = Shape::new(1, channels, sides);
+                check_types(&SHORT, pool, layout, shape, Pooling::Two, seed);
             }
         }
     }
-    for (depth, padding) in [(1, 0), (4, 1)] {
+    for (seed, (depth, padding)) in [(1, 0), (4, 1), (2, 1)].into_iter().enumerate() {
         let pool = |op| Pool3d::new(op, [2, 2, 3]).stride([1, 2, 1]).padding([padding; 3]);
-        check_short(pool, Shape::new(1, 7, [depth + 1, 6, 11]), Pooling::Three, depth);
+        let shape = Shape::new(1, 7, [depth + 1, 6, 11]);
+        check_types(&SHORT, pool, Layout::ChannelsFirst, shape, Pooling::Three, seed);
+    }
+}
+
+/// Of which parts are widened, and of these, some again for the next part.
+#[test]
+fn short_elements_of_large_planes() {
+    let divisors = [Divisor::ExcludePad, Divisor::IncludePad, Divisor::Fixed(-5)];
+    let mut seed = 0;
+    for (kernel, stride, dilation, [begin, end]) in [
+        ([9, 9], [1, 1], 1, [4, 4]),
+        ([3, 3], [3, 3], 1, [0, 2]),
+        ([3, 11], [2, 1], 3, [9, 3]),
+        ([30, 2], [1, 2], 1, [20, 31]),
+        ([2, 17], [1, 5], 1, [0, 40]),
+    ] {
+        for (sides, channels) in
+            [([130, 200], 1), ([60, 300], 2), ([7, 5000], 1), ([90, 70], 17), ([60, 70], 40)]
+        {
+            let layout = if channels > 2 { Layout::ChannelsLast } else { Layout::ChannelsFirst };
+            for ceil_mode in [false, true] {
+                seed += 1;
+                let pad = Padding::Explicit { begin: [begin; 2], end: [end; 2] };
+                let pool = |op| {
+                    let pool = Pool2d::new(op, kernel).stride(stride).dilation([dilation; 2]);
+                    pool.pad(pad).ceil_mode(ceil_mode).divisor(divisors[seed % 3])
+                };
+                let shape = Shape::new(1, channels, sides);
+                check_types(&SHORT, pool, layout, shape, Pooling::Two, seed);
+            }
+        }
+    }
+    for (kernel, stride, padding) in [(100, 1, 50), (64, 7, 0), (12, 1, 11), (5, 40, 2)] {
+        for (channels, len) in [(1, 40_000), (2, 16_385), (40, 600)] {
+            seed += 1;
+            let layout = if channels > 2 { Layout::ChannelsLast } else { Layout::ChannelsFirst };
+            let pad = Padding::Explicit { begin: [padding], end: [padding / 2] };
+            let pool = |op| {
+                let pool = Pool1d::new(op, [kernel]).stride([stride]).pad(pad);
+                pool.divisor(divisors[seed % 3])
+            };
+            let shape = Shape::new(2, channels, [len]);
+            check_types(&SHORT, pool, layout, shape, Pooling::One, seed);
+        }
     }
 }
 

@@ -14,10 +14,11 @@ use crate::reduction::{
 };
 use crate::simd::{Lanes, Memory, portable::Portable, scalar::Scalar};
 use crate::walk::{LARGE_PART, PART, Walk, plain, plainest, pool, requantized};
-use crate::widened::{self, Short, Widened};
+use crate::widened::{self, Otherwise, Short, Widened};
 use crate::{Divisor, Geometry, autovec, reference};
 use bytemuck::{Pod, TransparentWrapper};
 use core::fmt;
+use core::marker::PhantomData;
 use core::ops::Range;
 use half::{bf16, f16};
 
@@ -236,12 +237,13 @@ impl Backend {
             max: max_of_floats::<f32, S, S::Narrow>(),
             max_number: fast_or_narrow::<MostNumber<Largest>, f32, S, S::Narrow>(),
             mean: Some(mean_of_floats::<f32, S, S::Narrow>()),
-            min: usual::<Most<Smallest>, f32, S>(),
+            min: or_widened::<Usual<Most<Smallest>, S>, Most<Smallest>, f32, S>(),
+            min_number: or_widened::<Rare<MostNumber<Smallest>, S>, MostNumber<Smallest>, f32, S>(),
             ..of_floats::<_, S>()
         };
         // These are not worth more code.
-        let i16 = rare::<Most<Largest>, i16, S>();
-        let u16 = rare::<Most<Largest>, u16, S>();
+        let i16 = or_widened::<Rare<Most<Largest>, S>, Most<Largest>, i16, S>();
+        let u16 = or_widened::<Rare<Most<Largest>, S>, Most<Largest>, u16, S>();
         let i32 = rare::<Most<Largest>, i32, S>();
         let u32 = rare::<Most<Largest>, u32, S>();
         let i64 = rare::<Most<Largest>, i64, S>();
@@ -252,26 +254,12 @@ impl Backend {
             kernels: AllKernels {
                 f32,
                 f64: Kernels { max: max_of_floats::<f64, S, S>(), ..of_floats::<_, S>() },
-                f16: Kernels {
-                    max: max_in_order::<f16, S>(),
-                    mean: Some(mean_of_halves::<f16, S>()),
-                    ..of_floats::<_, S>()
-                },
-                bf16: Kernels {
-                    max: max_in_order::<bf16, S>(),
-                    mean: Some(mean_of_halves::<bf16, S>()),
-                    ..of_floats::<_, S>()
-                },
-                i8: Kernels {
-                    quantized_mean: Some(quantized_mean_of_bytes::<i8, S>()),
-                    ..of_quantized::<_, S>(max_of_bytes::<i8, S>(), mean_of_bytes::<i8, S>())
-                },
-                u8: Kernels {
-                    quantized_mean: Some(quantized_mean_of_bytes::<u8, S>()),
-                    ..of_quantized::<_, S>(max_of_bytes::<u8, S>(), mean_of_bytes::<u8, S>())
-                },
-                i16: of_quantized::<_, S>(i16, short::<i16, S>()),
-                u16: of_quantized::<_, S>(u16, short::<u16, S>()),
+                f16: of_halves::<f16, S>(),
+                bf16: of_halves::<bf16, S>(),
+                i8: of_bytes::<i8, S>(),
+                u8: of_bytes::<u8, S>(),
+                i16: of_short::<_, S>(i16, or_widened::<OfShort<S>, Mean, i16, S>()),
+                u16: of_short::<_, S>(u16, or_widened::<OfShort<S>, Mean, u16, S>()),
                 i32: of_quantized::<_, S>(i32, long::<i32, S>()),
                 u32: of_integers::<_, S>(u32, None),
                 i64: of_integers::<_, S>(i64, None),
@@ -476,89 +464,130 @@ where
     }
 }
 
-/// Whether elements that are no `f32` are made ones, by walks over these.
-fn widens<S: AllLanes>(geometry: &Geometry) -> bool {
-    S::BY_HAND && widened::fits(geometry)
+/// How `f32` pools what is the same of other elements.
+trait ByF32<S: AllLanes> {
+    const KERNEL: Kernel<f32>;
+    /// Whether it pools their negative numbers.
+    const NEGATED: bool = false;
+    const DIVIDES: bool = false;
 }
 
-/// What [`widens`] is pooled by.
-const fn max_of_widened<T: Short<S>, S: AllLanes>() -> Widened<T> {
-    Widened::by::<S>(max_of_floats::<f32, S, S::Narrow>().run)
+impl<S: AllLanes> ByF32<S> for Most<Largest> {
+    const KERNEL: Kernel<f32> = max_of_floats::<f32, S, S::Narrow>();
 }
 
-/// The same, of averages.
-const fn mean_of_widened<T: Short<S>, S: AllLanes>() -> Widened<T> {
-    Widened::by::<S>(mean_of_floats::<f32, S, S::Narrow>().run)
+impl<S: AllLanes> ByF32<S> for Most<Smallest> {
+    const KERNEL: Kernel<f32> = max_of_floats::<f32, S, S::Narrow>();
+    const NEGATED: bool = true;
+}
+
+impl<S: AllLanes> ByF32<S> for MostNumber<Largest> {
+    const KERNEL: Kernel<f32> = fast_or_narrow::<Self, f32, S, S::Narrow>();
+}
+
+impl<S: AllLanes> ByF32<S> for MostNumber<Smallest> {
+    const KERNEL: Kernel<f32> = fast_or_narrow::<MostNumber<Largest>, f32, S, S::Narrow>();
+    const NEGATED: bool = true;
+}
+
+impl<S: AllLanes> ByF32<S> for Mean {
+    const KERNEL: Kernel<f32> = mean_of_floats::<f32, S, S::Narrow>();
+    const DIVIDES: bool = true;
+}
+
+/// Whether elements are made `f32`, and pooled by what there is for these.
+fn widens<R: ByF32<S>, T: Short<S>, S: AllLanes>(
+    geometry: &Geometry,
+    otherwise: Otherwise,
+) -> bool {
+    let averages = R::DIVIDES.then_some(T::MOST);
+    S::BY_HAND && widened::fits::<T>(geometry, averages, otherwise)
+}
+
+/// Pools elements that are made `f32`.
+fn pool_widened<R: ByF32<S>, T: Short<S>, S: AllLanes>(
+    geometry: &Geometry,
+    rows: Range<usize>,
+    input: &[T],
+    output: &mut [T],
+) {
+    let by = const { &Widened::by::<S>(R::KERNEL.run, R::NEGATED) };
+    widened::pool(geometry, rows, input, output, by);
+}
+
+/// A kernel by a type, which the functions of another kernel can name.
+trait Named<T> {
+    const KERNEL: Kernel<T>;
+    /// The walks that it has.
+    const WALKS: Otherwise = Otherwise::All;
+}
+
+/// [`fast_or_narrow`].
+struct Fast<R, S, H>(PhantomData<(R, S, H)>);
+
+impl<R: Reduction<T::Acc>, T: Activated, S: Memory<T>, H: Memory<T>> Named<T> for Fast<R, S, H>
+where
+    Scalar: Memory<T, Vector = T::Acc>,
+{
+    const KERNEL: Kernel<T> = fast_or_narrow::<R, T, S, H>();
+}
+
+/// [`usual`].
+struct Usual<R, S>(PhantomData<(R, S)>);
+
+impl<R: Reduction<T::Acc>, T: Activated, S: Memory<T>> Named<T> for Usual<R, S>
+where
+    Scalar: Memory<T, Vector = T::Acc>,
+{
+    const KERNEL: Kernel<T> = usual::<R, T, S>();
+    const WALKS: Otherwise = Otherwise::Plain;
+}
+
+/// [`rare`].
+struct Rare<R, S>(PhantomData<(R, S)>);
+
+impl<R: Reduction<T::Acc>, T: Activated, S: Memory<T>> Named<T> for Rare<R, S>
+where
+    Scalar: Memory<T, Vector = T::Acc>,
+{
+    const KERNEL: Kernel<T> = rare::<R, T, S>();
+    const WALKS: Otherwise = Otherwise::Plainest;
+}
+
+/// A kernel for `R`, unless elements are [made `f32`](widens).
+const fn or_widened<K: Named<T>, R: ByF32<S>, T: Short<S>, S: AllLanes>() -> Kernel<T> {
+    Kernel {
+        run: |geometry, rows, input, output| {
+            if widens::<R, T, S>(geometry, K::WALKS) {
+                return pool_widened::<R, T, S>(geometry, rows, input, output);
+            }
+            (K::KERNEL.run)(geometry, rows, input, output);
+        },
+        walk: Some(|geometry| match K::KERNEL.walk {
+            Some(walk) if !widens::<R, T, S>(geometry, K::WALKS) => walk(geometry),
+            _ => Walk::Widened,
+        }),
+        ..K::KERNEL
+    }
 }
 
 /// The largest element, by comparing integers.
-const fn max_in_order<T, S>() -> Kernel<T>
+struct InOrder<S>(PhantomData<S>);
+
+impl<T: Half + Activated, S: Memory<T> + Memory<Ordered<T>>> Named<T> for InOrder<S>
 where
-    T: Half + Activated + Short<S>,
-    S: AllLanes + Memory<Ordered<T>> + Memory<T>,
+    Ordered<T>: Element<Acc = u16>,
+    Scalar: Memory<Ordered<T>, Vector = u16>,
 {
-    Kernel {
+    const KERNEL: Kernel<T> = Kernel {
         run: |geometry, rows, input, output| {
-            if widens::<S>(geometry) {
-                let by = const { &max_of_widened::<T, S>() };
-                return widened::pool(geometry, rows, input, output, by);
-            }
             let (input, output) = (Ordered::wrap_slice(input), Ordered::wrap_slice_mut(output));
             pool::<Most<Largest>, Ordered<T>, S>(geometry, rows, input, output);
         },
         activate: activate::<T, S>,
-        walk: Some(|geometry| match widens::<S>(geometry) {
-            true => Walk::Widened,
-            false => Walk::of_pool::<Most<Largest>, Ordered<T>, S>(geometry),
-        }),
+        walk: Some(Walk::of_pool::<Most<Largest>, Ordered<T>, S>),
         lanes: <S as Lanes<u16>>::N,
-    }
-}
-
-const fn mean_of_halves<T, S>() -> Kernel<T>
-where
-    T: Activated + Short<S>,
-    S: AllLanes + Memory<T>,
-    S::Narrow: Memory<T>,
-    Scalar: Memory<T, Vector = T::Acc>,
-{
-    Kernel {
-        run: |geometry, rows, input, output| {
-            if widens::<S>(geometry) {
-                let by = const { &mean_of_widened::<T, S>() };
-                return widened::pool(geometry, rows, input, output, by);
-            }
-            let kernel = const { fast_or_narrow::<Mean, T, S, S::Narrow>().run };
-            kernel(geometry, rows, input, output);
-        },
-        walk: Some(|geometry| match widens::<S>(geometry) {
-            true => Walk::Widened,
-            false => Walk::of_pool::<Mean, T, S>(geometry),
-        }),
-        ..fast::<Mean, T, S>()
-    }
-}
-
-const fn max_of_bytes<T, S>() -> Kernel<T>
-where
-    T: Byte + Activated + Short<S>,
-    S: AllLanes + Memory<T>,
-    Scalar: Memory<T, Vector = T::Acc>,
-{
-    Kernel {
-        run: |geometry, rows, input, output| {
-            if widens::<S>(geometry) {
-                let by = const { &max_of_widened::<T, S>() };
-                return widened::pool(geometry, rows, input, output, by);
-            }
-            pool::<Most<Largest>, T, S>(geometry, rows, input, output);
-        },
-        walk: Some(|geometry| match widens::<S>(geometry) {
-            true => Walk::Widened,
-            false => Walk::of_pool::<Most<Largest>, T, S>(geometry),
-        }),
-        ..fast::<Most<Largest>, T, S>()
-    }
+    };
 }
 
 const fn of_floats<T: Activated, S: Memory<T>>() -> Kernels<T>
@@ -602,6 +631,58 @@ where
         quantized_mean: Some(loops(autovec::quantized_mean::<T>, clamp::<T, S>)),
         ..of_integers::<T, S>(max, Some(mean))
     }
+}
+
+/// Those of numbers of 16 bits that are summed as `f32`.
+const fn of_halves<T, S>() -> Kernels<T>
+where
+    T: Half + Activated + Short<S> + Element<Acc = f32>,
+    S: AllLanes + Memory<T> + Memory<Ordered<T>>,
+    S::Narrow: Memory<T>,
+    Ordered<T>: Element<Acc = u16>,
+    Scalar: Memory<T, Vector = f32> + Memory<Ordered<T>, Vector = u16>,
+{
+    Kernels {
+        max: or_widened::<InOrder<S>, Most<Largest>, T, S>(),
+        max_number: or_widened::<Rare<MostNumber<Largest>, S>, MostNumber<Largest>, T, S>(),
+        mean: Some(or_widened::<Fast<Mean, S, S::Narrow>, Mean, T, S>()),
+        min: or_widened::<Rare<Most<Smallest>, S>, Most<Smallest>, T, S>(),
+        min_number: or_widened::<Rare<MostNumber<Smallest>, S>, MostNumber<Smallest>, T, S>(),
+        ..of_floats::<T, S>()
+    }
+}
+
+/// Those of integers that are numbers of an `f32`.
+const fn of_short<T, S>(max: Kernel<T>, mean: Kernel<T>) -> Kernels<T>
+where
+    T: Activated + Quantized + Short<S>,
+    S: AllLanes + Memory<T>,
+    Most<Smallest>: Reduction<T::Acc>,
+    Scalar: Memory<T, Vector = T::Acc>,
+{
+    let min = or_widened::<Rare<Most<Smallest>, S>, Most<Smallest>, T, S>();
+    Kernels { min, min_number: min, ..of_quantized::<T, S>(max, mean) }
+}
+
+const fn of_bytes<T, S>() -> Kernels<T>
+where
+    T: Byte + Activated + Quantized + Short<S>,
+    S: AllLanes + Memory<T> + Memory<SummedShort<T>> + Memory<Summed<T>> + Memory<SummedLong<T>>,
+    S::Narrow: Memory<SummedShort<T>>,
+    SummedShort<T>: Element<Acc = i16>,
+    Summed<T>: Element,
+    SummedLong<T>: Element,
+    Scalar: Memory<T, Vector = T::Acc>
+        + Memory<SummedShort<T>, Vector = i16>
+        + Memory<Summed<T>, Vector = <Summed<T> as Element>::Acc>
+        + Memory<SummedLong<T>, Vector = <SummedLong<T> as Element>::Acc>,
+{
+    let max = or_widened::<Fast<Most<Largest>, S, S>, Most<Largest>, T, S>();
+    let mean = match S::BY_HAND {
+        true => or_widened::<OfBytes<S>, Mean, T, S>(),
+        false => short::<T, S>(),
+    };
+    Kernels { quantized_mean: Some(quantized_mean_of_bytes::<T, S>()), ..of_short(max, mean) }
 }
 
 /// Means of bytes that stand for real numbers: in vectors if an `i16` holds sums and divisors.
@@ -694,11 +775,28 @@ where
     }
 }
 
+/// [`short`].
+struct OfShort<S>(PhantomData<S>);
+
+impl<T: Small + Activated, S: Memory<T> + Memory<Summed<T>> + Memory<SummedLong<T>>> Named<T>
+    for OfShort<S>
+where
+    Summed<T>: Element,
+    SummedLong<T>: Element,
+    Scalar: Memory<Summed<T>, Vector = <Summed<T> as Element>::Acc>
+        + Memory<SummedLong<T>, Vector = <SummedLong<T> as Element>::Acc>,
+{
+    const KERNEL: Kernel<T> = short::<T, S>();
+    const WALKS: Otherwise = Otherwise::Plain;
+}
+
 /// Averages of bytes, summed in `i16` if that holds them: it does for all windows that are not large. Those over
 /// single elements are by [`AllLanes::Narrow`], since to put the lanes of longer vectors in order costs more than they gain.
-const fn mean_of_bytes<T, S>() -> Kernel<T>
+struct OfBytes<S>(PhantomData<S>);
+
+impl<T, S> Named<T> for OfBytes<S>
 where
-    T: Byte + Activated + Short<S>,
+    T: Byte + Activated,
     S: AllLanes + Memory<T> + Memory<SummedShort<T>> + Memory<Summed<T>> + Memory<SummedLong<T>>,
     S::Narrow: Memory<SummedShort<T>>,
     SummedShort<T>: Element,
@@ -708,15 +806,8 @@ where
         + Memory<Summed<T>, Vector = <Summed<T> as Element>::Acc>
         + Memory<SummedLong<T>, Vector = <SummedLong<T> as Element>::Acc>,
 {
-    if !S::BY_HAND {
-        return short::<T, S>();
-    }
-    Kernel {
+    const KERNEL: Kernel<T> = Kernel {
         run: |geometry, rows, input, output| {
-            if widens::<S>(geometry) {
-                let by = const { &mean_of_widened::<T, S>() };
-                return widened::pool(geometry, rows, input, output, by);
-            }
             if fits_shortest(geometry) {
                 let (input, output) =
                     (SummedShort::wrap_slice(input), SummedShort::wrap_slice_mut(output));
@@ -733,7 +824,6 @@ where
         },
         activate: activate::<T, S>,
         walk: Some(|geometry| match fits_shortest(geometry) {
-            _ if widens::<S>(geometry) => Walk::Widened,
             true if geometry.is_single() => {
                 Walk::of_pool::<Mean, SummedShort<T>, S::Narrow>(geometry)
             }
@@ -742,7 +832,7 @@ where
             false => Walk::of_plainest::<SummedLong<T>, S>(geometry),
         }),
         lanes: <S as Lanes<<SummedShort<T> as Element>::Acc>>::N,
-    }
+    };
 }
 
 /// The taps of a window and the magnitude of its divisor, where that is not the number of taps at most.

@@ -106,6 +106,18 @@ impl Axis {
         first.min(end)..end
     }
 
+    /// Some of the windows as an axis of their own, and the first of the elements that it has, which are those that the
+    /// windows need. Not of windows that are spread, nor of any that is all outside.
+    pub(crate) fn part(&self, windows: Range<usize>) -> (usize, Self) {
+        let (start, last) = (windows.start * self.stride, (windows.end - 1) * self.stride);
+        let first = start.saturating_sub(self.pad_begin);
+        let end = (last + self.span()).saturating_sub(self.pad_begin).min(self.input);
+        let (input, pad_begin) = (end - first, self.pad_begin.saturating_sub(start));
+        // What counts goes on for as long as it did.
+        let pad_end = self.input + self.pad_begin + self.pad_end - start - pad_begin - input;
+        (first, Self { input, output: windows.len(), pad_begin, pad_end, ..*self })
+    }
+
     /// Of `len` elements from `first` on, those inside the input; before it, `first` wraps.
     #[inline(never)]
     pub(crate) fn inside(&self, first: usize, len: usize) -> Range<usize> {
@@ -357,7 +369,7 @@ impl Geometry {
             walk: Walk::Down,
             rows_alike: RowsAlike::default(),
         };
-        Some(geometry.of_planes(planes))
+        Some(geometry.of_part(planes, axes, inner))
     }
 
     /// The same pooling, having found the walk that suits it: to find it takes longer than a small plane.
@@ -433,22 +445,25 @@ impl Geometry {
         Some(Self { strides, image_planes, input_len, ..self }.walked())
     }
 
-    /// The same pooling of some of the planes, which follow each other without a gap, and of nothing but numbers.
+    /// The same pooling of some planes, which follow each other without a gap, and of nothing but numbers; of other axes, as
+    /// those of [parts](Axis::part) are, and so many neighbours.
     #[inline(never)]
-    pub(crate) fn of_planes(&self, planes: usize) -> Self {
-        let [depth, height, width] = self.axes.map(|axis| axis.input);
-        let line = width * self.inner;
+    pub(crate) fn of_part(&self, planes: usize, axes: [Axis; 3], inner: usize) -> Self {
+        let [depth, height, width] = axes.map(|axis| axis.input);
+        let line = width * inner;
         let plane = depth * height * line;
         let strides = Strides {
             image: planes * plane,
             plane,
             depth: height * line,
             height: line,
-            width: self.inner,
+            width: inner,
         };
         let (input_len, image_planes) = (planes * plane, planes);
         Self {
             planes,
+            axes,
+            inner,
             strides,
             image_planes,
             input_len,

@@ -286,11 +286,7 @@ impl<T: Element> Piece<'_, T> {
         let level = batch.start..batch.start + batch.level;
         let scratch = initialised::<R, T>(scratch, known, batch.end, level);
         if R::DIVIDES {
-            let counts = scratch[batch.counts..batch.end].chunks_exact_mut(self.strip);
-            for (i, counts) in counts.enumerate().take(self.windows) {
-                let count = width.count(self.x + i, geometry.divisor()).max(1);
-                counts.fill(T::Acc::nearest(count as i64));
-            }
+            self.count(&mut scratch[batch.counts..batch.end]);
         }
         let strides = geometry.strides();
         let seamless = self.strip == strides.width || columns.inside.len() == 1;
@@ -376,6 +372,25 @@ impl<T: Element> Piece<'_, T> {
         }
         batch.flush::<R, T, S>(simd, self, scratch, output);
         seen
+    }
+}
+
+impl<T: Element> Piece<'_, T> {
+    /// Writes the counted columns of each window, once for each channel of the strip.
+    #[inline(never)]
+    fn count(&self, counts: &mut [T::Acc]) {
+        let (width, by) = (&self.geometry.axes()[2], self.geometry.divisor());
+        let count = |i: usize| T::Acc::nearest(width.count(self.x + i, by).max(1) as i64);
+        let interior = width.interior();
+        let [start, end] =
+            [interior.start, interior.end].map(|x| x.saturating_sub(self.x).min(self.windows));
+        // To ask for each takes longer than to pool it.
+        if start < end {
+            counts[start * self.strip..end * self.strip].fill(count(start));
+        }
+        for i in (0..start).chain(end..self.windows) {
+            counts[i * self.strip..][..self.strip].fill(count(i));
+        }
     }
 }
 

@@ -65,7 +65,7 @@ pub enum Walk {
     Picked,
     /// Rows of single elements, merged down the columns and then across, any distance apart.
     Phased,
-    /// Short elements of small planes, turned into `f32` and pooled as such.
+    /// Elements turned into `f32`, or into the negative numbers, and pooled as such, a part after the other.
     Widened,
     /// One window after the other.
     Each,
@@ -193,7 +193,9 @@ impl Walk {
             }
             Self::Picked => "few columns a window, of rows of two vectors at most: each is picked",
             Self::Phased => "windows any distance apart: columns merged first, then across them",
-            Self::Widened => "short elements of small planes: they are pooled as `f32`",
+            Self::Widened => {
+                "turned into `f32`, which has more walks, pooled by those, and turned back"
+            }
             Self::Each => "no other walk of this kernel takes these windows: one after the other",
         }
     }

@@ -1,93 +1,247 @@
-//! Short elements of small planes, pooled as `f32`.
+//! Elements that are numbers of `f32`, pooled as such: a few planes at a time, or bands of a plane, are widened into scratch
+//! memory, pooled there, and narrowed.
 //!
 //! Rows of small planes are a few elements, and a vector holds 16 or 32 short ones, so that most of it is empty, whatever
-//! walks along a row. `f32` has walks of its own for such planes, and holds these elements and, of windows that are not
-//! large, their sums. So some planes at a time are widened into scratch memory, pooled there, and narrowed.
+//! walks along a row; `f32` has walks of its own for such planes. It has them for large windows as well, which elsewhere cost
+//! as much as they have taps. And types and operations that are not worth the code of many walks have all of these so:
+//! the smallest element is the largest of the negative numbers.
 //!
-//! Averages of integers are rounded as told, after `f32` has rounded them to nearest: that changes no result. A quotient by
-//! `d` that is no half of an odd number is `1 / 2d` away from all that are, at least, and `f32` rounds it by less.
+//! Averages of integers are rounded as told, after `f32` has rounded them to nearest: that changes no result, if it holds
+//! their sums. A quotient by `d` that is no half of an odd number is `1 / 2d` away from all that are, at least, and `f32`
+//! rounds it by less.
 
 use crate::geometry::Strides;
 use crate::number::Element;
-use crate::simd::{Isa, Lanes, Memory, load_first, store_first, zeroed};
+use crate::simd::{Isa, Lanes, Memory, load, load_first, store, store_first, zeroed};
 use crate::walk::Walk;
 use crate::{Axis, Divisor, Geometry, Rounding};
 use core::mem::MaybeUninit;
 use core::ops::Range;
 use half::{bf16, f16};
 
-/// Elements of the planes that are widened at a time.
+/// Elements that are widened at a time.
 const ELEMENTS: usize = 16384;
 
 /// Windows of a row and columns of a plane up to which it pays, and so few windows that it does for any columns: longer
-/// rows fill vectors of short elements.
+/// rows fill vectors of short elements. And planes from which on it does.
 const SHORT: usize = 16;
 const NARROW: usize = 24;
 const FEW: usize = 10;
-
-/// The same of windows of 2×2, of which other rows are in registers.
-const ROWS: usize = 4;
-
-/// Planes from which on walks over `f32` make up for turning elements into these.
 const WORTH: usize = 8;
 
-/// The most taps, and the greatest divisor. Quotients of up to 255, all others being cut, are rounded by 2⁻¹⁷ at most.
-const MOST_TAPS: usize = 4096;
+/// Taps of windows that have so much in common that it pays for longer rows, and for those of wider planes.
+const SMALL: usize = 25;
+const LARGE: usize = 81;
+const WIDE: usize = 36;
 
-/// Whether this walk takes these windows.
-pub(crate) fn fits(geometry: &Geometry) -> bool {
-    let Axis { input, output, kernel, stride, dilation, .. } = geometry.axes()[2];
-    let plane = |of: fn(&Axis) -> usize| geometry.axes().iter().map(of).product::<usize>();
-    geometry.is_single()
-        && geometry.planes() >= WORTH
-        && (output <= FEW || output <= SHORT && input <= NARROW)
-        && plane(|axis| axis.input) <= ELEMENTS
-        && plane(|axis| axis.output) <= ELEMENTS
-        && geometry.taps() <= MOST_TAPS
-        && match geometry.divisor() {
-            Divisor::Constant(n) => n.unsigned_abs() <= MOST_TAPS as u64,
-            _ => true,
+/// Taps along an axis from which on it pays for large windows, of which walks over short elements merge each tap of a line:
+/// of extrema, and of averages along a single axis, of bytes and of longer ones.
+const LONG: [[usize; 2]; 2] = [[80, 24], [48, 12]];
+
+/// Elements from a window of a line to the next at most, unless that is one: windows further apart share less.
+const OFTEN: usize = 8;
+
+/// Windows of a row of 2×2 ones: other rows are in registers.
+const ROWS: usize = 4;
+
+/// Taps of windows of pixels of several channels that are worth it instead of the plainest walks.
+const TAPS: usize = 9;
+
+/// Channels that are widened at a time at least, if not all of a pixel.
+const CHANNELS: usize = 32;
+
+/// What pools elements that are not widened.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Otherwise {
+    /// All walks that there are for short elements.
+    All,
+    /// Those for large windows, and those that take any.
+    Plain,
+    /// The two that take any window.
+    Plainest,
+}
+
+/// Whether this walk takes these windows of elements of type `T`, of which averages may have so many taps.
+pub(crate) fn fits<T>(geometry: &Geometry, averages: Option<usize>, otherwise: Otherwise) -> bool {
+    let (walk, single) = (Walk::of(geometry), geometry.is_single());
+    let divides = averages.is_some();
+    let pays = match otherwise {
+        Otherwise::All if single => fits_single::<T>(geometry, divides),
+        Otherwise::All => divides && walk == Walk::Shared,
+        Otherwise::Plain if divides => !matches!(walk, Walk::Whole | Walk::Global | Walk::Turned),
+        Otherwise::Plain => single && matches!(walk, Walk::Rows | Walk::Strips | Walk::Halved),
+        Otherwise::Plainest if !single => geometry.taps() > TAPS,
+        // A few taps of a line are runs, of bytes short ones.
+        Otherwise::Plainest => walk != Walk::Down || size_of::<T>() > 1,
+    };
+    let most = averages.unwrap_or(usize::MAX);
+    let few = match geometry.divisor() {
+        Divisor::Constant(n) if divides => n.unsigned_abs() <= most as u64,
+        _ => true,
+    };
+    pays && few && geometry.taps() <= most && Cut::of(geometry).is_some()
+}
+
+/// Whether it pays, where short elements have walks of their own.
+fn fits_single<T>(geometry: &Geometry, divides: bool) -> bool {
+    let [_, height, width] = geometry.axes();
+    let narrow = geometry.planes() >= WORTH
+        && (width.output <= FEW || width.output <= SHORT && width.input <= NARROW);
+    match Walk::of(geometry) {
+        Walk::Halved | Walk::Global | Walk::Whole => false,
+        Walk::Strips => narrow && width.dilation > 1,
+        // Where rows go on from a plane to the next, they are long.
+        Walk::Rows if (width.kernel, width.stride) == (2, 2) => {
+            narrow && width.output <= ROWS && !geometry.rows_alike().seamless
         }
-        && match Walk::of(geometry) {
-            Walk::Halved | Walk::Global | Walk::Whole => false,
-            Walk::Strips => dilation > 1,
-            // Where rows go on from a plane to the next, they are long.
-            Walk::Rows if (kernel, stride) == (2, 2) => {
-                output <= ROWS && !geometry.rows_alike().seamless
-            }
-            Walk::Rows => !matches!((kernel, stride), (3, 1 | 2)),
-            _ => true,
+        // Lanes that are three or four apart are one after the other.
+        Walk::Rows => !matches!((width.kernel, width.stride), (3, 1 | 2)),
+        Walk::Planes if !narrow && width.stride == 1 => match geometry.taps() {
+            LARGE.. => width.input <= WIDE,
+            SMALL.. => width.input <= NARROW,
+            _ => false,
+        },
+        Walk::Shared if height.kernel > 1 && (divides || width.stride > 1) => true,
+        Walk::Shared if width.stride > 1 => width.stride <= OFTEN,
+        Walk::Shared => {
+            let long = LONG[usize::from(divides)][usize::from(size_of::<T>() > 1)];
+            width.kernel.max(height.kernel) >= long
         }
+        _ => narrow,
+    }
 }
 
 /// A type whose numbers are numbers of an `f32`, by an instruction set that turns one into the other.
 pub(crate) trait Short<S>: Copy {
-    /// Widens elements, as many as there are of both.
-    fn widen(simd: S, from: &[Self], to: &mut [f32]);
+    /// The most taps of averages, and the greatest divisor.
+    const MOST: usize;
+
+    /// Widens elements, or their negative numbers, as many as there are of both.
+    fn widen<const NEGATED: bool>(simd: S, from: &[Self], to: &mut [f32]);
 
     /// Narrows results, as many as there are of both; integers are rounded.
-    fn narrow(simd: S, from: &[f32], to: &mut [Self], rounding: Rounding);
+    fn narrow<const NEGATED: bool>(simd: S, from: &[f32], to: &mut [Self], rounding: Rounding);
 }
 
-/// A way to pool short elements by a kernel for `f32`.
+/// How much is widened at a time.
+struct Cut {
+    /// Whole planes; 0 if one is too large.
+    planes: usize,
+    /// Rows of a plane, and windows of each.
+    rows: usize,
+    windows: usize,
+    /// Neighbours of each window that are pooled alike.
+    inner: usize,
+}
+
+impl Cut {
+    /// As much as there is room for; of planes that are too large, if most lines are widened once or twice.
+    #[inline(never)]
+    fn of(geometry: &Geometry) -> Option<Self> {
+        let ([depth, height, width], inner) = (geometry.axes(), geometry.inner());
+        let pixels = |of: fn(&Axis) -> usize| geometry.axes().iter().map(of).product::<usize>();
+        let plane = pixels(|axis| axis.input).max(pixels(|axis| axis.output));
+        let [rows, windows] = [depth.output * height.output, width.output];
+        if plane * inner <= ELEMENTS {
+            // No neighbours are no elements.
+            let planes = ELEMENTS / (plane * inner.max(1));
+            return Some(Self { planes, rows, windows, inner });
+        }
+        if plane <= ELEMENTS / CHANNELS {
+            let inner = ELEMENTS / plane / CHANNELS * CHANNELS;
+            return Some(Self { planes: 1, rows, windows, inner });
+        }
+        // Windows that are spread are those of their plane, and what is all outside is no part of one.
+        let outside = |axis: &Axis| {
+            let last = (axis.output - 1) * axis.stride;
+            axis.pad_begin >= axis.span() || last >= axis.input + axis.pad_begin
+        };
+        let uneven = [height, width].iter().any(|axis| axis.spread || outside(axis));
+        if uneven || !geometry.rows_alike().shallow {
+            return None;
+        }
+        // As many as have so many elements, if that is more than what the next ones need again.
+        let most = |axis: &Axis, elements: usize| {
+            let rest = elements.checked_sub(axis.span())?;
+            let overlap = axis.span().saturating_sub(axis.stride);
+            (rest >= overlap).then_some((rest / axis.stride + 1).min(elements))
+        };
+        let line = (height.input, height.output) == (1, 1);
+        [CHANNELS, CHANNELS / 2, CHANNELS / 4].into_iter().find_map(|channels| {
+            let (inner, elements) = (inner.min(channels), ELEMENTS / inner.min(channels));
+            let (rows, windows) = match line {
+                true => (1, most(width, elements)?),
+                false => (most(height, elements / width.input.max(width.output))?, windows),
+            };
+            Some(Self { planes: 0, rows, windows, inner })
+        })
+    }
+}
+
+/// What is widened at a time: some rows of a few planes, or of a part of one.
+struct Part {
+    /// The pooling that they are, if all that is widened were all that there is.
+    geometry: Geometry,
+    /// The rows of that.
+    rows: Range<usize>,
+    /// The line, the column, and the neighbour that are its first.
+    at: [usize; 3],
+}
+
+impl Part {
+    /// Rows of whole planes, of some neighbours.
+    fn of_planes(
+        geometry: &Geometry,
+        planes: usize,
+        rows: Range<usize>,
+        inner: Range<usize>,
+    ) -> Self {
+        let axes = *geometry.axes();
+        let geometry = geometry.of_part(planes, axes, inner.len());
+        Self { geometry, rows, at: [0, 0, inner.start] }
+    }
+
+    /// Some windows of some rows of a plane.
+    fn of_windows(
+        geometry: &Geometry,
+        rows: Range<usize>,
+        windows: Range<usize>,
+        inner: Range<usize>,
+    ) -> Self {
+        let [depth, height, width] = *geometry.axes();
+        let ((line, height), (column, width)) = (height.part(rows.clone()), width.part(windows));
+        let geometry = geometry.of_part(1, [depth, height, width], inner.len());
+        Self { geometry, rows: 0..rows.len(), at: [line, column, inner.start] }
+    }
+}
+
+/// A way to pool elements by a kernel for `f32`.
 pub(crate) struct Widened<T> {
-    /// Widens planes from one on, as many as there is room for.
-    widen: fn(&Geometry, usize, &[T], &mut [f32]),
-    narrow: fn(&[f32], &mut [T], Rounding),
+    /// Widens what a part has of a plane, or of that plane and those after it.
+    widen: fn(&Geometry, &Part, usize, &[T], &mut [f32]),
+    /// Narrows runs of so many results, given how far it is from one to the next.
+    narrow: fn(&[f32], &mut [T], [usize; 2], Rounding),
     kernel: fn(&Geometry, Range<usize>, &[f32], &mut [f32]),
 }
 
 impl<T> Widened<T> {
-    /// By the vectors of `S`.
-    pub(crate) const fn by<S: Isa>(kernel: fn(&Geometry, Range<usize>, &[f32], &mut [f32])) -> Self
+    /// By the vectors of `S`; if `negated`, what is pooled are the negative numbers.
+    pub(crate) const fn by<S: Isa>(
+        kernel: fn(&Geometry, Range<usize>, &[f32], &mut [f32]),
+        negated: bool,
+    ) -> Self
     where
         T: Short<S>,
     {
-        Self { widen: widen::<T, S>, narrow: narrow::<T, S>, kernel }
+        if negated {
+            Self { widen: widen::<T, S, true>, narrow: narrow::<T, S, true>, kernel }
+        } else {
+            Self { widen: widen::<T, S, false>, narrow: narrow::<T, S, false>, kernel }
+        }
     }
 }
 
-/// Pools short elements by a kernel for `f32`. A function for all instruction sets: what has vectors are calls.
+/// Pools elements by a kernel for `f32`. A function for all instruction sets: what has vectors are calls.
 pub(crate) fn pool<T>(
     geometry: &Geometry,
     rows: Range<usize>,
@@ -99,78 +253,127 @@ pub(crate) fn pool<T>(
     if output.is_empty() {
         return;
     }
-    let [depth, height, _] = geometry.axes();
-    let row_len = geometry.row_len();
-    let per_plane = depth.output * height.output;
-    let plane_len = geometry.axes().map(|axis| axis.input).iter().product::<usize>();
-    let most = (ELEMENTS / plane_len.max(per_plane * row_len)).max(1);
+    let Some(cut) = Cut::of(geometry) else { return };
     let mut wide = [const { MaybeUninit::uninit() }; ELEMENTS];
     let mut pooled = [const { MaybeUninit::uninit() }; ELEMENTS];
-    let planes = most.min(rows.len().div_ceil(per_plane));
-    let wide = zeroed(&mut wide, planes * plane_len);
-    let pooled = zeroed(&mut pooled, planes * per_plane * row_len);
-    let mut part = geometry.of_planes(planes);
+    let (inner, width) = (geometry.inner(), geometry.axes()[2].output);
+    let (row_len, per_plane) = (geometry.row_len(), geometry.rows() / geometry.planes());
+    let most = cut.planes.min(rows.len().div_ceil(per_plane));
+    let room = ELEMENTS / cut.planes.max(1) * most.max(1);
+    let (wide, pooled) = (zeroed(&mut wide, room), zeroed(&mut pooled, room));
+    let usual = Part::of_planes(geometry, most, 0..most * per_plane, 0..cut.inner);
     let mut row = rows.start;
     while row < rows.end {
-        // Whole planes, or a part of one.
-        let (plane, first) = (row / per_plane, row % per_plane);
-        let left = rows.end - row;
-        let (planes, count) = match left / per_plane {
-            whole @ 1.. if first == 0 => (whole.min(most), whole.min(most) * per_plane),
-            _ => (1, left.min(per_plane - first)),
+        let (plane, first, left) = (row / per_plane, row % per_plane, rows.end - row);
+        let planes = if first == 0 { (left / per_plane).min(most) } else { 0 };
+        let count = match planes {
+            0 => left.min(per_plane - first).min(cut.rows),
+            _ => planes * per_plane,
         };
-        if part.planes() != planes {
-            part = geometry.of_planes(planes);
+        for windows in pieces(width, cut.windows) {
+            for channels in pieces(inner, cut.inner) {
+                let rows_of_plane = first..first + count;
+                let run = windows.len() * channels.len();
+                let to = (row - rows.start) * row_len + windows.start * inner + channels.start;
+                let runs = match channels.len() == inner {
+                    true => [run, row_len],
+                    false => [channels.len(), inner],
+                };
+                let is_usual = planes > 0 && planes == most && channels.len() == inner;
+                let unusual = (!is_usual).then(|| match cut.planes {
+                    0 => Part::of_windows(geometry, rows_of_plane, windows.clone(), channels),
+                    _ => Part::of_planes(geometry, planes.max(1), rows_of_plane, channels),
+                });
+                let part = unusual.as_ref().unwrap_or(&usual);
+                let wide = &mut wide[..part.geometry.input_len()];
+                let pooled = &mut pooled[..count * run];
+                (by.widen)(geometry, part, plane, input, wide);
+                (by.kernel)(&part.geometry, part.rows.clone(), wide, pooled);
+                (by.narrow)(pooled, &mut output[to..], runs, geometry.rounding());
+            }
         }
-        let wide = &mut wide[..planes * plane_len];
-        let pooled = &mut pooled[..count * row_len];
-        (by.widen)(geometry, plane, input, wide);
-        (by.kernel)(&part, first..first + count, wide, pooled);
-        let at = (row - rows.start) * row_len;
-        let output = &mut output[at..][..count * row_len];
-        (by.narrow)(pooled, output, geometry.rounding());
         row += count;
     }
 }
 
-/// Narrows results.
-fn narrow<T: Short<S>, S: Isa>(pooled: &[f32], output: &mut [T], rounding: Rounding) {
+/// Pieces of so many at most.
+fn pieces(len: usize, most: usize) -> impl Iterator<Item = Range<usize>> {
+    (0..len).step_by(most).map(move |start| start..len.min(start + most))
+}
+
+/// Narrows runs of results.
+fn narrow<T: Short<S>, S: Isa, const NEGATED: bool>(
+    pooled: &[f32],
+    output: &mut [T],
+    [len, step]: [usize; 2],
+    rounding: Rounding,
+) {
     let simd = S::detect().expect("a backend is only run where it is supported");
     simd.vectorize(
         #[inline(always)]
-        || T::narrow(simd, pooled, output, rounding),
+        || {
+            if len == step {
+                return T::narrow::<NEGATED>(simd, pooled, output, rounding);
+            }
+            for (from, to) in pooled.chunks_exact(len).zip(output.chunks_mut(step)) {
+                T::narrow::<NEGATED>(simd, from, to, rounding);
+            }
+        },
     );
 }
 
-/// Widens planes from `plane` on, as many as `wide` has room for.
-fn widen<T: Short<S>, S: Isa>(geometry: &Geometry, plane: usize, input: &[T], wide: &mut [f32]) {
+/// Widens what a part has of a plane, and of those after it.
+fn widen<T: Short<S>, S: Isa, const NEGATED: bool>(
+    geometry: &Geometry,
+    part: &Part,
+    plane: usize,
+    input: &[T],
+    wide: &mut [f32],
+) {
     let simd = S::detect().expect("a backend is only run where it is supported");
     simd.vectorize(
         #[inline(always)]
-        || widen_planes(simd, geometry, plane, input, wide),
+        || widen_planes::<T, S, NEGATED>(simd, geometry, part, plane, input, wide),
     );
 }
 
 /// The same, with vectors.
 #[inline(always)]
-fn widen_planes<T: Short<S>, S: Copy>(
+fn widen_planes<T: Short<S>, S: Copy, const NEGATED: bool>(
     simd: S,
     geometry: &Geometry,
+    part: &Part,
     plane: usize,
     input: &[T],
     wide: &mut [f32],
 ) {
-    let [depth, height, width] = geometry.axes().map(|axis| axis.input);
-    let Strides { depth: slice, height: line, .. } = geometry.strides();
-    let start = geometry.plane_start(plane);
-    if line == width && geometry.follow_after(height) {
-        return T::widen(simd, &input[start..][..wide.len()], wide);
+    let [depth, height, width] = part.geometry.axes().map(|axis| axis.input);
+    let inner = part.geometry.inner();
+    let Strides { depth: slice, height: line, width: pixel, .. } = geometry.strides();
+    let before = part.at[0] * line + part.at[1] * pixel + part.at[2];
+    // How much follows each other.
+    let alone = part.geometry.planes() * depth == 1;
+    let run = if pixel != inner {
+        inner
+    } else if height == 1 && alone
+        || line == width * pixel && (alone || geometry.follow_after(height))
+    {
+        wide.len()
+    } else {
+        width * inner
+    };
+    let mut start = geometry.plane_start(plane) + before;
+    if run == wide.len() {
+        return T::widen::<NEGATED>(simd, &input[start..], wide);
     }
-    for (plane, wide) in (plane..).zip(wide.chunks_exact_mut(depth * height * width)) {
-        let start = geometry.plane_start(plane);
-        for (i, wide) in wide.chunks_exact_mut(width).enumerate() {
-            let at = start + i / height * slice + i % height * line;
-            T::widen(simd, &input[at..][..width], wide);
+    for (plane, wide) in (plane..).zip(wide.chunks_exact_mut(depth * height * width * inner)) {
+        start = geometry.plane_start(plane) + before;
+        for (i, wide) in wide.chunks_exact_mut(width * inner).enumerate() {
+            let mut at = start + i / height * slice + i % height * line;
+            for wide in wide.chunks_exact_mut(run) {
+                T::widen::<NEGATED>(simd, &input[at..], wide);
+                at += pixel;
+            }
         }
     }
 }
@@ -179,37 +382,41 @@ fn widen_planes<T: Short<S>, S: Copy>(
 /// even.
 const ONES: f32 = 12_582_912.0;
 
-/// Less than quotients that are no half are away from one, and more than `f32` rounds them.
-const TINY: f32 = 1.0 / 16384.0;
-
 /// What is added to a quotient, and what away from zero, so that its nearest integer, halves to even, is what it is to be
-/// rounded to.
+/// rounded to; `tiny` is less than quotients that are no half are away from one, and more than `f32` rounds them.
 #[inline(always)]
-fn biases(rounding: Rounding) -> [f32; 2] {
+fn biases(rounding: Rounding, tiny: f32) -> [f32; 2] {
     match rounding {
-        Rounding::HalfAwayFromZero => [0.0, TINY],
+        Rounding::HalfAwayFromZero => [0.0, tiny],
         Rounding::HalfEven => [0.0, 0.0],
-        Rounding::HalfUp => [TINY, 0.0],
-        Rounding::Truncate => [0.0, TINY - 0.5],
+        Rounding::HalfUp => [tiny, 0.0],
+        Rounding::Truncate => [0.0, tiny - 0.5],
     }
 }
 
-macro_rules! bytes {
-    ($($byte:ident),*) => { $(
-        impl<S: Copy> Short<S> for $byte {
+macro_rules! integers {
+    ($($integer:ident: $tiny:literal, $most:literal);*) => { $(
+        impl<S: Copy> Short<S> for $integer {
+            const MOST: usize = $most;
+
             #[inline(always)]
-            fn widen(_: S, from: &[Self], to: &mut [f32]) {
+            fn widen<const NEGATED: bool>(_: S, from: &[Self], to: &mut [f32]) {
                 for (to, &from) in to.iter_mut().zip(from) {
-                    *to = f32::from(from);
+                    *to = if NEGATED { -f32::from(from) } else { from.into() };
                 }
             }
 
             #[inline(always)]
-            fn narrow(_: S, from: &[f32], to: &mut [Self], rounding: Rounding) {
+            fn narrow<const NEGATED: bool>(
+                _: S,
+                from: &[f32],
+                to: &mut [Self],
+                rounding: Rounding,
+            ) {
                 let [least, most] = [Self::MIN, Self::MAX].map(f32::from);
-                let [up, away] = biases(rounding);
+                let [up, away] = biases(rounding, 1.0 / $tiny);
                 for (to, &from) in to.iter_mut().zip(from) {
-                    let within = from.max(least).min(most);
+                    let within = if NEGATED { -from } else { from }.max(least).min(most);
                     let biased = within + up + away * 1.0f32.copysign(within);
                     *to = (biased + ONES).to_bits() as Self;
                 }
@@ -218,39 +425,57 @@ macro_rules! bytes {
     )* };
 }
 
-bytes!(i8, u8);
+// Quotients, all others being cut, are rounded by 2⁻¹⁷, 2⁻¹⁰ and 2⁻⁹ at most. That and the bias are less than half of the
+// quotient of 1 by the most taps.
+integers!(i8: 16384.0, 4096; u8: 16384.0, 4096; i16: 256.0, 64; u16: 256.0, 64);
+
+/// The numbers or the negative ones: neither a negative zero, nor a NaN with a sign.
+#[inline(always)]
+fn sign<S: Lanes<f32>, const NEGATED: bool>(simd: S, v: S::Vector) -> S::Vector {
+    if NEGATED { simd.canonical(simd.mul(v, simd.splat(-1.0))) } else { v }
+}
 
 /// Turns elements into those of another type, by vectors of what both are reduced in.
 #[inline(always)]
-fn convert<A: Element<Acc = f32>, B: Element<Acc = f32>, S: Memory<A> + Memory<B>>(
-    simd: S,
-    from: &[A],
-    to: &mut [B],
-) {
+fn convert<A, B, S, const NEGATED: bool>(simd: S, from: &[A], to: &mut [B])
+where
+    A: Element<Acc = f32>,
+    B: Element<Acc = f32>,
+    S: Memory<A> + Memory<B>,
+{
     let (n, len) = (<S as Lanes<f32>>::N, from.len().min(to.len()));
-    for at in (0..len).step_by(n) {
-        let lanes = n.min(len - at);
+    let mut at = 0;
+    while at + n <= len {
         // SAFETY: both have so many elements from there on.
-        let v = unsafe { load_first::<A, S>(simd, from, at, lanes) };
+        let v = unsafe { load::<A, S>(simd, from, at) };
         // SAFETY: the same.
-        unsafe { store_first::<B, S>(simd, v, to, at, lanes) }
+        unsafe { store::<B, S>(simd, sign::<S, NEGATED>(simd, v), to, at) }
+        at += n;
+    }
+    if at < len {
+        // SAFETY: the same.
+        let v = unsafe { load_first::<A, S>(simd, from, at, len - at) };
+        // SAFETY: the same.
+        unsafe { store_first::<B, S>(simd, sign::<S, NEGATED>(simd, v), to, at, len - at) }
     }
 }
 
-macro_rules! halves {
-    ($($half:ident),*) => { $(
-        impl<S: Memory<f32> + Memory<$half>> Short<S> for $half {
+macro_rules! floats {
+    ($($float:ident),*) => { $(
+        impl<S: Memory<f32> + Memory<$float>> Short<S> for $float {
+            const MOST: usize = usize::MAX;
+
             #[inline(always)]
-            fn widen(simd: S, from: &[Self], to: &mut [f32]) {
-                convert(simd, from, to);
+            fn widen<const NEGATED: bool>(simd: S, from: &[Self], to: &mut [f32]) {
+                convert::<_, _, _, NEGATED>(simd, from, to);
             }
 
             #[inline(always)]
-            fn narrow(simd: S, from: &[f32], to: &mut [Self], _: Rounding) {
-                convert(simd, from, to);
+            fn narrow<const NEGATED: bool>(simd: S, from: &[f32], to: &mut [Self], _: Rounding) {
+                convert::<_, _, _, NEGATED>(simd, from, to);
             }
         }
     )* };
 }
 
-halves!(f16, bf16);
+floats!(f16, bf16, f32);
