@@ -511,7 +511,7 @@ fn pool_widened<R: ByF32<S>, T: Short<S>, S: AllLanes>(
     input: &[T],
     output: &mut [T],
 ) {
-    let by = const { &Widened::by::<S>(R::KERNEL.run, R::NEGATED) };
+    let by = const { &Widened::by::<S>(R::KERNEL.run, R::DIVIDES, R::NEGATED) };
     widened::pool(geometry, rows, input, output, by);
 }
 

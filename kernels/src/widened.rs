@@ -22,6 +22,9 @@ use half::{bf16, f16};
 /// Elements that are widened at a time.
 const ELEMENTS: usize = 16384;
 
+/// The same of walks that do not take long to begin: what is widened and what is pooled are in the first-level cache.
+const NEAR: usize = 4096;
+
 /// Windows of a row and columns of a plane up to which it pays, and so few windows that it does for any columns: longer
 /// rows fill vectors of short elements. And planes from which on it does.
 const SHORT: usize = 16;
@@ -132,6 +135,8 @@ struct Cut {
     windows: usize,
     /// Neighbours of each window that are pooled alike.
     inner: usize,
+    /// Elements of a plane, or of a part of one, at most.
+    len: usize,
 }
 
 impl Cut {
@@ -142,14 +147,20 @@ impl Cut {
         let pixels = |of: fn(&Axis) -> usize| geometry.axes().iter().map(of).product::<usize>();
         let plane = pixels(|axis| axis.input).max(pixels(|axis| axis.output));
         let [rows, windows] = [depth.output * height.output, width.output];
-        if plane * inner <= ELEMENTS {
+        let whole = |most: usize, inner: usize| {
             // No neighbours are no elements.
-            let planes = ELEMENTS / (plane * inner.max(1));
-            return Some(Self { planes, rows, windows, inner });
+            let len = plane * inner.max(1);
+            Self { planes: (most / len).max(1), rows, windows, inner, len }
+        };
+        if plane * inner <= ELEMENTS {
+            return Some(match Walk::of(geometry) {
+                // To begin takes these longer than some planes.
+                Walk::Planes | Walk::Shared => whole(ELEMENTS, inner),
+                _ => whole(NEAR, inner),
+            });
         }
         if plane <= ELEMENTS / CHANNELS {
-            let inner = ELEMENTS / plane / CHANNELS * CHANNELS;
-            return Some(Self { planes: 1, rows, windows, inner });
+            return Some(whole(ELEMENTS, ELEMENTS / plane / CHANNELS * CHANNELS));
         }
         // Windows that are spread are those of their plane, and what is all outside is no part of one.
         let outside = |axis: &Axis| {
@@ -173,7 +184,7 @@ impl Cut {
                 true => (1, most(width, elements)?),
                 false => (most(height, elements / width.input.max(width.output))?, windows),
             };
-            Some(Self { planes: 0, rows, windows, inner })
+            Some(Self { planes: 0, rows, windows, inner, len: ELEMENTS })
         })
     }
 }
@@ -222,22 +233,25 @@ pub(crate) struct Widened<T> {
     /// Narrows runs of so many results, given how far it is from one to the next.
     narrow: fn(&[f32], &mut [T], [usize; 2], Rounding),
     kernel: fn(&Geometry, Range<usize>, &[f32], &mut [f32]),
+    /// Whether results are to be rounded.
+    divides: bool,
 }
 
 impl<T> Widened<T> {
-    /// By the vectors of `S`; if `negated`, what is pooled are the negative numbers.
+    /// By the vectors of `S`, averages or not; if `negated`, what is pooled are the negative numbers.
     pub(crate) const fn by<S: Isa>(
         kernel: fn(&Geometry, Range<usize>, &[f32], &mut [f32]),
+        divides: bool,
         negated: bool,
     ) -> Self
     where
         T: Short<S>,
     {
-        if negated {
-            Self { widen: widen::<T, S, true>, narrow: narrow::<T, S, true>, kernel }
-        } else {
-            Self { widen: widen::<T, S, false>, narrow: narrow::<T, S, false>, kernel }
-        }
+        let (widen, narrow) = match negated {
+            true => (widen::<T, S, true> as _, narrow::<T, S, true> as _),
+            false => (widen::<T, S, false> as _, narrow::<T, S, false> as _),
+        };
+        Self { widen, narrow, kernel, divides }
     }
 }
 
@@ -256,10 +270,12 @@ pub(crate) fn pool<T>(
     let Some(cut) = Cut::of(geometry) else { return };
     let mut wide = [const { MaybeUninit::uninit() }; ELEMENTS];
     let mut pooled = [const { MaybeUninit::uninit() }; ELEMENTS];
+    // What is rounded already is rounded by the least that there is to do.
+    let rounding = if by.divides { geometry.rounding() } else { Rounding::HalfEven };
     let (inner, width) = (geometry.inner(), geometry.axes()[2].output);
     let (row_len, per_plane) = (geometry.row_len(), geometry.rows() / geometry.planes());
     let most = cut.planes.min(rows.len().div_ceil(per_plane));
-    let room = ELEMENTS / cut.planes.max(1) * most.max(1);
+    let room = most.max(1) * cut.len;
     let (wide, pooled) = (zeroed(&mut wide, room), zeroed(&mut pooled, room));
     let usual = Part::of_planes(geometry, most, 0..most * per_plane, 0..cut.inner);
     let mut row = rows.start;
@@ -289,7 +305,7 @@ pub(crate) fn pool<T>(
                 let pooled = &mut pooled[..count * run];
                 (by.widen)(geometry, part, plane, input, wide);
                 (by.kernel)(&part.geometry, part.rows.clone(), wide, pooled);
-                (by.narrow)(pooled, &mut output[to..], runs, geometry.rounding());
+                (by.narrow)(pooled, &mut output[to..], runs, rounding);
             }
         }
         row += count;
@@ -388,7 +404,7 @@ const ONES: f32 = 12_582_912.0;
 fn biases(rounding: Rounding, tiny: f32) -> [f32; 2] {
     match rounding {
         Rounding::HalfAwayFromZero => [0.0, tiny],
-        Rounding::HalfEven => [0.0, 0.0],
+        Rounding::HalfEven => [0.0; 2],
         Rounding::HalfUp => [tiny, 0.0],
         Rounding::Truncate => [0.0, tiny - 0.5],
     }
@@ -413,10 +429,19 @@ macro_rules! integers {
                 to: &mut [Self],
                 rounding: Rounding,
             ) {
-                let [least, most] = [Self::MIN, Self::MAX].map(f32::from);
+                let within = |from: f32| {
+                    let from = if NEGATED { -from } else { from };
+                    from.max(Self::MIN.into()).min(Self::MAX.into())
+                };
+                if rounding == Rounding::HalfEven {
+                    for (to, &from) in to.iter_mut().zip(from) {
+                        *to = (within(from) + ONES).to_bits() as Self;
+                    }
+                    return;
+                }
                 let [up, away] = biases(rounding, 1.0 / $tiny);
                 for (to, &from) in to.iter_mut().zip(from) {
-                    let within = if NEGATED { -from } else { from }.max(least).min(most);
+                    let within = within(from);
                     let biased = within + up + away * 1.0f32.copysign(within);
                     *to = (biased + ONES).to_bits() as Self;
                 }
