@@ -657,7 +657,6 @@ const fn of_short<T, S>(max: Kernel<T>, mean: Kernel<T>) -> Kernels<T>
 where
     T: Activated + Quantized + Short<S>,
     S: AllLanes + Memory<T>,
-    Most<Smallest>: Reduction<T::Acc>,
     Scalar: Memory<T, Vector = T::Acc>,
 {
     let min = or_widened::<Rare<Most<Smallest>, S>, Most<Smallest>, T, S>();
