@@ -228,11 +228,12 @@ impl FastWalk for Shared {
     ) -> S::Seen {
         let mut seen = simd.unseen();
         let mut scratch = Aligned([const { MaybeUninit::uninit() }; SCRATCH]);
-        let mut known = 0;
+        let (mut known, mut ready) = (0, None);
         let Some(cut) = Cut::of(geometry) else { return seen };
         let (width, inner) = (&geometry.axes()[2], geometry.inner());
-        for c in (0..inner).step_by(cut.strip) {
-            for x in (0..width.output).step_by(cut.windows) {
+        // The strips of some columns one after the other: they are in the same pages.
+        for x in (0..width.output).step_by(cut.windows) {
+            for c in (0..inner).step_by(cut.strip) {
                 let piece = Piece {
                     geometry,
                     input,
@@ -242,13 +243,51 @@ impl FastWalk for Shared {
                     x,
                     windows: cut.windows.min(width.output - x),
                 };
-                let rows = rows.clone();
-                seen = piece.reduce::<R, S>(simd, rows, &mut scratch.0, &mut known, output, seen);
+                let (rows, scratch) = (rows.clone(), (&mut scratch.0, &mut known, &mut ready));
+                seen = piece.reduce::<R, S>(simd, rows, scratch, output, seen);
             }
         }
         seen
     }
 }
+
+/// Whether each line is merged by itself.
+fn is_alone(geometry: &Geometry) -> bool {
+    let [depth, height, _] = geometry.axes();
+    depth.is_flat() && height.kernel == 1
+}
+
+/// What is found out for a piece.
+struct Ready<A> {
+    /// Columns inside the input, and windows.
+    size: [usize; 2],
+    rings: Rings,
+    batch: Batch<A>,
+}
+
+impl<A: Number> Ready<A> {
+    /// Finds it out, given the rows, the lines of a plane that they need, and the lanes of a vector. A call, like all that has
+    /// no vectors, and which writes where it is to be: it is too large to be copied.
+    #[inline(never)]
+    fn renew<T: Element<Acc = A>>(
+        ready: &mut Option<Self>,
+        piece: &Piece<'_, T>,
+        ordered: bool,
+        columns: &Columns,
+        [rows, lines, lanes]: [usize; 3],
+    ) {
+        let [depth, height, _] = piece.geometry.axes();
+        let slices = if depth.is_flat() { 0 } else { depth.kernel };
+        let len = (columns.inside.len() * piece.strip).next_multiple_of(lanes);
+        let mut rings = Rings::new(height, ordered, len, slices);
+        let batch = Batch::new(piece, ordered, columns, [rows, lines], &mut rings);
+        let size = [columns.inside.len(), piece.windows];
+        *ready = Some(Self { size, rings, batch });
+    }
+}
+
+/// Scratch memory, how much of it has been written, and what the piece before found out.
+type Scratch<'a, A> = (&'a mut [MaybeUninit<A>; SCRATCH], &'a mut usize, &'a mut Option<Ready<A>>);
 
 /// Windows side by side of each row, and of them some channels.
 struct Piece<'a, T> {
@@ -266,8 +305,7 @@ impl<T: Element> Piece<'_, T> {
         &self,
         simd: S,
         rows: Range<usize>,
-        scratch: &mut [MaybeUninit<T::Acc>; SCRATCH],
-        known: &mut usize,
+        (scratch, known, ready): Scratch<'_, T::Acc>,
         output: &mut [T],
         mut seen: S::Seen,
     ) -> S::Seen {
@@ -276,16 +314,22 @@ impl<T: Element> Piece<'_, T> {
         let columns = Columns::of(width, self.x, self.windows);
         let len = columns.inside.len() * self.strip;
         let deep = !depth.is_flat();
-        let slices = if deep { depth.kernel } else { 0 };
-        let mut rings = Rings::new(height, R::ORDERED, len.next_multiple_of(S::N), slices);
+        // Where no column is outside, all is as the piece before left it, if that was as large.
+        let size = [columns.inside.len(), self.windows];
+        let same = is_alone(geometry) && columns.outside == [0; 2];
+        let anew = !ready.as_ref().is_some_and(|ready| same && ready.size == size);
         let plane_lines = (height.output.min(rows.len()) - 1)
             .saturating_mul(height.stride)
             .saturating_add(height.span());
-        let mut batch = Batch::new(self, R::ORDERED, &columns, rows.len(), plane_lines, &mut rings);
+        if anew {
+            Ready::renew(ready, self, R::ORDERED, &columns, [rows.len(), plane_lines, S::N]);
+        }
+        let Some(Ready { rings, batch, .. }) = ready else { return seen };
+        batch.done = 0;
         // What another piece left is of no use where there are no columns.
-        let level = batch.start..batch.start + batch.level;
+        let level = if anew { batch.start..batch.start + batch.level } else { 0..0 };
         let scratch = initialised::<R, T>(scratch, known, batch.end, level);
-        if R::DIVIDES {
+        if R::DIVIDES && anew {
             self.count(&mut scratch[batch.counts..batch.end]);
         }
         let strides = geometry.strides();
@@ -373,9 +417,7 @@ impl<T: Element> Piece<'_, T> {
         batch.flush::<R, T, S>(simd, self, scratch, output);
         seen
     }
-}
 
-impl<T: Element> Piece<'_, T> {
     /// Writes the counted columns of each window, once for each channel of the strip.
     #[inline(never)]
     fn count(&self, counts: &mut [T::Acc]) {
@@ -541,7 +583,6 @@ impl Ring {
 
 impl Rings {
     /// Rings of lines of so many elements, for so many slices of a window, or for none.
-    #[inline(never)]
     fn new(height: &Axis, ordered: bool, len: usize, slices: usize) -> Self {
         let merges = Merges::of(height.kernel, ordered);
         let mut list = [Ring::default(); LEVELS];
@@ -746,13 +787,11 @@ struct Batch<A> {
 }
 
 impl<A: Number> Batch<A> {
-    #[inline(never)]
     fn new<T: Element<Acc = A>>(
         piece: &Piece<'_, T>,
         ordered: bool,
         columns: &Columns,
-        rows: usize,
-        lines: usize,
+        [rows, lines]: [usize; 2],
         rings: &mut Rings,
     ) -> Self {
         let strip = piece.strip;
