@@ -96,10 +96,10 @@ impl FastWalk for Whole {
                     }
                 }
                 let (merged, divide) = if whole && group.has_room::<S>(&lines) {
-                    (group.merge::<R, S>(simd, &lines, &mut seen), group.divide)
+                    (group.merge::<R, S>(simd, &lines, len, &mut seen), group.divide)
                 } else {
                     let window = |i: usize| (first + i).min(count - 1) % width.output;
-                    group.merge_clipped::<R, S>(simd, &lines, window, &mut seen)
+                    group.merge_clipped::<R, S>(simd, &lines, len, window, &mut seen)
                 };
                 let v = R::finish(simd, merged, divide);
                 let at = run.at + first;
@@ -174,6 +174,7 @@ impl<T: Element, V: Copy> Group<'_, T, V> {
             }
             let merged = piece_of::<R, T, S, AT_A_TIME>(
                 simd,
+                S::N,
                 #[inline(always)]
                 |i| {
                     let start = first.wrapping_add((done + i).wrapping_mul(advance));
@@ -208,12 +209,13 @@ impl<T: Element, V: Copy> Group<'_, T, V> {
         lines.last().wrapping_add(self.highest).wrapping_add(columns) <= self.input.len()
     }
 
-    /// Merges windows that lack no column, and whose pieces have room.
+    /// Merges so many windows that lack no column, and whose pieces have room.
     #[inline(always)]
     fn merge<R: Reduction<T::Acc>, S: Memory<T, Vector = V>>(
         &self,
         simd: S,
         lines: &impl Columns<T>,
+        count: usize,
         seen: &mut S::Seen,
     ) -> V {
         let identity = simd.splat(R::IDENTITY);
@@ -226,6 +228,7 @@ impl<T: Element, V: Copy> Group<'_, T, V> {
             let lanes = 0..(kernel - first).min(S::N);
             merged = piece_of::<R, T, S, B>(
                 simd,
+                count,
                 #[inline(always)]
                 |i| {
                     let mut sources = [self.input.as_ptr(); B];
@@ -261,13 +264,14 @@ impl<T: Element, V: Copy> Group<'_, T, V> {
         merged
     }
 
-    /// Merges windows of which some lack columns or room, and says how to divide them; `window` says which of its
-    /// row each is.
+    /// Merges so many windows of which some lack columns or room, and says how to divide them; `window` says which of
+    /// its row each is.
     #[inline(always)]
     fn merge_clipped<R: Reduction<T::Acc>, S: Memory<T, Vector = V>>(
         &self,
         simd: S,
         lines: &impl Columns<T>,
+        count: usize,
         window: impl Fn(usize) -> usize,
         seen: &mut S::Seen,
     ) -> (V, Divide<V>) {
@@ -289,7 +293,7 @@ impl<T: Element, V: Copy> Group<'_, T, V> {
         let mut tree = Tree::new();
         for piece in pieces.clone() {
             let first = piece * S::N;
-            let v = self.piece::<R, S>(simd, lines, first, &columns, seen);
+            let v = self.piece::<R, S>(simd, lines, count, first, &columns, seen);
             tree.push::<R, T::Acc, S>(simd, v, merges_after(piece, &pieces));
         }
         let merged = tree.root().unwrap_or(simd.splat(R::IDENTITY));
@@ -298,13 +302,14 @@ impl<T: Element, V: Copy> Group<'_, T, V> {
         (merged, Divide::by_lanes::<T::Acc, S>(simd, divisors, self.run.rounding))
     }
 
-    /// Reduces a vector of columns of all windows, from `first` on, of those that are inside the input:
+    /// Reduces a vector of columns of so many windows, from `first` on, of those that are inside the input:
     /// the first of each window, and the one after the last.
     #[inline(always)]
     fn piece<R: Reduction<T::Acc>, S: Memory<T, Vector = V>>(
         &self,
         simd: S,
         lines: &impl Columns<T>,
+        count: usize,
         first: usize,
         columns: &[(usize, usize); WIDEST],
         seen: &mut S::Seen,
@@ -312,6 +317,7 @@ impl<T: Element, V: Copy> Group<'_, T, V> {
         let identity = simd.splat(R::IDENTITY);
         piece_of::<R, T, S, 1>(
             simd,
+            count,
             #[inline(always)]
             |i| {
                 let (start, end) = columns[i];
@@ -332,17 +338,22 @@ impl<T: Element, V: Copy> Group<'_, T, V> {
     }
 }
 
-/// Reduces a vector of columns of each of `N` windows, which `merge` merges down, `AT_A_TIME` windows from
-/// the one it is given on.
+/// Reduces a vector of columns of each of `count` windows, which `merge` merges down, `AT_A_TIME` windows from
+/// the one it is given on. There may be fewer windows than lanes, four of which go together.
 #[inline(always)]
 fn piece_of<R: Reduction<T::Acc>, T: Element, S: Memory<T>, const AT_A_TIME: usize>(
     simd: S,
+    count: usize,
     mut merge: impl FnMut(usize) -> [S::Vector; AT_A_TIME],
 ) -> S::Vector {
-    let mut quads = [simd.splat(R::IDENTITY); WIDEST / 4];
-    let mut last = quads[0];
+    let identity = simd.splat(R::IDENTITY);
+    let mut quads = [identity; WIDEST / 4];
+    let mut last = identity;
     for i in 0..S::N / 4 {
-        let mut windows = [simd.splat(R::IDENTITY); 4];
+        if 4 * i >= count {
+            break;
+        }
+        let mut windows = [identity; 4];
         for j in (0..4).step_by(AT_A_TIME) {
             for (window, v) in windows[j..].iter_mut().zip(merge(4 * i + j)) {
                 *window = v;
@@ -359,6 +370,9 @@ fn piece_of<R: Reduction<T::Acc>, T: Element, S: Memory<T>, const AT_A_TIME: usi
         } else {
             quads[i] = quad;
         }
+    }
+    if const { S::N == 8 } {
+        return beside::<R, T, S>(simd, last, identity);
     }
     let mut len = S::N / 4;
     while len > 1 {
