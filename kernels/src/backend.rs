@@ -14,7 +14,7 @@ use crate::reduction::{
 };
 use crate::simd::{Lanes, Memory, portable::Portable, scalar::Scalar};
 use crate::walk::{LARGE_PART, PART, Walk, plain, plainest, pool, requantized};
-use crate::widened::{self, Otherwise, Short, Widened};
+use crate::widened::{self, Cut, Otherwise, Short, Widened};
 use crate::{Divisor, Geometry, autovec, reference};
 use bytemuck::{Pod, TransparentWrapper};
 use core::fmt;
@@ -235,15 +235,15 @@ impl Backend {
     const fn of<S: AllLanes>() -> Self {
         let f32 = Kernels {
             max: max_of_floats::<f32, S, S::Narrow>(),
-            max_number: fast_or_narrow::<MostNumber<Largest>, f32, S, S::Narrow>(),
+            max_number: fast::<MostNumber<Largest>, f32, S, S::Narrow>(),
             mean: Some(mean_of_floats::<f32, S, S::Narrow>()),
-            min: or_widened::<Usual<Most<Smallest>, S>, Most<Smallest>, f32, S>(),
-            min_number: or_widened::<Rare<MostNumber<Smallest>, S>, MostNumber<Smallest>, f32, S>(),
+            min: or_widened::<Usual<Most<Smallest>, S>, f32, S>(),
+            min_number: or_widened::<Rare<MostNumber<Smallest>, S>, f32, S>(),
             ..of_floats::<_, S>()
         };
         // These are not worth more code.
-        let i16 = or_widened::<Rare<Most<Largest>, S>, Most<Largest>, i16, S>();
-        let u16 = or_widened::<Rare<Most<Largest>, S>, Most<Largest>, u16, S>();
+        let i16 = or_widened::<Rare<Most<Largest>, S>, i16, S>();
+        let u16 = or_widened::<Rare<Most<Largest>, S>, u16, S>();
         let i32 = rare::<Most<Largest>, i32, S>();
         let u32 = rare::<Most<Largest>, u32, S>();
         let i64 = rare::<Most<Largest>, i64, S>();
@@ -253,13 +253,17 @@ impl Backend {
             floor: floor::<f32, S>,
             kernels: AllKernels {
                 f32,
-                f64: Kernels { max: max_of_floats::<f64, S, S>(), ..of_floats::<_, S>() },
+                f64: Kernels {
+                    max: max_of_floats::<f64, S, S::Narrow>(),
+                    mean: Some(fast::<Mean, f64, S, S::Narrow>()),
+                    ..of_floats::<_, S>()
+                },
                 f16: of_halves::<f16, S>(),
                 bf16: of_halves::<bf16, S>(),
                 i8: of_bytes::<i8, S>(),
                 u8: of_bytes::<u8, S>(),
-                i16: of_short::<_, S>(i16, or_widened::<OfShort<S>, Mean, i16, S>()),
-                u16: of_short::<_, S>(u16, or_widened::<OfShort<S>, Mean, u16, S>()),
+                i16: of_short::<_, S>(i16, or_widened::<OfShort<S>, i16, S>()),
+                u16: of_short::<_, S>(u16, or_widened::<OfShort<S>, u16, S>()),
                 i32: of_quantized::<_, S>(i32, long::<i32, S>()),
                 u32: of_integers::<_, S>(u32, None),
                 i64: of_integers::<_, S>(i64, None),
@@ -379,35 +383,39 @@ impl Backend {
     }
 }
 
-const fn fast<R: Reduction<T::Acc>, T: Activated, S: Memory<T>>() -> Kernel<T>
+/// All walks, by vectors of `S`, or of `H` what these [suit better](Walk::is_narrow).
+const fn fast<R: Reduction<T::Acc>, T: Activated, S: Memory<T>, H: Memory<T>>() -> Kernel<T>
 where
     Scalar: Memory<T, Vector = T::Acc>,
 {
     Kernel {
-        run: pool::<R, T, S>,
+        run: pool_by_either::<R, T, S, H>,
         activate: activate::<T, S>,
-        walk: Some(Walk::of_pool::<R, T, S>),
+        walk: Some(walk_by_either::<R, T, S, H>),
         lanes: S::N,
     }
 }
 
-/// As [`fast`], but by `H` what is too narrow for vectors of `S`: of those, most would be outside.
-const fn fast_or_narrow<R: Reduction<T::Acc>, T: Activated, S: Memory<T>, H: Memory<T>>()
--> Kernel<T>
-where
+fn pool_by_either<R: Reduction<T::Acc>, T: Element, S: Memory<T>, H: Memory<T>>(
+    geometry: &Geometry,
+    rows: Range<usize>,
+    input: &[T],
+    output: &mut [T],
+) where
     Scalar: Memory<T, Vector = T::Acc>,
 {
-    if S::N == H::N {
-        return fast::<R, T, S>();
+    match Walk::is_narrow::<R, T, S, H>(geometry) {
+        true => pool::<R, T, H>(geometry, rows, input, output),
+        false => pool::<R, T, S>(geometry, rows, input, output),
     }
-    Kernel {
-        run: |geometry, rows, input, output| match Walk::is_narrow::<T, H>(geometry) {
-            true => pool::<R, T, H>(geometry, rows, input, output),
-            false => pool::<R, T, S>(geometry, rows, input, output),
-        },
-        activate: activate::<T, S>,
-        walk: Some(Walk::of_pool::<R, T, S>),
-        lanes: S::N,
+}
+
+fn walk_by_either<R: Reduction<T::Acc>, T: Element, S: Memory<T>, H: Memory<T>>(
+    geometry: &Geometry,
+) -> Walk {
+    match Walk::is_narrow::<R, T, S, H>(geometry) {
+        true => Walk::of_pool::<R, T, H>(geometry),
+        false => Walk::of_pool::<R, T, S>(geometry),
     }
 }
 
@@ -447,9 +455,9 @@ where
     Scalar: Memory<T, Vector = T::Acc>,
 {
     if S::NAN_IS_FREE {
-        fast_or_narrow::<Most<Largest>, T, S, H>()
+        fast::<Most<Largest>, T, S, H>()
     } else {
-        fast_or_narrow::<MostOfNumbers<Largest>, T, S, H>()
+        fast::<MostOfNumbers<Largest>, T, S, H>()
     }
 }
 
@@ -457,11 +465,7 @@ const fn mean_of_floats<T: Activated, S: Memory<T>, H: Memory<T>>() -> Kernel<T>
 where
     Scalar: Memory<T, Vector = T::Acc>,
 {
-    if S::INVERTS {
-        fast_or_narrow::<MeanOfNumbers, T, S, H>()
-    } else {
-        fast_or_narrow::<Mean, T, S, H>()
-    }
+    if S::INVERTS { fast::<MeanOfNumbers, T, S, H>() } else { fast::<Mean, T, S, H>() }
 }
 
 /// How `f32` pools what is the same of other elements.
@@ -482,11 +486,11 @@ impl<S: AllLanes> ByF32<S> for Most<Smallest> {
 }
 
 impl<S: AllLanes> ByF32<S> for MostNumber<Largest> {
-    const KERNEL: Kernel<f32> = fast_or_narrow::<Self, f32, S, S::Narrow>();
+    const KERNEL: Kernel<f32> = fast::<Self, f32, S, S::Narrow>();
 }
 
 impl<S: AllLanes> ByF32<S> for MostNumber<Smallest> {
-    const KERNEL: Kernel<f32> = fast_or_narrow::<MostNumber<Largest>, f32, S, S::Narrow>();
+    const KERNEL: Kernel<f32> = fast::<MostNumber<Largest>, f32, S, S::Narrow>();
     const NEGATED: bool = true;
 }
 
@@ -495,41 +499,33 @@ impl<S: AllLanes> ByF32<S> for Mean {
     const DIVIDES: bool = true;
 }
 
-/// Whether elements are made `f32`, and pooled by what there is for these.
+/// How elements are made `f32`, a part after the other, if they are pooled by what there is for these.
 fn widens<R: ByF32<S>, T: Short<S>, S: AllLanes>(
     geometry: &Geometry,
     otherwise: Otherwise,
-) -> bool {
+) -> Option<Cut> {
     let averages = R::DIVIDES.then_some(T::MOST);
-    S::BY_HAND && widened::fits::<T>(geometry, averages, otherwise)
-}
-
-/// Pools elements that are made `f32`.
-fn pool_widened<R: ByF32<S>, T: Short<S>, S: AllLanes>(
-    geometry: &Geometry,
-    rows: Range<usize>,
-    input: &[T],
-    output: &mut [T],
-) {
-    let by = const { &Widened::by::<S>(R::KERNEL.run, R::DIVIDES, R::NEGATED) };
-    widened::pool(geometry, rows, input, output, by);
+    S::BY_HAND.then(|| Cut::fitting::<T>(geometry, averages, otherwise))?
 }
 
 /// A kernel by a type, which the functions of another kernel can name.
 trait Named<T> {
+    /// What it computes.
+    type By;
     const KERNEL: Kernel<T>;
     /// The walks that it has.
     const WALKS: Otherwise = Otherwise::All;
 }
 
-/// [`fast_or_narrow`].
+/// [`fast`].
 struct Fast<R, S, H>(PhantomData<(R, S, H)>);
 
 impl<R: Reduction<T::Acc>, T: Activated, S: Memory<T>, H: Memory<T>> Named<T> for Fast<R, S, H>
 where
     Scalar: Memory<T, Vector = T::Acc>,
 {
-    const KERNEL: Kernel<T> = fast_or_narrow::<R, T, S, H>();
+    type By = R;
+    const KERNEL: Kernel<T> = fast::<R, T, S, H>();
 }
 
 /// [`usual`].
@@ -539,6 +535,7 @@ impl<R: Reduction<T::Acc>, T: Activated, S: Memory<T>> Named<T> for Usual<R, S>
 where
     Scalar: Memory<T, Vector = T::Acc>,
 {
+    type By = R;
     const KERNEL: Kernel<T> = usual::<R, T, S>();
     const WALKS: Otherwise = Otherwise::Plain;
 }
@@ -550,21 +547,23 @@ impl<R: Reduction<T::Acc>, T: Activated, S: Memory<T>> Named<T> for Rare<R, S>
 where
     Scalar: Memory<T, Vector = T::Acc>,
 {
+    type By = R;
     const KERNEL: Kernel<T> = rare::<R, T, S>();
     const WALKS: Otherwise = Otherwise::Plainest;
 }
 
-/// A kernel for `R`, unless elements are [made `f32`](widens).
-const fn or_widened<K: Named<T>, R: ByF32<S>, T: Short<S>, S: AllLanes>() -> Kernel<T> {
+/// A kernel, unless elements are [made `f32`](widens).
+const fn or_widened<K: Named<T, By: ByF32<S>>, T: Short<S>, S: AllLanes>() -> Kernel<T> {
     Kernel {
         run: |geometry, rows, input, output| {
-            if widens::<R, T, S>(geometry, K::WALKS) {
-                return pool_widened::<R, T, S>(geometry, rows, input, output);
-            }
-            (K::KERNEL.run)(geometry, rows, input, output);
+            let Some(cut) = widens::<K::By, T, S>(geometry, K::WALKS) else {
+                return (K::KERNEL.run)(geometry, rows, input, output);
+            };
+            let by = const { &Widened::by::<S>(K::By::KERNEL.run, K::By::DIVIDES, K::By::NEGATED) };
+            widened::pool(geometry, rows, input, output, &cut, by);
         },
         walk: Some(|geometry| match K::KERNEL.walk {
-            Some(walk) if !widens::<R, T, S>(geometry, K::WALKS) => walk(geometry),
+            Some(walk) if widens::<K::By, T, S>(geometry, K::WALKS).is_none() => walk(geometry),
             _ => Walk::Widened,
         }),
         ..K::KERNEL
@@ -572,20 +571,23 @@ const fn or_widened<K: Named<T>, R: ByF32<S>, T: Short<S>, S: AllLanes>() -> Ker
 }
 
 /// The largest element, by comparing integers.
-struct InOrder<S>(PhantomData<S>);
+struct InOrder<S, H>(PhantomData<(S, H)>);
 
-impl<T: Half + Activated, S: Memory<T> + Memory<Ordered<T>>> Named<T> for InOrder<S>
+impl<T: Half + Activated, S, H> Named<T> for InOrder<S, H>
 where
+    S: Memory<T> + Memory<Ordered<T>>,
+    H: Memory<Ordered<T>>,
     Ordered<T>: Element<Acc = u16>,
     Scalar: Memory<Ordered<T>, Vector = u16>,
 {
+    type By = Most<Largest>;
     const KERNEL: Kernel<T> = Kernel {
         run: |geometry, rows, input, output| {
             let (input, output) = (Ordered::wrap_slice(input), Ordered::wrap_slice_mut(output));
-            pool::<Most<Largest>, Ordered<T>, S>(geometry, rows, input, output);
+            pool_by_either::<Most<Largest>, Ordered<T>, S, H>(geometry, rows, input, output);
         },
         activate: activate::<T, S>,
-        walk: Some(Walk::of_pool::<Most<Largest>, Ordered<T>, S>),
+        walk: Some(walk_by_either::<Most<Largest>, Ordered<T>, S, H>),
         lanes: <S as Lanes<u16>>::N,
     };
 }
@@ -595,7 +597,6 @@ where
     Scalar: Memory<T, Vector = T::Acc>,
 {
     Kernels {
-        mean: Some(fast::<Mean, T, S>()),
         norms: Some(Norms {
             norm_1: rare::<Magnitudes, T, S>(),
             norm_2: rare::<RootOfSquares, T, S>(),
@@ -638,16 +639,16 @@ const fn of_halves<T, S>() -> Kernels<T>
 where
     T: Half + Activated + Short<S> + Element<Acc = f32>,
     S: AllLanes + Memory<T> + Memory<Ordered<T>>,
-    S::Narrow: Memory<T>,
+    S::Narrow: Memory<T> + Memory<Ordered<T>>,
     Ordered<T>: Element<Acc = u16>,
     Scalar: Memory<T, Vector = f32> + Memory<Ordered<T>, Vector = u16>,
 {
     Kernels {
-        max: or_widened::<InOrder<S>, Most<Largest>, T, S>(),
-        max_number: or_widened::<Rare<MostNumber<Largest>, S>, MostNumber<Largest>, T, S>(),
-        mean: Some(or_widened::<Fast<Mean, S, S::Narrow>, Mean, T, S>()),
-        min: or_widened::<Rare<Most<Smallest>, S>, Most<Smallest>, T, S>(),
-        min_number: or_widened::<Rare<MostNumber<Smallest>, S>, MostNumber<Smallest>, T, S>(),
+        max: or_widened::<InOrder<S, S::Narrow>, T, S>(),
+        max_number: or_widened::<Rare<MostNumber<Largest>, S>, T, S>(),
+        mean: Some(or_widened::<Fast<Mean, S, S::Narrow>, T, S>()),
+        min: or_widened::<Rare<Most<Smallest>, S>, T, S>(),
+        min_number: or_widened::<Rare<MostNumber<Smallest>, S>, T, S>(),
         ..of_floats::<T, S>()
     }
 }
@@ -659,7 +660,7 @@ where
     S: AllLanes + Memory<T>,
     Scalar: Memory<T, Vector = T::Acc>,
 {
-    let min = or_widened::<Rare<Most<Smallest>, S>, Most<Smallest>, T, S>();
+    let min = or_widened::<Rare<Most<Smallest>, S>, T, S>();
     Kernels { min, min_number: min, ..of_quantized::<T, S>(max, mean) }
 }
 
@@ -667,7 +668,7 @@ const fn of_bytes<T, S>() -> Kernels<T>
 where
     T: Byte + Activated + Quantized + Short<S>,
     S: AllLanes + Memory<T> + Memory<SummedShort<T>> + Memory<Summed<T>> + Memory<SummedLong<T>>,
-    S::Narrow: Memory<SummedShort<T>>,
+    S::Narrow: Memory<T> + Memory<SummedShort<T>>,
     SummedShort<T>: Element<Acc = i16>,
     Summed<T>: Element,
     SummedLong<T>: Element,
@@ -676,9 +677,9 @@ where
         + Memory<Summed<T>, Vector = <Summed<T> as Element>::Acc>
         + Memory<SummedLong<T>, Vector = <SummedLong<T> as Element>::Acc>,
 {
-    let max = or_widened::<Fast<Most<Largest>, S, S>, Most<Largest>, T, S>();
+    let max = or_widened::<Fast<Most<Largest>, S, S::Narrow>, T, S>();
     let mean = match S::BY_HAND {
-        true => or_widened::<OfBytes<S>, Mean, T, S>(),
+        true => or_widened::<OfBytes<S>, T, S>(),
         false => short::<T, S>(),
     };
     Kernels { quantized_mean: Some(quantized_mean_of_bytes::<T, S>()), ..of_short(max, mean) }
@@ -785,12 +786,12 @@ where
     Scalar: Memory<Summed<T>, Vector = <Summed<T> as Element>::Acc>
         + Memory<SummedLong<T>, Vector = <SummedLong<T> as Element>::Acc>,
 {
+    type By = Mean;
     const KERNEL: Kernel<T> = short::<T, S>();
     const WALKS: Otherwise = Otherwise::Plain;
 }
 
-/// Averages of bytes, summed in `i16` if that holds them: it does for all windows that are not large. Those over
-/// single elements are by [`AllLanes::Narrow`], since to put the lanes of longer vectors in order costs more than they gain.
+/// Averages of bytes, summed in `i16` if that holds them: it does for all windows that are not large.
 struct OfBytes<S>(PhantomData<S>);
 
 impl<T, S> Named<T> for OfBytes<S>
@@ -805,15 +806,13 @@ where
         + Memory<Summed<T>, Vector = <Summed<T> as Element>::Acc>
         + Memory<SummedLong<T>, Vector = <SummedLong<T> as Element>::Acc>,
 {
+    type By = Mean;
     const KERNEL: Kernel<T> = Kernel {
         run: |geometry, rows, input, output| {
             if fits_shortest(geometry) {
                 let (input, output) =
                     (SummedShort::wrap_slice(input), SummedShort::wrap_slice_mut(output));
-                match geometry.is_single() {
-                    true => pool::<Mean, SummedShort<T>, S::Narrow>(geometry, rows, input, output),
-                    false => pool::<Mean, SummedShort<T>, S>(geometry, rows, input, output),
-                }
+                pool_by_either::<Mean, SummedShort<T>, S, S::Narrow>(geometry, rows, input, output);
             } else if fits_short::<T>(geometry) {
                 let (input, output) = (Summed::wrap_slice(input), Summed::wrap_slice_mut(output));
                 plain::<Mean, Summed<T>, S>(geometry, rows, input, output);
@@ -823,10 +822,7 @@ where
         },
         activate: activate::<T, S>,
         walk: Some(|geometry| match fits_shortest(geometry) {
-            true if geometry.is_single() => {
-                Walk::of_pool::<Mean, SummedShort<T>, S::Narrow>(geometry)
-            }
-            true => Walk::of_pool::<Mean, SummedShort<T>, S>(geometry),
+            true => walk_by_either::<Mean, SummedShort<T>, S, S::Narrow>(geometry),
             false if fits_short::<T>(geometry) => Walk::of_plain::<Summed<T>, S>(geometry),
             false => Walk::of_plainest::<SummedLong<T>, S>(geometry),
         }),

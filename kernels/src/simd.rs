@@ -85,6 +85,10 @@ pub(crate) trait Isa: Copy {
     fn outline<R>(self, f: impl FnOnce() -> R) -> R {
         f()
     }
+
+    /// Says that what is there will be loaded, if there is something.
+    #[inline(always)]
+    fn prefetch<T>(self, _src: *const T) {}
 }
 
 /// The operations that pooling needs on vectors of numbers.
@@ -439,10 +443,6 @@ pub(crate) trait Memory<T: Element>: Lanes<T::Acc> {
         }
         must_cast(lanes)
     }
-
-    /// Says that what is there will be loaded, if there is something.
-    #[inline(always)]
-    fn prefetch(self, _src: *const T) {}
 
     /// Stores `N` elements.
     ///

@@ -212,15 +212,35 @@ impl Walk {
         }
     }
 
-    /// Whether vectors of more lanes than `S` has would mostly be outside the windows or rows that are walked.
-    pub(crate) fn is_narrow<T: Element, S: Memory<T>>(geometry: &Geometry) -> bool {
+    /// Whether the vectors of `H`, which has half as many lanes as `S`, take less time: of the others most lanes would be
+    /// outside of what is walked, or it takes longer to put them in order than they gain. Measured on Zen 5, whose vectors
+    /// of 64 bytes take as long as two of 32 where they are not aligned.
+    pub(crate) fn is_narrow<R: Reduction<T::Acc>, T: Element, S: Memory<T>, H: Memory<T>>(
+        geometry: &Geometry,
+    ) -> bool {
+        if const { S::N == H::N } {
+            return false;
+        }
         let Axis { kernel, stride, output, .. } = geometry.axes()[2];
-        match Self::of(geometry) {
-            Self::Rows | Self::Strips | Self::Halved => output <= S::N,
-            Self::Across => stride > 2 && output <= S::N,
-            Self::Whole => kernel <= S::N,
-            Self::Pixels => geometry.inner() == S::N,
-            Self::Planes | Self::Turned => picked::fits::<T, S>(geometry),
+        let elements = || geometry.axes().iter().map(|axis| axis.input).product::<usize>();
+        let (single, bytes) = (geometry.is_single(), const { size_of::<T>() == 1 });
+        if bytes && R::DIVIDES && single {
+            return true;
+        }
+        match Self::of_pool::<R, T, H>(geometry) {
+            Self::Rows if bytes && kernel == 2 => true,
+            Self::Rows if T::ALL_WALKS && output > S::N => output <= S::N + H::N,
+            Self::Strips if bytes => false,
+            Self::Rows | Self::Strips | Self::Halved => output <= H::N,
+            Self::Across if !single => geometry.inner() < H::N && (stride > 1 || output == 1),
+            Self::Across if T::ALL_WALKS => stride > 2 && output <= H::N,
+            Self::Across => output <= S::N,
+            Self::Whole => kernel <= H::N || T::ALL_WALKS && kernel > S::N,
+            Self::Pixels => geometry.inner() <= H::N,
+            // What is filled and merged has to stay in the first-level cache.
+            Self::Planes if single => !R::DIVIDES && elements() > PLANE,
+            Self::Planes => Self::of_pool::<R, T, S>(geometry) != Self::Planes,
+            Self::Picked => true,
             _ => false,
         }
     }
@@ -311,6 +331,9 @@ impl Walk {
         }
     }
 }
+
+/// Elements of a plane of which one in each lane of 64 bytes is in the first-level cache.
+const PLANE: usize = 256;
 
 /// Elements of an output that are still in the nearest cache but one when they are looked at again.
 pub(crate) const PART: usize = 16384;

@@ -64,27 +64,6 @@ pub(crate) enum Otherwise {
     Plainest,
 }
 
-/// Whether this walk takes these windows of elements of type `T`, of which averages may have so many taps.
-pub(crate) fn fits<T>(geometry: &Geometry, averages: Option<usize>, otherwise: Otherwise) -> bool {
-    let (walk, single) = (Walk::of(geometry), geometry.is_single());
-    let divides = averages.is_some();
-    let pays = match otherwise {
-        Otherwise::All if single => fits_single::<T>(geometry, divides),
-        Otherwise::All => divides && walk == Walk::Shared,
-        Otherwise::Plain if divides => !matches!(walk, Walk::Whole | Walk::Global | Walk::Turned),
-        Otherwise::Plain => single && matches!(walk, Walk::Rows | Walk::Strips | Walk::Halved),
-        Otherwise::Plainest if !single => geometry.taps() > TAPS,
-        // A few taps of a line are runs, of bytes short ones.
-        Otherwise::Plainest => walk != Walk::Down || size_of::<T>() > 1,
-    };
-    let most = averages.unwrap_or(usize::MAX);
-    let few = match geometry.divisor() {
-        Divisor::Constant(n) if divides => n.unsigned_abs() <= most as u64,
-        _ => true,
-    };
-    pays && few && geometry.taps() <= most && Cut::of(geometry).is_some()
-}
-
 /// Whether it pays, where short elements have walks of their own.
 fn fits_single<T>(geometry: &Geometry, divides: bool) -> bool {
     let [_, height, width] = geometry.axes();
@@ -127,7 +106,7 @@ pub(crate) trait Short<S>: Copy {
 }
 
 /// How much is widened at a time.
-struct Cut {
+pub(crate) struct Cut {
     /// Whole planes; 0 if one is too large.
     planes: usize,
     /// Rows of a plane, and windows of each.
@@ -140,6 +119,34 @@ struct Cut {
 }
 
 impl Cut {
+    /// The cut of a geometry, if this walk takes its windows of elements of type `T`, of which averages may have so many
+    /// taps.
+    pub(crate) fn fitting<T>(
+        geometry: &Geometry,
+        averages: Option<usize>,
+        otherwise: Otherwise,
+    ) -> Option<Self> {
+        let (walk, single) = (Walk::of(geometry), geometry.is_single());
+        let divides = averages.is_some();
+        let pays = match otherwise {
+            Otherwise::All if single => fits_single::<T>(geometry, divides),
+            Otherwise::All => divides && walk == Walk::Shared,
+            Otherwise::Plain if divides => {
+                !matches!(walk, Walk::Whole | Walk::Global | Walk::Turned)
+            }
+            Otherwise::Plain => single && matches!(walk, Walk::Rows | Walk::Strips | Walk::Halved),
+            Otherwise::Plainest if !single => geometry.taps() > TAPS,
+            // A few taps of a line are runs, of bytes short ones.
+            Otherwise::Plainest => walk != Walk::Down || size_of::<T>() > 1,
+        };
+        let most = averages.unwrap_or(usize::MAX);
+        let few = match geometry.divisor() {
+            Divisor::Constant(n) if divides => n.unsigned_abs() <= most as u64,
+            _ => true,
+        };
+        (pays && few && geometry.taps() <= most).then(|| Self::of(geometry))?
+    }
+
     /// As much as there is room for; of planes that are too large, if most lines are widened once or twice.
     #[inline(never)]
     fn of(geometry: &Geometry) -> Option<Self> {
@@ -261,13 +268,13 @@ pub(crate) fn pool<T>(
     rows: Range<usize>,
     input: &[T],
     output: &mut [T],
+    cut: &Cut,
     by: &Widened<T>,
 ) {
     geometry.assert_fits(&rows, input, output);
     if output.is_empty() {
         return;
     }
-    let Some(cut) = Cut::of(geometry) else { return };
     let mut wide = [const { MaybeUninit::uninit() }; ELEMENTS];
     let mut pooled = [const { MaybeUninit::uninit() }; ELEMENTS];
     // What is rounded already is rounded by the least that there is to do.

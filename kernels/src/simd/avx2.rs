@@ -53,6 +53,12 @@ impl Isa for Avx2 {
         // SAFETY: the token proves that the CPU has AVX2.
         unsafe { call(f) }
     }
+
+    #[inline(always)]
+    fn prefetch<T>(self, src: *const T) {
+        // SAFETY: the token proves that the CPU has it, and no address makes it fail.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(src.cast()) }
+    }
 }
 
 /// A mask of some of eight lanes.
@@ -359,12 +365,6 @@ impl Memory<f32> for Avx2 {
     const MASKS: bool = true;
 
     as_it_is!(f32, __m256);
-
-    #[inline(always)]
-    fn prefetch(self, src: *const f32) {
-        // SAFETY: the token proves that the CPU has it, and no address makes it fail.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(src.cast()) }
-    }
 
     #[inline(always)]
     unsafe fn load_first(self, src: *const f32, n: usize) -> __m256 {

@@ -54,20 +54,125 @@ impl Isa for Avx512 {
         // SAFETY: the token proves that the CPU has AVX-512.
         unsafe { call(f) }
     }
+
+    #[inline(always)]
+    fn prefetch<T>(self, src: *const T) {
+        // SAFETY: the token proves that the CPU has it, and no address makes it fail.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(src.cast()) }
+    }
 }
 
-/// A mask of some lanes.
+/// A mask of some of 64 lanes.
 #[inline(always)]
-fn some(lanes: Range<usize>) -> u64 {
+fn mask_of_64(lanes: Range<usize>) -> __mmask64 {
     // 64 lanes would be shifted out by an ordinary shift.
     let before = |lane: usize| if lane == 64 { u64::MAX } else { (1 << lane) - 1 };
     before(lanes.end) & !before(lanes.start)
 }
 
-/// A mask of some of 16 lanes.
 #[inline(always)]
-fn mask(lanes: Range<usize>) -> __mmask16 {
+fn mask_of_32(lanes: Range<usize>) -> __mmask32 {
+    ((1u64 << lanes.end) - (1 << lanes.start)) as __mmask32
+}
+
+#[inline(always)]
+fn mask_of_16(lanes: Range<usize>) -> __mmask16 {
     ((1u32 << lanes.end) - (1 << lanes.start)) as __mmask16
+}
+
+#[inline(always)]
+fn mask_of_8(lanes: Range<usize>) -> __mmask8 {
+    ((1u32 << lanes.end) - (1 << lanes.start)) as __mmask8
+}
+
+/// Methods of elements that lie in memory as they are in lanes: all of a vector, or those of a mask.
+macro_rules! as_they_are {
+    ($element:ty, $vector:ty, $mask:path, $load:ident, $store:ident) => {
+        const MASKS: bool = true;
+
+        as_it_is!($element, $vector);
+
+        #[inline(always)]
+        unsafe fn load_first(self, src: *const $element, n: usize) -> $vector {
+            // SAFETY: as the caller promises.
+            unsafe { self.load_between(src, 0..n, must_cast([0u64; 8])) }
+        }
+
+        #[inline(always)]
+        unsafe fn store_first(self, v: $vector, dst: *mut $element, n: usize) {
+            // SAFETY: the token proves that the CPU has AVX-512, the caller promises the rest;
+            // lanes whose mask is clear are not touched.
+            unsafe { $store(dst.cast(), $mask(0..n), v) }
+        }
+
+        #[inline(always)]
+        unsafe fn load_between(
+            self,
+            src: *const $element,
+            lanes: Range<usize>,
+            rest: $vector,
+        ) -> $vector {
+            // SAFETY: the token proves that the CPU has AVX-512, the caller promises the rest;
+            // lanes whose mask is clear are not touched.
+            unsafe { $load(rest, $mask(lanes), src.cast()) }
+        }
+    };
+}
+
+/// Methods of elements whose bits are converted: all of a vector, or those of a mask.
+macro_rules! converted {
+    ($element:ty: $vector:ty, $bits:ty, $mask:path, $load:ident, $store:ident, $widen:path, $narrow:path) => {
+        const MASKS: bool = true;
+
+        #[inline(always)]
+        unsafe fn load(self, src: *const $element) -> $vector {
+            // SAFETY: as the caller promises.
+            let bits = unsafe { src.cast::<$bits>().read_unaligned() };
+            // SAFETY: the token proves that the CPU has AVX-512.
+            unsafe { $widen(bits) }
+        }
+
+        #[inline(always)]
+        unsafe fn store(self, v: $vector, dst: *mut $element) {
+            // SAFETY: the token proves that the CPU has AVX-512.
+            let bits = unsafe { $narrow(v) };
+            // SAFETY: as the caller promises.
+            unsafe { dst.cast::<$bits>().write_unaligned(bits) }
+        }
+
+        #[inline(always)]
+        unsafe fn load_first(self, src: *const $element, n: usize) -> $vector {
+            // SAFETY: the token proves that the CPU has AVX-512, the caller promises the rest;
+            // lanes whose mask is clear are not touched.
+            let bits = unsafe { $load($mask(0..n), src.cast()) };
+            // SAFETY: the token proves that the CPU has AVX-512.
+            unsafe { $widen(bits) }
+        }
+
+        #[inline(always)]
+        unsafe fn store_first(self, v: $vector, dst: *mut $element, n: usize) {
+            // SAFETY: the token proves that the CPU has AVX-512.
+            let bits = unsafe { $narrow(v) };
+            // SAFETY: the token proves that the CPU has AVX-512, the caller promises the rest;
+            // lanes whose mask is clear are not touched.
+            unsafe { $store(dst.cast(), $mask(0..n), bits) }
+        }
+
+        #[inline(always)]
+        unsafe fn load_between(
+            self,
+            src: *const $element,
+            lanes: Range<usize>,
+            rest: $vector,
+        ) -> $vector {
+            // SAFETY: the token proves that the CPU has AVX-512, the caller promises the rest;
+            // lanes whose mask is clear are not touched.
+            let bits = unsafe { $load($mask(lanes.clone()), src.cast()) };
+            // SAFETY: the token proves that the CPU has AVX-512.
+            let v = unsafe { $widen(bits) };
+            Lanes::<<$element as Element>::Acc>::keep(self, v, lanes, rest)
+        }
+    };
 }
 
 impl Lanes<f32> for Avx512 {
@@ -132,7 +237,7 @@ impl Lanes<f32> for Avx512 {
     #[inline(always)]
     fn keep(self, v: __m512, lanes: Range<usize>, rest: __m512) -> __m512 {
         // SAFETY: the token proves that the CPU has AVX-512.
-        unsafe { _mm512_mask_blend_ps(mask(lanes), rest, v) }
+        unsafe { _mm512_mask_blend_ps(mask_of_16(lanes), rest, v) }
     }
 
     #[inline(always)]
@@ -292,36 +397,7 @@ impl Lanes<f32> for Avx512 {
 }
 
 impl Memory<f32> for Avx512 {
-    const MASKS: bool = true;
-
-    as_it_is!(f32, __m512);
-
-    #[inline(always)]
-    fn prefetch(self, src: *const f32) {
-        // SAFETY: the token proves that the CPU has it, and no address makes it fail.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(src.cast()) }
-    }
-
-    #[inline(always)]
-    unsafe fn load_first(self, src: *const f32, n: usize) -> __m512 {
-        // SAFETY: the token proves that the CPU has AVX-512, the caller promises the rest;
-        // lanes whose mask is clear are not touched.
-        unsafe { _mm512_maskz_loadu_ps(mask(0..n), src) }
-    }
-
-    #[inline(always)]
-    unsafe fn store_first(self, v: __m512, dst: *mut f32, n: usize) {
-        // SAFETY: the token proves that the CPU has AVX-512, the caller promises the rest;
-        // lanes whose mask is clear are not touched.
-        unsafe { _mm512_mask_storeu_ps(dst, mask(0..n), v) }
-    }
-
-    #[inline(always)]
-    unsafe fn load_between(self, src: *const f32, lanes: Range<usize>, rest: __m512) -> __m512 {
-        // SAFETY: the token proves that the CPU has AVX-512, the caller promises the rest;
-        // lanes whose mask is clear are not touched.
-        unsafe { _mm512_mask_loadu_ps(rest, mask(lanes), src) }
-    }
+    as_they_are!(f32, __m512, mask_of_16, _mm512_mask_loadu_ps, _mm512_mask_storeu_ps);
 }
 
 impl Lanes<f64> for Avx512 {
@@ -334,7 +410,7 @@ impl Lanes<f64> for Avx512 {
     #[inline(always)]
     fn keep(self, v: __m512d, lanes: Range<usize>, rest: __m512d) -> __m512d {
         // SAFETY: the token proves that the CPU has AVX-512.
-        unsafe { _mm512_mask_blend_pd(some(lanes) as __mmask8, rest, v) }
+        unsafe { _mm512_mask_blend_pd(mask_of_8(lanes), rest, v) }
     }
 
     #[inline(always)]
@@ -419,7 +495,7 @@ impl Lanes<f64> for Avx512 {
 }
 
 impl Memory<f64> for Avx512 {
-    as_it_is!(f64, __m512d);
+    as_they_are!(f64, __m512d, mask_of_8, _mm512_mask_loadu_pd, _mm512_mask_storeu_pd);
 }
 
 /// Shifts the last bytes of `before` into `v`, as many as one or two lanes have.
@@ -674,7 +750,7 @@ fn div_64(simd: Avx512, a: __m512i, b: __m512i, rounding: Rounding) -> __m512i {
 }
 
 macro_rules! integers {
-    ($($integer:ident[$n:literal]: $add:ident, $max:ident, $min:ident, $deinterleave:ident, $mul:path, $div:path, $mask:ident, $blend:ident, $load:ident, $store:ident $(, $parts:ident, $div_parts:ident, $mul_fraction:ident)?);* $(;)?) => { $(
+    ($($integer:ident[$n:literal]: $add:ident, $max:ident, $min:ident, $deinterleave:ident, $mul:path, $div:path, $mask:path, $blend:ident, $load:ident, $store:ident $(, $parts:ident, $div_parts:ident, $mul_fraction:ident)?);* $(;)?) => { $(
         impl Lanes<$integer> for Avx512 {
             type Vector = __m512i;
             type Array = [$integer; $n];
@@ -725,7 +801,7 @@ macro_rules! integers {
             #[inline(always)]
             fn keep(self, v: __m512i, lanes: Range<usize>, rest: __m512i) -> __m512i {
                 // SAFETY: the token proves that the CPU has AVX-512.
-                unsafe { $blend(some(lanes) as $mask, rest, v) }
+                unsafe { $blend($mask(lanes), rest, v) }
             }
 
             #[inline(always)]
@@ -740,98 +816,56 @@ macro_rules! integers {
         }
 
         impl Memory<$integer> for Avx512 {
-            const MASKS: bool = true;
-
-            as_it_is!($integer, __m512i);
-
-            #[inline(always)]
-            unsafe fn load_first(self, src: *const $integer, n: usize) -> __m512i {
-                // SAFETY: as the caller promises.
-                unsafe { self.load_between(src, 0..n, must_cast([0u64; 8])) }
-            }
-
-            #[inline(always)]
-            unsafe fn store_first(self, v: __m512i, dst: *mut $integer, n: usize) {
-                // SAFETY: the token proves that the CPU has AVX-512, the caller promises the rest;
-                // lanes whose mask is clear are not touched.
-                unsafe { $store(dst.cast(), some(0..n) as $mask, v) }
-            }
-
-            #[inline(always)]
-            unsafe fn load_between(
-                self,
-                src: *const $integer,
-                lanes: Range<usize>,
-                rest: __m512i,
-            ) -> __m512i {
-                // SAFETY: the token proves that the CPU has AVX-512, the caller promises the rest;
-                // lanes whose mask is clear are not touched.
-                unsafe { $load(rest, some(lanes) as $mask, src.cast()) }
-            }
+            as_they_are!($integer, __m512i, $mask, $load, $store);
         }
     )* };
 }
 
 integers! {
-    i8[64]: _mm512_add_epi8, _mm512_max_epi8, _mm512_min_epi8, deinterleave_8, mul_lanes::<i8, _>, div_lanes::<i8, _>, __mmask64, _mm512_mask_blend_epi8, _mm512_mask_loadu_epi8, _mm512_mask_storeu_epi8;
-    u8[64]: _mm512_add_epi8, _mm512_max_epu8, _mm512_min_epu8, deinterleave_8, mul_lanes::<u8, _>, div_lanes::<u8, _>, __mmask64, _mm512_mask_blend_epi8, _mm512_mask_loadu_epi8, _mm512_mask_storeu_epi8;
-    i16[32]: _mm512_add_epi16, _mm512_max_epi16, _mm512_min_epi16, deinterleave_16, mul_16, div_16, __mmask32, _mm512_mask_blend_epi16, _mm512_mask_loadu_epi16, _mm512_mask_storeu_epi16, parts_16, div_parts_16, _mm512_mulhrs_epi16;
-    u16[32]: _mm512_add_epi16, _mm512_max_epu16, _mm512_min_epu16, deinterleave_16, mul_16, div_lanes::<u16, _>, __mmask32, _mm512_mask_blend_epi16, _mm512_mask_loadu_epi16, _mm512_mask_storeu_epi16;
-    i32[16]: _mm512_add_epi32, _mm512_max_epi32, _mm512_min_epi32, deinterleave_32, mul_32, div_32, __mmask16, _mm512_mask_blend_epi32, _mm512_mask_loadu_epi32, _mm512_mask_storeu_epi32;
-    u32[16]: _mm512_add_epi32, _mm512_max_epu32, _mm512_min_epu32, deinterleave_32, mul_32, div_lanes::<u32, _>, __mmask16, _mm512_mask_blend_epi32, _mm512_mask_loadu_epi32, _mm512_mask_storeu_epi32;
-    i64[8]: _mm512_add_epi64, _mm512_max_epi64, _mm512_min_epi64, deinterleave_64, mul_lanes::<i64, _>, div_64, __mmask8, _mm512_mask_blend_epi64, _mm512_mask_loadu_epi64, _mm512_mask_storeu_epi64;
+    i8[64]: _mm512_add_epi8, _mm512_max_epi8, _mm512_min_epi8, deinterleave_8, mul_lanes::<i8, _>, div_lanes::<i8, _>, mask_of_64, _mm512_mask_blend_epi8, _mm512_mask_loadu_epi8, _mm512_mask_storeu_epi8;
+    u8[64]: _mm512_add_epi8, _mm512_max_epu8, _mm512_min_epu8, deinterleave_8, mul_lanes::<u8, _>, div_lanes::<u8, _>, mask_of_64, _mm512_mask_blend_epi8, _mm512_mask_loadu_epi8, _mm512_mask_storeu_epi8;
+    i16[32]: _mm512_add_epi16, _mm512_max_epi16, _mm512_min_epi16, deinterleave_16, mul_16, div_16, mask_of_32, _mm512_mask_blend_epi16, _mm512_mask_loadu_epi16, _mm512_mask_storeu_epi16, parts_16, div_parts_16, _mm512_mulhrs_epi16;
+    u16[32]: _mm512_add_epi16, _mm512_max_epu16, _mm512_min_epu16, deinterleave_16, mul_16, div_lanes::<u16, _>, mask_of_32, _mm512_mask_blend_epi16, _mm512_mask_loadu_epi16, _mm512_mask_storeu_epi16;
+    i32[16]: _mm512_add_epi32, _mm512_max_epi32, _mm512_min_epi32, deinterleave_32, mul_32, div_32, mask_of_16, _mm512_mask_blend_epi32, _mm512_mask_loadu_epi32, _mm512_mask_storeu_epi32;
+    u32[16]: _mm512_add_epi32, _mm512_max_epu32, _mm512_min_epu32, deinterleave_32, mul_32, div_lanes::<u32, _>, mask_of_16, _mm512_mask_blend_epi32, _mm512_mask_loadu_epi32, _mm512_mask_storeu_epi32;
+    i64[8]: _mm512_add_epi64, _mm512_max_epi64, _mm512_min_epi64, deinterleave_64, mul_lanes::<i64, _>, div_64, mask_of_8, _mm512_mask_blend_epi64, _mm512_mask_loadu_epi64, _mm512_mask_storeu_epi64;
 }
 
 impl Memory<f16> for Avx512 {
-    #[inline(always)]
-    unsafe fn load(self, src: *const f16) -> __m512 {
-        // SAFETY: as the caller promises.
-        let bits = unsafe { src.cast::<__m256i>().read_unaligned() };
-        // SAFETY: the token proves that the CPU has AVX-512.
-        unsafe { _mm512_cvtph_ps(bits) }
-    }
+    converted!(
+        f16: __m512, __m256i, mask_of_16, _mm256_maskz_loadu_epi16, _mm256_mask_storeu_epi16,
+        _mm512_cvtph_ps, narrowed_f16
+    );
+}
 
-    #[inline(always)]
-    unsafe fn store(self, v: __m512, dst: *mut f16) {
-        // SAFETY: the token proves that the CPU has AVX-512.
-        let bits = unsafe { _mm512_cvtps_ph::<_MM_FROUND_TO_NEAREST_INT>(v) };
-        // SAFETY: the token proves that the CPU has AVX-512.
-        let bits = unsafe { positive_zero(bits) };
-        // SAFETY: as the caller promises.
-        unsafe { dst.cast::<__m256i>().write_unaligned(bits) }
-    }
+#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+#[inline]
+fn narrowed_f16(v: __m512) -> __m256i {
+    positive_zero(_mm512_cvtps_ph::<_MM_FROUND_TO_NEAREST_INT>(v))
+}
+
+#[target_feature(enable = "avx512f")]
+#[inline]
+fn widened_bf16(bits: __m256i) -> __m512 {
+    _mm512_castsi512_ps(_mm512_slli_epi32::<16>(_mm512_cvtepu16_epi32(bits)))
+}
+
+#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+#[inline]
+fn narrowed_bf16(v: __m512) -> __m256i {
+    // To the nearest, halves to even. A canonical NaN stays what it is.
+    let bits = _mm512_castps_si512(v);
+    let odd = _mm512_and_si512(_mm512_srli_epi32::<16>(bits), _mm512_set1_epi32(1));
+    let half = _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff));
+    let long = _mm512_srli_epi32::<16>(_mm512_add_epi32(bits, half));
+    positive_zero(_mm512_cvtepi32_epi16(long))
 }
 
 impl Memory<bf16> for Avx512 {
-    #[inline(always)]
-    unsafe fn load(self, src: *const bf16) -> __m512 {
-        #[target_feature(enable = "avx512f")]
-        #[inline]
-        fn widen(bits: __m256i) -> __m512i {
-            _mm512_slli_epi32::<16>(_mm512_cvtepu16_epi32(bits))
-        }
-        // SAFETY: as the caller promises.
-        let bits = unsafe { src.cast::<__m256i>().read_unaligned() };
-        // SAFETY: the token proves that the CPU has AVX-512.
-        must_cast(unsafe { widen(bits) })
-    }
-
-    #[inline(always)]
-    unsafe fn store(self, v: __m512, dst: *mut bf16) {
-        #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
-        #[inline]
-        fn narrow(bits: __m512i) -> __m256i {
-            // To the nearest, halves to even. A canonical NaN stays what it is.
-            let odd = _mm512_and_si512(_mm512_srli_epi32::<16>(bits), _mm512_set1_epi32(1));
-            let half = _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff));
-            let long = _mm512_srli_epi32::<16>(_mm512_add_epi32(bits, half));
-            positive_zero(_mm512_cvtepi32_epi16(long))
-        }
-        // SAFETY: the token proves that the CPU has AVX-512.
-        let bits = unsafe { narrow(must_cast(v)) };
-        // SAFETY: as the caller promises.
-        unsafe { dst.cast::<__m256i>().write_unaligned(bits) }
-    }
+    converted!(
+        bf16: __m512, __m256i, mask_of_16, _mm256_maskz_loadu_epi16, _mm256_mask_storeu_epi16,
+        widened_bf16, narrowed_bf16
+    );
 
     const APART: bool = true;
 
@@ -880,71 +914,57 @@ fn positive_zero(bits: __m256i) -> __m256i {
     _mm256_maskz_mov_epi16(is_other, bits)
 }
 
+/// Bits in the order of the numbers.
+#[target_feature(enable = "avx512f,avx512bw")]
+#[inline]
+fn ordered<T: Half>(bits: __m512i) -> __m512i {
+    let magnitude = _mm512_and_si512(bits, _mm512_set1_epi16(i16::MAX));
+    let infinity = _mm512_set1_epi16(T::INFINITY.cast_signed());
+    let positive = _mm512_add_epi16(infinity, magnitude);
+    _mm512_mask_sub_epi16(positive, _mm512_movepi16_mask(bits), infinity, magnitude)
+}
+
+/// What [`ordered`] makes of bits, turned back.
+#[target_feature(enable = "avx512f,avx512bw")]
+#[inline]
+fn unordered<T: Half>(v: __m512i) -> __m512i {
+    let number = _mm512_sub_epi16(v, _mm512_set1_epi16(T::INFINITY.cast_signed()));
+    let sign = _mm512_and_si512(number, _mm512_set1_epi16(i16::MIN));
+    let bits = _mm512_or_si512(_mm512_abs_epi16(number), sign);
+    let last = _mm512_set1_epi16((2 * T::INFINITY).cast_signed());
+    let is_nan = _mm512_cmpgt_epu16_mask(v, last);
+    _mm512_mask_mov_epi16(bits, is_nan, _mm512_set1_epi16(T::NAN.cast_signed()))
+}
+
 impl<T: Half> Memory<Ordered<T>> for Avx512
 where
     Ordered<T>: Element<Acc = u16>,
 {
-    #[inline(always)]
-    unsafe fn load(self, src: *const Ordered<T>) -> __m512i {
-        #[target_feature(enable = "avx512f,avx512bw")]
-        #[inline]
-        fn order(bits: __m512i, infinity: u16) -> __m512i {
-            let magnitude = _mm512_and_si512(bits, _mm512_set1_epi16(i16::MAX));
-            let infinity = _mm512_set1_epi16(infinity.cast_signed());
-            let positive = _mm512_add_epi16(infinity, magnitude);
-            _mm512_mask_sub_epi16(positive, _mm512_movepi16_mask(bits), infinity, magnitude)
-        }
-        // SAFETY: as the caller promises.
-        let bits = unsafe { src.cast::<__m512i>().read_unaligned() };
-        // SAFETY: the token proves that the CPU has AVX-512.
-        unsafe { order(bits, T::INFINITY) }
-    }
-
-    #[inline(always)]
-    unsafe fn store(self, v: __m512i, dst: *mut Ordered<T>) {
-        #[target_feature(enable = "avx512f,avx512bw")]
-        #[inline]
-        fn bits(v: __m512i, infinity: u16, nan: u16) -> __m512i {
-            let number = _mm512_sub_epi16(v, _mm512_set1_epi16(infinity.cast_signed()));
-            let sign = _mm512_and_si512(number, _mm512_set1_epi16(i16::MIN));
-            let bits = _mm512_or_si512(_mm512_abs_epi16(number), sign);
-            let last = _mm512_set1_epi16((2 * infinity).cast_signed());
-            let is_nan = _mm512_cmpgt_epu16_mask(v, last);
-            _mm512_mask_mov_epi16(bits, is_nan, _mm512_set1_epi16(nan.cast_signed()))
-        }
-        // SAFETY: the token proves that the CPU has AVX-512.
-        let bits = unsafe { bits(v, T::INFINITY, T::NAN) };
-        // SAFETY: as the caller promises.
-        unsafe { dst.cast::<__m512i>().write_unaligned(bits) }
-    }
+    converted!(
+        Ordered<T>: __m512i, __m512i, mask_of_32, _mm512_maskz_loadu_epi16, _mm512_mask_storeu_epi16,
+        ordered::<T>, unordered::<T>
+    );
 }
 
-macro_rules! summed_short {
-    ($($integer:ident: $widen:ident, $narrow:ident, $least:literal);*) => { $(
-        impl Memory<SummedShort<$integer>> for Avx512 {
-            #[inline(always)]
-            unsafe fn load(self, src: *const SummedShort<$integer>) -> __m512i {
-                // SAFETY: as the caller promises.
-                let bytes = unsafe { src.cast::<__m256i>().read_unaligned() };
-                // SAFETY: the token proves that the CPU has AVX-512.
-                unsafe { $widen(bytes) }
-            }
-
-            #[inline(always)]
-            unsafe fn store(self, v: __m512i, dst: *mut SummedShort<$integer>) {
-                let v = Lanes::<i16>::max(self, v, Lanes::<i16>::splat(self, $least));
-                // SAFETY: the token proves that the CPU has AVX-512.
-                let bytes = unsafe { $narrow(v) };
-                // SAFETY: as the caller promises.
-                unsafe { dst.cast::<__m256i>().write_unaligned(bytes) }
-            }
-        }
-    )* };
+#[target_feature(enable = "avx512f,avx512bw")]
+#[inline]
+fn narrowed_u8(v: __m512i) -> __m256i {
+    // Saturates as if lanes had no sign.
+    _mm512_cvtusepi16_epi8(_mm512_max_epi16(v, _mm512_setzero_si512()))
 }
 
-summed_short! {
-    i8: _mm512_cvtepi8_epi16, _mm512_cvtsepi16_epi8, -128;
-    u8: _mm512_cvtepu8_epi16, _mm512_cvtusepi16_epi8, 0
+impl Memory<SummedShort<i8>> for Avx512 {
+    converted!(
+        SummedShort<i8>: __m512i, __m256i, mask_of_32, _mm256_maskz_loadu_epi8, _mm256_mask_storeu_epi8,
+        _mm512_cvtepi8_epi16, _mm512_cvtsepi16_epi8
+    );
+}
+
+impl Memory<SummedShort<u8>> for Avx512 {
+    converted!(
+        SummedShort<u8>: __m512i, __m256i, mask_of_32, _mm256_maskz_loadu_epi8, _mm256_mask_storeu_epi8,
+        _mm512_cvtepu8_epi16, narrowed_u8
+    );
 }
 
 impl Memory<Summed<i8>> for Avx512 {}
