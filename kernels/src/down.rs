@@ -2,6 +2,7 @@
 //!
 //! A run is the channels of a pixel (channels last), or all of a row where windows are one apart.
 
+use crate::ahead::{fetch, is_far};
 use crate::fold::fold;
 use crate::number::Element;
 use crate::order::{List, Steps, Taps};
@@ -19,6 +20,9 @@ const PAIR: usize = 2;
 /// Vectors that are reduced at a time: more do not fit the registers, and fewer take less of each line of
 /// the caches than is fetched, where taps are a page or more apart.
 pub(crate) const WIDE: usize = 8;
+
+/// How many bytes before they are needed lines are fetched, of which several are read side by side.
+const AHEAD: usize = 4096;
 
 /// Taps of a line of single elements at most.
 const TAPS: usize = 8;
@@ -58,6 +62,10 @@ pub(crate) fn down<R: Reduction<T::Acc>, T: Element, S: Memory<T>, const B: usiz
     let (inner, pixel) = (geometry.inner(), geometry.strides().width);
     let strides = geometry.tap_strides();
     let interior = width.interior();
+    // What windows share is there when the next one asks for it.
+    let far = height.kernel > 1
+        && is_far(input)
+        && [depth, height, width].iter().all(|axis| axis.stride >= axis.kernel);
     for (i, row) in rows.enumerate() {
         let (plane, z, y) = geometry.position(row);
         let (ds, hs) = (depth.taps(z), height.taps(y));
@@ -84,6 +92,7 @@ pub(crate) fn down<R: Reduction<T::Acc>, T: Element, S: Memory<T>, const B: usiz
                 runs: if seamless { 1 } else { count },
                 len: if seamless { count * inner } else { inner },
                 divide: Divide::by::<T::Acc, S>(simd, divisor, geometry.rounding()),
+                far,
             };
             let mut list = List::new();
             let mut taps = Steps::new(taps, &mut list);
@@ -108,6 +117,8 @@ struct Windows<V> {
     /// Elements of a run.
     len: usize,
     divide: Divide<V>,
+    /// Whether it pays to fetch taps before they are needed.
+    far: bool,
 }
 
 impl<V: Copy> Windows<V> {
@@ -186,6 +197,10 @@ impl<V: Copy> Windows<V> {
             taps.again(),
             #[inline(always)]
             |offset, b| {
+                if B > 1 && self.far {
+                    let later = from.wrapping_add(offset).wrapping_add(AHEAD / size_of::<T>());
+                    fetch(simd, input, later, [b, S::N]);
+                }
                 if apart {
                     // SAFETY: `Taps` are inside the input, and so are `B` vectors.
                     return unsafe { load_of_two(simd, input, from.wrapping_add(offset), b) };

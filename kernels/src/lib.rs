@@ -34,6 +34,7 @@
 
 mod across;
 mod activate;
+mod ahead;
 mod autovec;
 mod backend;
 mod blocks;

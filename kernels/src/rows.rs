@@ -7,6 +7,7 @@
 //! at the right edge: the last vector of a row reads on into the next row, where that is not outside
 //! the input, and writes on into the next row, which is written after it.
 
+use crate::ahead::{fetch, is_far};
 use crate::lines::{self, Columns, RowWalk, Run, keep_first, merge_columns, reduce};
 use crate::number::{Element, Number};
 use crate::reduction::{Divide, MostBits, Reduction, finish_all};
@@ -23,8 +24,13 @@ use core::ops::Range;
 /// at once.
 const FEW: usize = 2;
 
-/// Columns from which on the lines of rows of two columns are fetched before they are needed.
+/// Bytes of a line from which on the next ones are fetched, and from which on the CPU sees soon enough where they go on.
 const FAR: usize = 128;
+const WIDE: usize = 512;
+
+/// How many bytes before they are needed lines are fetched, if they are not so wide: memory takes as long as some KiB
+/// from it.
+const AHEAD: usize = 7168;
 
 /// How far wrong guesses may outnumber right ones, if each counts for [`WRONG`] of those, before there are no more:
 /// of numbers of either sign, one window of nine in five hundred is negative, which is one row in eight.
@@ -188,14 +194,18 @@ impl<T: Element, const K: usize, const STRIDE: usize> RowWalk<T> for Row<'_, T, 
         }
         // Where there is room, the last vector of a row is like the others.
         let alike = !absent && (!R::DIVIDES || R::QUICK);
-        // Where the lines of the next row but one are.
-        let ahead = lines.last().wrapping_add(run.advance.wrapping_mul(2));
-        // Of very short rows of two columns, the next ones are near.
-        let fetch = const { STRIDE == 2 && T::ALL_WALKS } && (K == 3 || width.input >= FAR);
+        // How far it is to the lines of a later row.
+        let line = width.input * size_of::<T>();
+        let later = match line {
+            WIDE.. => 2,
+            _ => AHEAD.div_ceil(run.advance.saturating_mul(size_of::<T>()).max(1)).max(2),
+        };
+        let later = run.advance.wrapping_mul(later);
+        let far = line >= if STRIDE > 1 { FAR } else { WIDE } && is_far(self.input);
         known(
-            fetch,
+            far,
             #[inline(always)]
-            |fetch| {
+            |far| {
                 for row in rows {
                     let end = if alike && row < roomy { last + S::N } else { last };
                     // Columns before `first`, in the last lanes of what comes before the first vector: the
@@ -239,19 +249,15 @@ impl<T: Element, const K: usize, const STRIDE: usize> RowWalk<T> for Row<'_, T, 
                     }
                     for x in (0..end).step_by(S::N) {
                         let column = x * STRIDE + first;
-                        // Rows are too short for the CPU to see where their lines go on.
-                        if fetch {
-                            for line in [ahead, ahead.wrapping_sub(run.advance / STRIDE)] {
-                                let at = line.wrapping_add(shift).wrapping_add(column);
-                                simd.prefetch(self.input.as_ptr().wrapping_add(at));
-                            }
-                        }
                         let loaded = lines.merge::<R, S, STRIDE>(
                             simd,
                             &mut seen,
                             #[inline(always)]
                             |line, i| {
                                 let at = line.wrapping_add(shift).wrapping_add(column);
+                                if far {
+                                    fetch(simd, self.input, at.wrapping_add(later), [i, S::N]);
+                                }
                                 // SAFETY: columns of a line, or what comes after it, which was seen to be inside.
                                 unsafe { self.load::<S>(simd, at, i) }
                             },
@@ -284,8 +290,12 @@ impl<T: Element, const K: usize, const STRIDE: usize> RowWalk<T> for Row<'_, T, 
                             &mut seen,
                             #[inline(always)]
                             |line, i| {
+                                let at = line.wrapping_add(at_column);
+                                if far {
+                                    fetch(simd, self.input, at.wrapping_add(later), [i, S::N]);
+                                }
                                 // SAFETY: columns of a line and what comes after it, which was seen to be inside.
-                                unsafe { self.load::<S>(simd, line.wrapping_add(at_column), i) }
+                                unsafe { self.load::<S>(simd, at, i) }
                             },
                         )
                     } else {

@@ -28,6 +28,10 @@ const DILATION: usize = 4;
 /// at that edge.
 const MIN_WIDTH: usize = 16;
 
+/// Bytes of a tensor up to which two planes are walked side by side: of larger ones that takes twice as long, since the CPU
+/// does not see where reading goes on.
+const NEAR: usize = 1 << 23;
+
 /// Whether this walk takes these windows.
 pub(crate) fn fits(axes: &[Axis; 3]) -> bool {
     let [depth, height, width] = axes;
@@ -103,6 +107,7 @@ impl<const COLUMNS: usize> FastWalk for Strips<COLUMNS> {
             let even = width.input <= S::N && S::N <= 2 * width.input;
             if COLUMNS != DILATED
                 && even
+                && size_of_val(input) < NEAR
                 && y == 0
                 && rows.end - row >= pair
                 && amid(start)
