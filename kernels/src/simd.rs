@@ -405,6 +405,18 @@ pub(crate) trait Lanes<A: Number>: Isa {
         }
         must_cast(slid)
     }
+
+    /// Whether to shift lanes takes no longer than to load them from where they are not aligned.
+    const SLIDES: bool = false;
+
+    /// Shifts a lane of `after` into `v`: `[v[1..], after[0]]`.
+    #[inline(always)]
+    fn slide_back(self, v: Self::Vector, after: Self::Vector) -> Self::Vector {
+        let (mut slid, after): (Self::Array, Self::Array) = (must_cast(v), must_cast(after));
+        slid.as_mut().rotate_left(1);
+        slid.as_mut()[Self::N - 1] = after.as_ref()[0];
+        must_cast(slid)
+    }
 }
 
 /// Elements in memory, as lanes of what they are reduced in. What is not overridden converts lane by

@@ -408,6 +408,15 @@ impl<T: Element, const COLUMNS: usize> Lines<'_, T, COLUMNS> {
             }
         };
         let Edges { left: at_left, right: at_right } = edges;
+        if const { S::SLIDES && COLUMNS != DILATED } && at_left && at_right {
+            let centre = simd.keep(lanes(at, true, 0..n), 0..n, identity);
+            let columns =
+                [simd.slide::<1>(identity, centre), centre, simd.slide_back(centre, identity)];
+            return columns.map(
+                #[inline(always)]
+                |v| R::lift(simd, v),
+            );
+        }
         let centre = lanes(at, at_left && at_right, 0..n);
         // With the last column of the line among the left ones, which the central ones are made from.
         let dilation = self.dilation();

@@ -323,6 +323,15 @@ impl Lanes<f32> for Avx512 {
         unsafe { slide::<J>(before, v) }
     }
 
+    const SLIDES: bool = true;
+
+    #[inline(always)]
+    fn slide_back(self, v: __m512, after: __m512) -> __m512 {
+        let (v, after) = (must_cast(v), must_cast(after));
+        // SAFETY: the token proves that the CPU has AVX-512.
+        must_cast(unsafe { _mm512_alignr_epi32::<1>(after, v) })
+    }
+
     #[inline(always)]
     fn deinterleave3(self, a: __m512, b: __m512, c: __m512) -> [__m512; 3] {
         #[target_feature(enable = "avx512f")]
@@ -486,6 +495,15 @@ impl Lanes<f64> for Avx512 {
     #[inline(always)]
     fn slide<const J: usize>(self, before: __m512d, v: __m512d) -> __m512d {
         must_cast(slide_bytes(self, must_cast(before), must_cast(v), J * 8))
+    }
+
+    const SLIDES: bool = true;
+
+    #[inline(always)]
+    fn slide_back(self, v: __m512d, after: __m512d) -> __m512d {
+        let (v, after) = (must_cast(v), must_cast(after));
+        // SAFETY: the token proves that the CPU has AVX-512.
+        must_cast(unsafe { _mm512_alignr_epi64::<1>(after, v) })
     }
 
     #[inline(always)]
