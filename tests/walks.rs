@@ -48,7 +48,7 @@ impl Checks {
 
 fn check<const D: usize>(pooling: Pooling, layout: Layout, shape: Shape<D>, seed: usize) {
     // A type for each geometry.
-    let element = [F32, U8, F32, F16, F32, U8, F32][seed / 3 % 7];
+    let element = [F32, U8, F64, F16, F32, U8, F32][seed / 3 % 7];
     let case = Case {
         pooling,
         layout,

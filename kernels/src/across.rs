@@ -22,7 +22,7 @@ use crate::simd::{
     Aligned, Lanes, Memory, TURNED, WIDEST, filled, load, load_groups, load_groups_of_lanes,
     load_lanes, store, store_first, store_lanes,
 };
-use crate::walk::{EXACT, FastWalk};
+use crate::walk::{EXACT, FastWalk, is_usual};
 use crate::{Axis, Divisor, Geometry, Rounding, pixels, shared};
 use core::mem::MaybeUninit;
 use core::ops::Range;
@@ -139,7 +139,7 @@ fn room_for(width: &Axis, inner: usize, room: usize) -> bool {
 /// Whether there is code for each number of lines and of columns, up to eight of each: not for what does again what
 /// another reduction has missed, nor for what is rare.
 const fn has_code<R: Reduction<T::Acc>, T: Element, S: Memory<T>>() -> bool {
-    let again = T::ALL_WALKS && !R::LOSES && !R::DIVIDES && !S::NAN_IS_FREE;
+    let again = is_usual::<T>() && !R::LOSES && !R::DIVIDES && !S::NAN_IS_FREE;
     let rare = R::DIVIDES && !R::ORDERED && !S::PARTS;
     !again && !rare
 }
@@ -161,7 +161,7 @@ impl FastWalk for Across {
         let mut seen = simd.unseen();
         let mut scratch = Aligned([const { MaybeUninit::uninit() }; SCRATCH + MERGED]);
         let mut counts = [const { MaybeUninit::uninit() }; PIECE + WIDEST];
-        let apart = const { T::ALL_WALKS } && are_apart(width) && inner == 1;
+        let apart = const { is_usual::<T>() } && are_apart(width) && inner == 1;
         let single = apart && is_single(depth, height);
         // Elements from a window of pixels to the next, if that is not the next pixel.
         let step = if inner > 1 && width.stride > 1 { width.stride * inner } else { 0 };

@@ -374,7 +374,7 @@ impl Geometry {
 
     /// The same pooling, having found the walk that suits it: to find it takes longer than a small plane.
     fn walked(self) -> Self {
-        Self { walk: Walk::suited_to(&self), rows_alike: self.find_rows_alike(), ..self }
+        Self { walk: Walk::suited_to::<f32>(&self), rows_alike: self.find_rows_alike(), ..self }
     }
 
     fn find_rows_alike(&self) -> RowsAlike {

@@ -126,7 +126,7 @@ macro_rules! reduced_as_they_are {
     )* };
 }
 
-reduced_as_they_are!(f32: true, f64, i8, u8, i16, u16, i32, u32, i64);
+reduced_as_they_are!(f32: true, f64: true, i8, u8, i16, u16, i32, u32, i64);
 
 macro_rules! floats {
     ($($float:ident: $root:path, $power:path);*) => { $(

@@ -24,9 +24,9 @@ use crate::{Axis, Divisor, Geometry};
 use core::mem::MaybeUninit;
 use core::ops::Range;
 
-/// Elements of the scratch memory, and of what stays in most second-level caches.
-const SCRATCH: usize = 128 << 10;
-const NEAR: usize = 64 << 10;
+/// Bytes of the scratch memory, and of what stays in most second-level caches.
+const SCRATCH: usize = 512 << 10;
+const NEAR: usize = 256 << 10;
 
 /// Elements that are merged across at a time, unless a single row has more.
 const BATCH: usize = 1024;
@@ -50,7 +50,7 @@ const DEEPEST: usize = 32;
 const DEEP: usize = 24;
 
 /// Sizes of subtrees: of windows that are longer, there is no room for as many lines or columns.
-const LEVELS: usize = NEAR.ilog2() as usize;
+const LEVELS: usize = (NEAR / size_of::<f32>()).ilog2() as usize;
 
 /// Elements after the last one of a buffer that may be read.
 const SLACK: usize = 2 * WIDEST;
@@ -83,7 +83,12 @@ pub(crate) fn fits(geometry: &Geometry) -> bool {
             _ => wide / 2 >= across && high >= down,
         }
     };
-    pays && Cut::of(geometry).is_some()
+    pays && has_room::<f32>(geometry)
+}
+
+/// Whether there is room for what windows of such elements share.
+pub(crate) fn has_room<A>(geometry: &Geometry) -> bool {
+    Cut::of(geometry, size_of::<A>()).is_some()
 }
 
 /// Taps from one window to the next; from a single one, to where it has nothing in common with another.
@@ -100,12 +105,14 @@ struct Cut {
 }
 
 impl Cut {
+    /// The cut for elements of so many bytes.
     #[inline(never)]
-    fn of(geometry: &Geometry) -> Option<Self> {
+    fn of(geometry: &Geometry, bytes: usize) -> Option<Self> {
         let [depth, height, width] = geometry.axes();
+        let [scratch, near] = [SCRATCH / bytes, NEAR / bytes];
         if geometry.inner() == 0
             || depth.kernel > DEEPEST
-            || geometry.axes().iter().any(|axis| axis.spread || axis.span() > SCRATCH)
+            || geometry.axes().iter().any(|axis| axis.spread || axis.span() > scratch)
         {
             return None;
         }
@@ -134,19 +141,19 @@ impl Cut {
         let least = span.div_ceil(width.stride).max(STRIP).min(width.output);
         let inner = geometry.inner();
         let mut strip = if lines == 0 { inner.min(STRIP) } else { inner };
-        while windows(strip, NEAR) < least {
-            if strip <= STRIP && windows(strip, SCRATCH) >= least.div_ceil(2) {
-                return Some(Self { strip, windows: windows(strip, SCRATCH) });
+        while windows(strip, near) < least {
+            if strip <= STRIP && windows(strip, scratch) >= least.div_ceil(2) {
+                return Some(Self { strip, windows: windows(strip, scratch) });
             }
             if strip == 1 {
                 // Little in common is still more than nothing.
-                let windows = windows(1, SCRATCH);
+                let windows = windows(1, scratch);
                 return (windows * 8 >= least).then_some(Self { strip, windows });
             }
             let half = strip.div_ceil(2);
             strip = if half > STRIP { half.next_multiple_of(STRIP) } else { half };
         }
-        Some(Self { strip, windows: windows(strip, NEAR) })
+        Some(Self { strip, windows: windows(strip, near) })
     }
 }
 
@@ -228,8 +235,9 @@ impl FastWalk for Shared {
     ) -> S::Seen {
         let mut seen = simd.unseen();
         let mut scratch = Aligned([const { MaybeUninit::uninit() }; SCRATCH]);
+        let scratch = elements(&mut scratch.0);
         let (mut known, mut ready) = (0, None);
-        let Some(cut) = Cut::of(geometry) else { return seen };
+        let Some(cut) = Cut::of(geometry, size_of::<T::Acc>()) else { return seen };
         let (width, inner) = (&geometry.axes()[2], geometry.inner());
         // The strips of some columns one after the other: they are in the same pages.
         for x in (0..width.output).step_by(cut.windows) {
@@ -243,7 +251,7 @@ impl FastWalk for Shared {
                     x,
                     windows: cut.windows.min(width.output - x),
                 };
-                let (rows, scratch) = (rows.clone(), (&mut scratch.0, &mut known, &mut ready));
+                let (rows, scratch) = (rows.clone(), (&mut *scratch, &mut known, &mut ready));
                 seen = piece.reduce::<R, S>(simd, rows, scratch, output, seen);
             }
         }
@@ -287,7 +295,13 @@ impl<A: Number> Ready<A> {
 }
 
 /// Scratch memory, how much of it has been written, and what the piece before found out.
-type Scratch<'a, A> = (&'a mut [MaybeUninit<A>; SCRATCH], &'a mut usize, &'a mut Option<Ready<A>>);
+type Scratch<'a, A> = (&'a mut [MaybeUninit<A>], &'a mut usize, &'a mut Option<Ready<A>>);
+
+/// Bytes as memory for elements, as many as there is room for.
+fn elements<A: Number>(bytes: &mut [MaybeUninit<u8>]) -> &mut [MaybeUninit<A>] {
+    // SAFETY: what need not be initialised may be anything.
+    unsafe { bytes.align_to_mut() }.1
+}
 
 /// Windows side by side of each row, and of them some channels.
 struct Piece<'a, T> {
@@ -440,7 +454,7 @@ impl<T: Element> Piece<'_, T> {
 /// to clear, are now. A call, like all that has no vectors, so that there is one for all instruction sets.
 #[inline(never)]
 fn initialised<'a, R: Reduction<T::Acc>, T: Element>(
-    scratch: &'a mut [MaybeUninit<T::Acc>; SCRATCH],
+    scratch: &'a mut [MaybeUninit<T::Acc>],
     known: &mut usize,
     end: usize,
     clear: Range<usize>,
@@ -803,9 +817,10 @@ impl<A: Number> Batch<A> {
         let len = columns.len() * strip;
         // What the last row may read, and what is then left of a buffer.
         let last = len + width.span() * strip + SLACK;
-        let left = NEAR.saturating_sub(rings.end);
+        let near = NEAR / size_of::<A>();
+        let left = near.saturating_sub(rings.end);
         let room = (left / (across.top + 3)).saturating_sub(last);
-        let flat_room = FLAT.min((NEAR / (down.top + across.top + 4)).saturating_sub(last));
+        let flat_room = FLAT.min((near / (down.top + across.top + 4)).saturating_sub(last));
         let [depth, ..] = piece.geometry.axes();
         let flat = depth.is_flat()
             && height.kernel > 1

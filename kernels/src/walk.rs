@@ -81,17 +81,17 @@ impl Walk {
         geometry.walk()
     }
 
-    /// What [`of`](Self::of) is, found anew.
-    pub(crate) fn suited_to(geometry: &Geometry) -> Self {
+    /// What [`of`](Self::of) would be of elements of type `T`, which has all walks, found anew.
+    pub(crate) fn suited_to<T: Element>(geometry: &Geometry) -> Self {
         let taps = geometry.taps();
         if global::fits(geometry) {
             Self::Global
         } else if geometry.axes().iter().any(|axis| axis.spread) {
             match planes::fits(geometry) {
                 true => Self::Planes,
-                false => Self::general::<f32>(geometry),
+                false => Self::general::<T>(geometry),
             }
-        } else if suits_few::<f32>(geometry)
+        } else if suits_few::<T>(geometry)
             || geometry.is_single()
                 && across::fits_apart(geometry.axes())
                 && !rows::fits(geometry.axes())
@@ -124,17 +124,33 @@ impl Walk {
         } else if rows::fits(geometry.axes()) && taps <= EXACT {
             Self::Rows
         } else {
-            Self::general::<f32>(geometry)
+            Self::general::<T>(geometry)
         }
     }
 
     /// The walk that suits a geometry, of those that there are for `T`.
     fn of_type<T: Element, S: Memory<T>>(geometry: &Geometry) -> Self {
         let Axis { kernel, stride, .. } = geometry.axes()[2];
-        match Self::of(geometry) {
+        let walk = match Self::of(geometry) {
+            // How many channels are few, and lanes enough for windows far apart, depends on how long they are.
+            Self::Across if const { T::ALL_WALKS && !is_usual::<T>() } => {
+                match geometry.is_single() {
+                    true => Self::general::<T>(geometry),
+                    false => Self::suited_to::<T>(geometry),
+                }
+            }
+            walk => walk,
+        };
+        match walk {
             Self::Halved if halved::takes::<T, S>(geometry) => Self::Halved,
             Self::Halved => Self::Rows,
             Self::Planes | Self::Turned if picked::fits::<T, S>(geometry) => Self::Picked,
+            Self::Shared
+                if const { size_of::<T::Acc>() != size_of::<f32>() }
+                    && !shared::has_room::<T::Acc>(geometry) =>
+            {
+                Self::general::<T>(geometry)
+            }
             any if T::ALL_WALKS => any,
             Self::Planes
                 if planes::takes_channels::<T, S>() && planes::fits_channels(geometry, S::N) =>
@@ -235,7 +251,7 @@ impl Walk {
             Self::Across if !single => geometry.inner() < H::N && (stride > 1 || output == 1),
             Self::Across if T::ALL_WALKS => stride > 2 && output <= H::N,
             Self::Across => output <= S::N,
-            Self::Whole => kernel <= H::N || T::ALL_WALKS && kernel > S::N,
+            Self::Whole => kernel <= H::N || is_usual::<T>() && kernel > S::N,
             Self::Pixels => geometry.inner() <= H::N,
             // What is filled and merged has to stay in the first-level cache.
             Self::Planes if single => !R::DIVIDES && elements() > PLANE,
@@ -296,7 +312,7 @@ impl Walk {
 
     /// The walk that would take a geometry if it were not special.
     fn general<T: Element>(geometry: &Geometry) -> Self {
-        let (taps, all) = (geometry.taps(), T::ALL_WALKS);
+        let taps = geometry.taps();
         let width = &geometry.axes()[2];
         if global::fits(geometry) {
             Self::Global
@@ -304,7 +320,7 @@ impl Walk {
             Self::Across
         } else if !geometry.is_single() {
             Self::Down
-        } else if all && across::fits_apart(geometry.axes()) && taps <= EXACT {
+        } else if is_usual::<T>() && across::fits_apart(geometry.axes()) && taps <= EXACT {
             Self::Across
         } else if turned::suits(geometry) && taps <= EXACT {
             Self::Turned
@@ -446,7 +462,7 @@ pub(crate) fn pool<R: Reduction<T::Acc>, T: Element, S: Memory<T>>(
         (Walk::Strips, _, _) => return job.run::<R, Strips<3>>(output),
         // The same code as that of the general ones.
         (Walk::Across | Walk::Whole | Walk::Global | Walk::Turned | Walk::Picked, _, _)
-            if const { !R::LOSES } => {}
+            if const { !R::LOSES || !is_usual::<T>() } => {}
         (Walk::Pixels, _, _) => return job.run::<R, Pixels<2, 1>>(output),
         (Walk::Rows, 4, _) => return job.run::<R, Rows<4, 4>>(output),
         (Walk::Rows, _, _) => return job.run::<R, Rows<3, 3>>(output),
@@ -457,7 +473,9 @@ pub(crate) fn pool<R: Reduction<T::Acc>, T: Element, S: Memory<T>>(
         (Walk::Global, _, _) => return job.run::<R, Global>(output),
         (Walk::Turned, _, _) => return job.run::<R, Turned>(output),
         (Walk::Picked, _, _) if const { S::PICKS } => return job.run::<R, Picked>(output),
-        (Walk::Down, _, _) if const { R::LOSES } => return job.run::<R, Down>(output),
+        (Walk::Down, _, _) if const { R::LOSES && is_usual::<T>() } => {
+            return job.run::<R, Down>(output);
+        }
         (
             Walk::Down | Walk::Flat | Walk::Picked | Walk::Phased | Walk::Widened | Walk::Each,
             _,
@@ -651,6 +669,12 @@ const fn takes_turned<T: Element, S: Memory<T>>() -> bool {
 /// Whether windows far apart are taken several at a time: not by vectors that are too short.
 const fn takes_whole<T: Element, S: Memory<T>>() -> bool {
     whole::FEWEST <= S::N
+}
+
+/// Whether elements are what most are, `f32`: what is long has all walks as well, but those for any window once, by what looks
+/// for no NaN, and none for windows three and more apart that merges as many columns at a time as a vector has lanes.
+pub(crate) const fn is_usual<T: Element>() -> bool {
+    T::ALL_WALKS && size_of::<T>() == size_of::<f32>()
 }
 
 /// Whether windows of pixels that share nothing are walked along a row, of any number of channels. Of long elements, the
