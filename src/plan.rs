@@ -342,7 +342,7 @@ impl<T: Element> Plan<T> {
     }
 
     /// Pools in this thread and on others of the current [rayon] pool, which take some rows after the other until none
-    /// are left; less than 1.25 MiB of input and output in this thread alone, since it would take longer to wake another.
+    /// are left, or, where there are fewer rows than threads, parts of one; less than 1.25 MiB of input and output in this thread alone, since it would take longer to wake another.
     ///
     /// # Errors
     ///
@@ -393,42 +393,57 @@ impl<T: Element> Plan<T> {
         check_len("output", self.output_len(), output.len())?;
         let threads =
             pool.map_or_else(rayon::current_num_threads, |pool| pool.current_num_threads() + 1);
-        let (threads, rows) = self.split(threads);
+        let (threads, part) = self.split(threads);
         if threads < 2 {
             return self.run(input, output);
         }
-        Monitor::watch(self, self.rows(), threads, || {
-            // Whoever is awake takes the next part, this thread at once. With an iterator of rayon's, it would wait for
-            // others to do all.
-            let parts = Mutex::new(output.chunks_mut(rows * self.row_len()).enumerate());
-            let next = || parts.lock().unwrap_or_else(PoisonError::into_inner).next();
-            let work = || {
-                while let Some((i, output)) = next() {
+        Monitor::watch(self, self.rows(), threads, || match part {
+            Part::Rows(rows) => {
+                let parts = output.chunks_mut(rows * self.row_len()).enumerate();
+                among(pool, threads, parts, |(i, output)| {
                     let first = i * rows;
                     let rows = first..first + output.len() / self.row_len();
                     self.kernel.pool(&self.geometry, rows, input, output);
-                }
-            };
-            match pool {
-                Some(pool) => pool.in_place_scope(|scope| share(scope, threads - 1, &work)),
-                None => rayon::in_place_scope(|scope| share(scope, threads - 1, &work)),
+                });
+            }
+            Part::Windows(windows) => {
+                let inner = self.geometry.inner();
+                let rows = output.chunks_mut(self.row_len()).enumerate();
+                let parts = rows.flat_map(|(row, output)| {
+                    let parts = output.chunks_mut(windows * inner).enumerate();
+                    parts.map(move |(i, output)| (row, i * windows, output))
+                });
+                among(pool, threads, parts, |(row, first, output)| {
+                    let windows = first..first + output.len() / inner;
+                    // As was seen when it was split.
+                    if let Some((start, part)) = self.geometry.part_of_row(row, windows) {
+                        let input = &input[start..start + part.input_len()];
+                        self.kernel.pool(&part, 0..1, input, output);
+                    }
+                });
             }
         });
         Ok(())
     }
 
-    /// Of so many threads those that get work to do, and the rows of a part of it.
+    /// Of so many threads those that get work to do, and a part of it.
     #[cfg(feature = "rayon")]
-    fn split(&self, threads: usize) -> (usize, usize) {
+    fn split(&self, threads: usize) -> (usize, Part) {
         let grains = self.useful_threads();
         let threads = threads.min(grains);
         if threads < 2 {
-            return (1, self.rows());
+            return (1, Part::Rows(self.rows()));
         }
         // Some parts for each thread, so that one that is held up, or wakes late, does not hold up all.
         let parts = threads * (grains / threads).clamp(2, 4);
+        let count = self.row_len() / self.geometry.inner().max(1);
+        if self.rows() < threads && self.geometry.part_of_row(0, 0..count).is_some() {
+            let windows = count.div_ceil(parts.div_ceil(self.rows()));
+            let pieces = self.rows() * count.div_ceil(windows);
+            return (threads.min(pieces), Part::Windows(windows));
+        }
         let rows = self.rows().div_ceil(parts);
-        (threads.min(self.rows().div_ceil(rows)), rows)
+        (threads.min(self.rows().div_ceil(rows)), Part::Rows(rows))
     }
 
     /// The threads that get work to do where there are several.
@@ -530,6 +545,38 @@ impl<T: Element> Plan<T> {
             return Err(Error::Rows { start: rows.start, end: rows.end, rows: self.rows() });
         }
         Ok(())
+    }
+}
+
+/// What a thread takes at a time.
+#[cfg(feature = "rayon")]
+enum Part {
+    /// So many rows.
+    Rows(usize),
+    /// So many windows of a row, where there are fewer rows than threads.
+    Windows(usize),
+}
+
+/// Does parts of some work in this thread, and on others of `pool` or of the current one.
+#[cfg(feature = "rayon")]
+fn among<P: Send>(
+    pool: Option<&rayon::ThreadPool>,
+    threads: usize,
+    parts: impl Iterator<Item = P> + Send,
+    work: impl Fn(P) + Sync,
+) {
+    // Whoever is awake takes the next part, this thread at once. With an iterator of rayon's, it would wait for others to
+    // do all.
+    let parts = Mutex::new(parts);
+    let next = || parts.lock().unwrap_or_else(PoisonError::into_inner).next();
+    let work = || {
+        while let Some(part) = next() {
+            work(part);
+        }
+    };
+    match pool {
+        Some(pool) => pool.in_place_scope(|scope| share(scope, threads - 1, &work)),
+        None => rayon::in_place_scope(|scope| share(scope, threads - 1, &work)),
     }
 }
 

@@ -4,7 +4,7 @@ mod common;
 
 use common::{assert_same_bits, proptests, supported};
 use lanepool::check::Case;
-use lanepool::{Backend, Layout, Plan, Pool2d, REFERENCE, Shape};
+use lanepool::{Backend, Layout, Op, Plan, Pool1d, Pool2d, REFERENCE, Shape};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -138,6 +138,36 @@ fn any_number_of_threads_gives_the_same_of_large_tensors() {
                 threads.install(|| plan.run_parallel(&input, &mut got)).unwrap();
                 let n = threads.current_num_threads();
                 assert_same_bits(&got, &want, format_args!("{pool:?}, {layout:?}, {n} threads"));
+            }
+        }
+    }
+}
+
+/// Fewer rows than threads are cut along their windows, which may overlap and lack columns.
+#[cfg(feature = "rayon")]
+#[test]
+fn any_number_of_threads_gives_the_same_of_a_few_long_rows() {
+    let pools = [2, 3, 8].map(|n| rayon::ThreadPoolBuilder::new().num_threads(n).build().unwrap());
+    for (layout, channels) in [(Layout::ChannelsFirst, 1), (Layout::ChannelsLast, 5)] {
+        for (kernel, stride, padding) in [(4, 4, 0), (3, 2, 1), (20, 1, 9), (1, 3, 0)] {
+            for op in [Op::Max, Op::Average] {
+                let pool = Pool1d::new(op, [kernel]).stride([stride]).padding([padding]);
+                let shape = Shape::new(2, channels, [800_001 / channels]);
+                let plan: Plan<f32> = pool.plan(layout, shape).unwrap();
+                assert_eq!(plan.rows(), 2);
+                let input: Vec<f32> = (0..plan.input_len()).map(|i| (i % 1009) as f32).collect();
+                let mut want = vec![UNTOUCHED; plan.output_len()];
+                plan.run(&input, &mut want).unwrap();
+                for threads in &pools {
+                    let mut got = vec![UNTOUCHED; plan.output_len()];
+                    threads.install(|| plan.run_parallel(&input, &mut got)).unwrap();
+                    let n = threads.current_num_threads();
+                    assert_same_bits(
+                        &got,
+                        &want,
+                        format_args!("{pool:?}, {layout:?}, {n} threads"),
+                    );
+                }
             }
         }
     }

@@ -445,6 +445,31 @@ impl Geometry {
         Some(Self { strides, image_planes, input_len, ..self }.walked())
     }
 
+    /// Some windows of a row, where each plane has but one: as a geometry of their own, and where the first of the elements that
+    /// they need is in the input. None if windows are uneven, or wholly in padding.
+    ///
+    /// ```
+    /// use lanepool_kernels::{Axis, Divisor, Geometry};
+    ///
+    /// // Two of the lines of stereo sound, channels last, under windows of 4, 4 apart.
+    /// let width = Axis { input: 400, output: 100, kernel: 4, stride: 4, ..Axis::UNIT };
+    /// let sound = Geometry::new(2, [Axis::UNIT, Axis::UNIT, width], 2, Divisor::Present).unwrap();
+    /// let (start, part) = sound.part_of_row(1, 25..50).unwrap();
+    /// assert_eq!((start, part.input_len(), part.output_len()), (800 + 200, 200, 50));
+    /// ```
+    pub fn part_of_row(&self, row: usize, windows: Range<usize>) -> Option<(usize, Self)> {
+        let [depth, height, width] = self.axes;
+        let last = (width.output - 1) * width.stride;
+        let inside = width.pad_begin < width.span() && last < width.input + width.pad_begin;
+        if depth.output * height.output > 1 || width.spread || !inside || windows.is_empty() {
+            return None;
+        }
+        let (column, width) = width.part(windows);
+        let start = self.plane_start(row) + column * self.strides.width;
+        let part = Self { planes: 1, axes: [depth, height, width], ..*self };
+        Some((start, part.strided(1, self.strides)?))
+    }
+
     /// The same pooling of some planes, which follow each other without a gap, and of nothing but numbers; of other axes, as
     /// those of [parts](Axis::part) are, and so many neighbours.
     #[inline(never)]
