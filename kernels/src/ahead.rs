@@ -10,8 +10,9 @@ const LARGE: usize = 1 << 20;
 const LINE: usize = 64;
 
 /// Whether it pays to fetch this input.
-pub(crate) fn is_far<T>(input: &[T]) -> bool {
-    size_of_val(input) >= LARGE
+#[inline(always)]
+pub(crate) fn is_far<T, S: Isa>(_: S, input: &[T]) -> bool {
+    S::FETCHES && size_of_val(input) >= LARGE
 }
 
 /// Says that the `i`-th vector of `lanes` elements from `at` on will be loaded, which may be outside the input.

@@ -64,7 +64,7 @@ pub(crate) fn down<R: Reduction<T::Acc>, T: Element, S: Memory<T>, const B: usiz
     let interior = width.interior();
     // What windows share is there when the next one asks for it.
     let far = height.kernel > 1
-        && is_far(input)
+        && is_far(simd, input)
         && [depth, height, width].iter().all(|axis| axis.stride >= axis.kernel);
     for (i, row) in rows.enumerate() {
         let (plane, z, y) = geometry.position(row);
@@ -197,7 +197,7 @@ impl<V: Copy> Windows<V> {
             taps.again(),
             #[inline(always)]
             |offset, b| {
-                if B > 1 && self.far {
+                if const { S::FETCHES && B > 1 } && self.far {
                     let later = from.wrapping_add(offset).wrapping_add(AHEAD / size_of::<T>());
                     fetch(simd, input, later, [b, S::N]);
                 }

@@ -201,7 +201,7 @@ impl<T: Element, const K: usize, const STRIDE: usize> RowWalk<T> for Row<'_, T, 
             _ => AHEAD.div_ceil(run.advance.saturating_mul(size_of::<T>()).max(1)).max(2),
         };
         let later = run.advance.wrapping_mul(later);
-        let far = line >= if STRIDE > 1 { FAR } else { WIDE } && is_far(self.input);
+        let far = line >= if STRIDE > 1 { FAR } else { WIDE } && is_far(simd, self.input);
         known(
             far,
             #[inline(always)]

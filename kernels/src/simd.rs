@@ -86,6 +86,9 @@ pub(crate) trait Isa: Copy {
         f()
     }
 
+    /// Whether [`prefetch`](Self::prefetch) is an instruction.
+    const FETCHES: bool = false;
+
     /// Says that what is there will be loaded, if there is something.
     #[inline(always)]
     fn prefetch<T>(self, _src: *const T) {}

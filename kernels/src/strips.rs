@@ -21,8 +21,8 @@ use core::ops::Range;
 /// of the first-level cache.
 pub(crate) const MAX_WIDTH: usize = 48;
 
-/// The most lanes that a dilated window may reach to its sides.
-const DILATION: usize = 4;
+/// The most lanes that a dilated window may reach to its sides, and so the fewest that a vector has to have.
+pub(crate) const DILATION: usize = 4;
 
 /// The narrowest planes under dilated windows, but for the dilation: no window at an edge is in a strip that is not
 /// at that edge.
@@ -408,6 +408,7 @@ impl<T: Element, const COLUMNS: usize> Lines<'_, T, COLUMNS> {
             }
         };
         let Edges { left: at_left, right: at_right } = edges;
+        // All of a line is in a vector.
         if const { S::SLIDES && COLUMNS != DILATED } && at_left && at_right {
             let centre = simd.keep(lanes(at, true, 0..n), 0..n, identity);
             let columns =

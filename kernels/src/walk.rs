@@ -151,6 +151,11 @@ impl Walk {
             {
                 Self::general::<T>(geometry)
             }
+            Self::Strips
+                if const { S::N < strips::DILATION } && geometry.axes()[2].dilation > 1 =>
+            {
+                Self::general::<T>(geometry)
+            }
             any if T::ALL_WALKS => any,
             Self::Planes
                 if planes::takes_channels::<T, S>() && planes::fits_channels(geometry, S::N) =>

@@ -54,6 +54,8 @@ impl Isa for Avx2 {
         unsafe { call(f) }
     }
 
+    const FETCHES: bool = true;
+
     #[inline(always)]
     fn prefetch<T>(self, src: *const T) {
         // SAFETY: the token proves that the CPU has it, and no address makes it fail.
