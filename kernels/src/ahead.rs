@@ -3,16 +3,18 @@
 
 use crate::simd::Isa;
 
-/// Bytes of a tensor that no cache near by holds: others are fetched sooner than could be asked for.
-const LARGE: usize = 1 << 20;
+/// Bytes of a tensor that no cache near by holds, and of one that none holds: others are fetched sooner than could be asked
+/// for.
+pub(crate) const LARGE: usize = 1 << 20;
+pub(crate) const HUGE: usize = 1 << 24;
 
 /// Bytes of a line of the caches.
 const LINE: usize = 64;
 
-/// Whether it pays to fetch this input.
+/// Whether it pays to fetch this input, from so many bytes on.
 #[inline(always)]
-pub(crate) fn is_far<T, S: Isa>(_: S, input: &[T]) -> bool {
-    S::FETCHES && size_of_val(input) >= LARGE
+pub(crate) fn is_far<T, S: Isa>(_: S, input: &[T], large: usize) -> bool {
+    S::FETCHES && size_of_val(input) >= large
 }
 
 /// Says that the `i`-th vector of `lanes` elements from `at` on will be loaded, which may be outside the input.

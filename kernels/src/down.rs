@@ -2,7 +2,7 @@
 //!
 //! A run is the channels of a pixel (channels last), or all of a row where windows are one apart.
 
-use crate::ahead::{fetch, is_far};
+use crate::ahead::{HUGE, fetch, is_far};
 use crate::fold::fold;
 use crate::number::Element;
 use crate::order::{List, Steps, Taps};
@@ -64,7 +64,7 @@ pub(crate) fn down<R: Reduction<T::Acc>, T: Element, S: Memory<T>, const B: usiz
     let interior = width.interior();
     // What windows share is there when the next one asks for it.
     let far = height.kernel > 1
-        && is_far(simd, input)
+        && is_far(simd, input, HUGE)
         && [depth, height, width].iter().all(|axis| axis.stride >= axis.kernel);
     for (i, row) in rows.enumerate() {
         let (plane, z, y) = geometry.position(row);

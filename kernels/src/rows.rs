@@ -7,7 +7,7 @@
 //! at the right edge: the last vector of a row reads on into the next row, where that is not outside
 //! the input, and writes on into the next row, which is written after it.
 
-use crate::ahead::{fetch, is_far};
+use crate::ahead::{LARGE, fetch, is_far};
 use crate::lines::{self, Columns, RowWalk, Run, keep_first, merge_columns, reduce};
 use crate::number::{Element, Number};
 use crate::reduction::{Divide, MostBits, Reduction, finish_all};
@@ -24,9 +24,11 @@ use core::ops::Range;
 /// at once.
 const FEW: usize = 2;
 
-/// Bytes of a line from which on the next ones are fetched, and from which on the CPU sees soon enough where they go on.
+/// Bytes of a line from which on the next ones are fetched, from which on the CPU sees soon enough where they go on, and at
+/// most: longer ones would be fetched long before they are needed.
 const FAR: usize = 128;
 const WIDE: usize = 512;
+const WIDEST_LINE: usize = 8192;
 
 /// How many bytes before they are needed lines are fetched, if they are not so wide: memory takes as long as some KiB
 /// from it.
@@ -201,7 +203,8 @@ impl<T: Element, const K: usize, const STRIDE: usize> RowWalk<T> for Row<'_, T, 
             _ => AHEAD.div_ceil(run.advance.saturating_mul(size_of::<T>()).max(1)).max(2),
         };
         let later = run.advance.wrapping_mul(later);
-        let far = line >= if STRIDE > 1 { FAR } else { WIDE } && is_far(simd, self.input);
+        let far = (if STRIDE > 1 { FAR } else { WIDE }..=WIDEST_LINE).contains(&line)
+            && is_far(simd, self.input, LARGE);
         known(
             far,
             #[inline(always)]
