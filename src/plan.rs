@@ -342,7 +342,8 @@ impl<T: Element> Plan<T> {
     }
 
     /// Pools in this thread and on others of the current [rayon] pool, which take some rows after the other until none
-    /// are left, or, where there are fewer rows than threads, parts of one; less than 1.25 MiB of input and output in this thread alone, since it would take longer to wake another.
+    /// are left, or, where there are fewer rows than threads, parts of one; less than 1.25 MiB of input and output in this
+    /// thread alone, since it would take longer to wake another.
     ///
     /// # Errors
     ///

@@ -119,26 +119,31 @@ fn any_number_of_threads_gives_the_same() {
     assert!(empty > 0, "an output without elements is one of the cases");
 }
 
+/// Checks that any number of threads gives what one does.
+#[cfg(feature = "rayon")]
+fn check_on_threads(plan: &Plan<f32>) {
+    let input: Vec<f32> = (0..plan.input_len()).map(|i| (i % 1009) as f32).collect();
+    let mut want = vec![UNTOUCHED; plan.output_len()];
+    plan.run(&input, &mut want).unwrap();
+    for n in [2, 3, 8] {
+        let threads = rayon::ThreadPoolBuilder::new().num_threads(n).build().unwrap();
+        let mut got = vec![UNTOUCHED; plan.output_len()];
+        threads.install(|| plan.run_parallel(&input, &mut got)).unwrap();
+        assert_same_bits(&got, &want, format_args!("{plan:?}, {n} threads"));
+    }
+}
+
 /// Large enough to be split, in rows that do not come out even.
 #[cfg(feature = "rayon")]
 #[test]
 fn any_number_of_threads_gives_the_same_of_large_tensors() {
-    let pools = [2, 3, 8].map(|n| rayon::ThreadPoolBuilder::new().num_threads(n).build().unwrap());
     for layout in [Layout::ChannelsFirst, Layout::ChannelsLast] {
         for pool in [Pool2d::max([3, 3]).stride([2, 2]), Pool2d::average([2, 2])] {
             let plan: Plan<f32> = pool.plan(layout, Shape::new(1, 13, [1025, 97])).unwrap();
-            let input: Vec<f32> = (0..plan.input_len()).map(|i| (i % 1009) as f32).collect();
-            let mut want = vec![UNTOUCHED; plan.output_len()];
-            plan.run(&input, &mut want).unwrap();
-            let bytes = size_of_val(&*input) + size_of_val(&*want);
+            let bytes = (plan.input_len() + plan.output_len()) * size_of::<f32>();
             assert!(bytes > 5 << 20, "enough for two threads");
             assert_eq!(plan.useful_threads(), bytes / (5 << 17));
-            for threads in &pools {
-                let mut got = vec![UNTOUCHED; plan.output_len()];
-                threads.install(|| plan.run_parallel(&input, &mut got)).unwrap();
-                let n = threads.current_num_threads();
-                assert_same_bits(&got, &want, format_args!("{pool:?}, {layout:?}, {n} threads"));
-            }
+            check_on_threads(&plan);
         }
     }
 }
@@ -147,7 +152,6 @@ fn any_number_of_threads_gives_the_same_of_large_tensors() {
 #[cfg(feature = "rayon")]
 #[test]
 fn any_number_of_threads_gives_the_same_of_a_few_long_rows() {
-    let pools = [2, 3, 8].map(|n| rayon::ThreadPoolBuilder::new().num_threads(n).build().unwrap());
     for (layout, channels) in [(Layout::ChannelsFirst, 1), (Layout::ChannelsLast, 5)] {
         for (kernel, stride, padding) in [(4, 4, 0), (3, 2, 1), (20, 1, 9), (1, 3, 0)] {
             for op in [Op::Max, Op::Average] {
@@ -155,19 +159,7 @@ fn any_number_of_threads_gives_the_same_of_a_few_long_rows() {
                 let shape = Shape::new(2, channels, [800_001 / channels]);
                 let plan: Plan<f32> = pool.plan(layout, shape).unwrap();
                 assert_eq!(plan.rows(), 2);
-                let input: Vec<f32> = (0..plan.input_len()).map(|i| (i % 1009) as f32).collect();
-                let mut want = vec![UNTOUCHED; plan.output_len()];
-                plan.run(&input, &mut want).unwrap();
-                for threads in &pools {
-                    let mut got = vec![UNTOUCHED; plan.output_len()];
-                    threads.install(|| plan.run_parallel(&input, &mut got)).unwrap();
-                    let n = threads.current_num_threads();
-                    assert_same_bits(
-                        &got,
-                        &want,
-                        format_args!("{pool:?}, {layout:?}, {n} threads"),
-                    );
-                }
+                check_on_threads(&plan);
             }
         }
     }
