@@ -22,11 +22,15 @@ pub(crate) trait RowWalk<T: Element> {
     /// The numbers of lines for which there are variants of their own, so that there are not too many.
     const LINES: &'static [usize];
 
+    /// Whether two rows of windows of three lines, one line apart, are made at a time, if pixels have channels for a vector and
+    /// windows are not dilated: what both rows have is loaded once.
+    const TWOS: bool = false;
+
     /// Reduces the windows of some output rows, whose columns are merged down `lines`.
-    fn reduce<R: Reduction<T::Acc>, S: Memory<T>>(
+    fn reduce<R: Reduction<T::Acc>, S: Memory<T>, L: Columns<T>>(
         &self,
         simd: S,
-        lines: &impl Columns<T>,
+        lines: &L,
         run: &Run,
         output: &mut [T],
         seen: S::Seen,
@@ -34,6 +38,7 @@ pub(crate) trait RowWalk<T: Element> {
 }
 
 /// Output rows, one after the other, that are made alike.
+#[derive(Clone)]
 pub(crate) struct Run {
     /// Where the first one starts in the output.
     pub(crate) at: usize,
@@ -86,6 +91,27 @@ impl Run {
             Divisor::Constant(n) => n,
             _ => (self.counted * columns).max(1) as i64,
         }
+    }
+}
+
+impl Run {
+    /// Two rows at a time, as if they were one.
+    fn twos(&self) -> Self {
+        Self {
+            rows: self.rows / 2,
+            advance: self.advance.wrapping_mul(2),
+            step: 2 * self.step,
+            ..self.clone()
+        }
+    }
+
+    /// The last row and how far its lines are from those of the first one, if it is none of [`twos`](Self::twos).
+    fn without_twos(&self) -> Option<(Self, usize)> {
+        let before = self.rows - 1;
+        (before % 2 == 0).then(|| {
+            let at = self.at + before * self.step;
+            (Self { at, rows: 1, ..self.clone() }, before.wrapping_mul(self.advance))
+        })
     }
 }
 
@@ -257,7 +283,7 @@ pub(crate) fn reduce<R: Reduction<T::Acc>, T: Element, S: Memory<T>, W: RowWalk<
 ) -> S::Seen {
     let height = &geometry.axes()[1];
     let [_, deep, high] = geometry.tap_strides();
-    let alike = [height.kernel, height.stride] == W::COLUMNS && height.dilation == 1;
+    let alike = [height.kernel, height.stride] == W::COLUMNS;
     let mut seen = simd.unseen();
     let mut list = List::new();
     let mut runs = Runs::new(geometry, rows, const { W::BATCHES && S::MASKS });
@@ -274,12 +300,12 @@ pub(crate) fn reduce<R: Reduction<T::Acc>, T: Element, S: Memory<T>, W: RowWalk<
         match (ds.len(), hs.len()) {
             (1, 1) if const { has::<T, W>(1) } => {
                 let lines = Lines::<W, 1>::new([start]);
-                seen = walk.reduce::<R, S>(simd, &lines, run, output, seen);
+                seen = walk.reduce::<R, S, _>(simd, &lines, run, output, seen);
             }
             (1, 2) if const { has::<T, W>(2) } && (alike || const { !shares::<T, W>(2) }) => {
                 let lines = Lines::<W, 2>::new([start, second]);
                 seen = lines.first::<R, T, S>(simd, geometry, run, input, seen);
-                seen = walk.reduce::<R, S>(simd, &lines, run, output, seen);
+                seen = walk.reduce::<R, S, _>(simd, &lines, run, output, seen);
             }
             (1, 3)
                 if const { has::<T, W>(3) }
@@ -288,22 +314,34 @@ pub(crate) fn reduce<R: Reduction<T::Acc>, T: Element, S: Memory<T>, W: RowWalk<
             {
                 let lines = Lines::<W, 3>::new([start, second, third]);
                 seen = lines.first::<R, T, S>(simd, geometry, run, input, seen);
-                seen = walk.reduce::<R, S>(simd, &lines, run, output, seen);
+                let near = geometry.axes()[1..].iter().all(|axis| axis.dilation == 1) && !run.apart;
+                let many = geometry.inner() >= S::N && run.rows > 1 && near;
+                if const { W::TWOS && shares::<T, W>(3) } && many {
+                    let two = Two { starts: [start, second, third, third.wrapping_add(high)] };
+                    seen = walk.reduce::<R, S, _>(simd, &two, &run.twos(), output, seen);
+                    if let Some((last, shift)) = run.without_twos() {
+                        let starts = lines.starts.map(|start| start.wrapping_add(shift));
+                        let lines = Lines::<W, 3>::new(starts);
+                        seen = walk.reduce::<R, S, _>(simd, &lines, &last, output, seen);
+                    }
+                    continue;
+                }
+                seen = walk.reduce::<R, S, _>(simd, &lines, run, output, seen);
             }
             (1, 4) if const { has::<T, W>(4) } && in_order => {
                 let starts = [start, second, third, third.wrapping_add(high)];
                 let lines = Lines::<W, 4>::new(starts);
-                seen = walk.reduce::<R, S>(simd, &lines, run, output, seen);
+                seen = walk.reduce::<R, S, _>(simd, &lines, run, output, seen);
             }
             (2, 2) if const { has::<T, W>(4) } => {
                 let other = start.wrapping_add(deep);
                 let starts = [start, second, other, other.wrapping_add(high)];
                 let lines = Lines::<W, 4>::new(starts);
-                seen = walk.reduce::<R, S>(simd, &lines, run, output, seen);
+                seen = walk.reduce::<R, S, _>(simd, &lines, run, output, seen);
             }
             _ => {
                 let lines = run.lines(geometry, &mut list);
-                seen = walk.reduce::<R, S>(simd, &lines, run, output, seen);
+                seen = walk.reduce::<R, S, _>(simd, &lines, run, output, seen);
             }
         }
     }
@@ -312,6 +350,10 @@ pub(crate) fn reduce<R: Reduction<T::Acc>, T: Element, S: Memory<T>, W: RowWalk<
 
 /// The lines of the input that an output row is made from.
 pub(crate) trait Columns<T: Element>: Clone {
+    /// Output rows that are made of them. Each has as many of the vectors that [`merge`](Self::merge) returns, which are those
+    /// of the first row first, and those that it loads are as many as one has.
+    const ROWS: usize = 1;
+
     /// Merges `B` vectors of columns down the lines, each vector of each line loaded by `load` from
     /// where the line starts.
     fn merge<R: Reduction<T::Acc>, S: Memory<T>, const B: usize>(
@@ -425,13 +467,14 @@ impl<W, const N: usize> Lines<W, N> {
     where
         W: RowWalk<T>,
     {
-        if const { !R::LOSES || R::QUICK || !shares::<T, W>(N) } || run.follows {
+        let dilation = geometry.axes()[1].dilation;
+        if const { !R::LOSES || R::QUICK || !shares::<T, W>(N) } || run.follows && dilation == 1 {
             return seen;
         }
         let columns = geometry.axes()[2].input;
         let len = (columns - 1) * geometry.strides().width + geometry.inner();
-        // Rows of different planes share nothing.
-        let rows = if run.apart { run.rows } else { 1 };
+        // Rows of different planes share nothing, and dilated windows share lines with those as many rows above.
+        let rows = if run.apart { run.rows } else { run.rows.min(dilation) };
         for row in 0..rows {
             for &start in &self.starts[..const { shared::<T, W>(N) }] {
                 let start = start.wrapping_add(row.wrapping_mul(run.advance));
@@ -483,6 +526,44 @@ impl<T: Element, W: RowWalk<T>, const N: usize> Columns<T> for Lines<W, N> {
     #[inline(always)]
     fn last(&self) -> usize {
         self.starts[N - 1]
+    }
+}
+
+/// The lines of two windows of three, one line apart: what the last ones hold is not lost, and the first two have been looked
+/// at above, as those of [`Lines`].
+#[derive(Clone)]
+struct Two {
+    starts: [usize; 4],
+}
+
+impl<T: Element> Columns<T> for Two {
+    const ROWS: usize = 2;
+
+    #[inline(always)]
+    fn merge<R: Reduction<T::Acc>, S: Memory<T>, const B: usize>(
+        &self,
+        simd: S,
+        _: &mut S::Seen,
+        load: impl Fn(usize, usize) -> S::Vector,
+    ) -> [S::Vector; B] {
+        let mut merged = [simd.splat(R::IDENTITY); B];
+        for i in 0..B / 2 {
+            let [a, b] = [0, 1].map(|j| R::lift(simd, load(self.starts[j], i)));
+            let [c, d] = [2, 3].map(|j| load(self.starts[j], i));
+            let middle = R::push(simd, b, c);
+            merged[i] = if const { R::ORDERED } {
+                R::push(simd, R::merge(simd, a, b), c)
+            } else {
+                R::merge(simd, a, middle)
+            };
+            merged[B / 2 + i] = R::push(simd, middle, d);
+        }
+        merged
+    }
+
+    #[inline(always)]
+    fn last(&self) -> usize {
+        self.starts[3]
     }
 }
 

@@ -116,10 +116,10 @@ impl<T: Element, const TAPS: usize> RowWalk<T> for Row<'_, T, TAPS> {
     const LINES: &'static [usize] = &[2, 3];
 
     #[inline(always)]
-    fn reduce<R: Reduction<T::Acc>, S: Memory<T>>(
+    fn reduce<R: Reduction<T::Acc>, S: Memory<T>, L: Columns<T>>(
         &self,
         simd: S,
-        lines: &impl Columns<T>,
+        lines: &L,
         run: &Run,
         output: &mut [T],
         mut seen: S::Seen,

@@ -2,8 +2,8 @@
 //! one or two apart.
 //!
 //! A row is walked pixel by pixel. Each column is merged down once and carried to the windows that share it: in
-//! registers, for a few vectors of channels at a time, or, where pixels have many channels, in memory that is near, so
-//! that all of a pixel come before the next one.
+//! registers, for a few vectors of channels at a time, or, where pixels have many channels or windows are dilated, in
+//! memory that is near, so that all of a pixel come before the next one.
 
 use crate::lines::{self, Columns, RowWalk, Run, reduce};
 use crate::number::{Element, Number};
@@ -12,7 +12,7 @@ use crate::simd::{
     Aligned, Memory, load, load_first, load_lanes, load_of_two, store, store_first, store_lanes,
     store_twos, zeroed,
 };
-use crate::walk::FastWalk;
+use crate::walk::{FastWalk, PART};
 use crate::{Axis, Geometry};
 use core::mem::MaybeUninit;
 use core::ops::Range;
@@ -38,7 +38,14 @@ const LONG: usize = 256;
 const MANY: usize = 128;
 
 /// Elements of columns that are carried in memory, at most.
-const CARRIED: usize = 2048;
+const CARRIED: usize = 3072;
+
+/// Of windows that are dilated more, columns are carried for too few channels at a time.
+const MAX_DILATION: usize = 8;
+
+/// Elements of the output after which the walk is asked whether it missed something: where windows overlap, the lines that the
+/// first row of a part shares with the one above are looked at for their own sake.
+const OVERLAPPING_PART: usize = 1 << 17;
 
 /// Whether vectors are so long that few tensors have channels for all groups, or elements so short that so many
 /// would not fit the registers.
@@ -50,10 +57,15 @@ const fn few<T: Element, S: Memory<T>>() -> bool {
 pub(crate) fn fits(axes: &[Axis; 3]) -> bool {
     let [depth, height, width] = axes;
     matches!((width.kernel, width.stride), (2, 1) | (3, 1 | 2))
-        && width.dilation == 1
+        && width.dilation <= if width.stride == 1 { MAX_DILATION } else { 1 }
         && width.output > 5
         && depth.kernel.saturating_mul(height.kernel) > 1
         && lines::fits(depth, height)
+}
+
+/// Whether windows are dilated, and are only taken of pixels that have channels for a vector.
+pub(crate) fn is_dilated(axes: &[Axis; 3]) -> bool {
+    axes[2].dilation > 1
 }
 
 /// Whether this walk takes windows that share nothing: two by two, of so few taps that going through a
@@ -75,6 +87,8 @@ pub(crate) fn fits_few(geometry: &Geometry) -> bool {
 pub(crate) struct Pixels<const K: usize, const STRIDE: usize>;
 
 impl<const K: usize, const STRIDE: usize> FastWalk for Pixels<K, STRIDE> {
+    const PART: usize = if K > STRIDE { OVERLAPPING_PART } else { PART };
+
     #[inline(always)]
     fn reduce<R: Reduction<T::Acc>, T: Element, S: Memory<T>>(
         simd: S,
@@ -100,51 +114,25 @@ impl<T: Element, const K: usize, const STRIDE: usize> RowWalk<T> for Row<'_, T, 
 
     const BATCHES: bool = false;
 
+    const TWOS: bool = K > 2 && STRIDE == 1;
+
     const LINES: &'static [usize] = if K == 2 && STRIDE == 1 { &[2, 4] } else { &[K] };
 
     #[inline(always)]
-    fn reduce<R: Reduction<T::Acc>, S: Memory<T>>(
+    fn reduce<R: Reduction<T::Acc>, S: Memory<T>, L: Columns<T>>(
         &self,
         simd: S,
-        lines: &impl Columns<T>,
+        lines: &L,
         run: &Run,
         output: &mut [T],
-        mut seen: S::Seen,
+        seen: S::Seen,
     ) -> S::Seen {
-        let inner = self.geometry.inner();
-        let mut done = 0;
-        if const { K > STRIDE } && self.is_long() {
-            done = inner - inner % (GROUP * S::N);
-            seen = self.by_pixel::<R, S, GROUP>(simd, lines, run, done, output, seen);
+        // Of two rows, a group has half as many vectors of channels, or they would not fit the registers.
+        if const { L::ROWS == 2 } {
+            self.groups::<R, S, L, 1, 4, 2>(simd, lines, run, output, seen)
+        } else {
+            self.groups::<R, S, L, B, GROUP, 1>(simd, lines, run, output, seen)
         }
-        // Rows that overlap one after the other, each time for so few channels that the lines that they
-        // share are still in the first-level cache.
-        let divides = &self.divides::<R, S>(simd, run);
-        for first in (0..run.rows).step_by(ROWS) {
-            let rows = first..run.rows.min(first + ROWS);
-            let mut part = Part { run, divides, rows, channel: 0 };
-            let mut c = done;
-            while const { !few::<T, S>() } && c + B * GROUP * S::N <= inner {
-                part.channel = c;
-                seen = self.rows::<R, S, B, GROUP, false>(simd, lines, &part, output, seen);
-                c += B * GROUP * S::N;
-            }
-            // The last vectors are flush with the last channel.
-            while inner >= GROUP * S::N && c < inner {
-                part.channel = c.min(inner - GROUP * S::N);
-                seen = self.rows::<R, S, 1, GROUP, false>(simd, lines, &part, output, seen);
-                c += GROUP * S::N;
-            }
-            while inner >= S::N && c < inner {
-                part.channel = c.min(inner - S::N);
-                seen = self.rows::<R, S, 1, 1, false>(simd, lines, &part, output, seen);
-                c += S::N;
-            }
-            if inner < S::N {
-                seen = self.rows::<R, S, 1, 1, true>(simd, lines, &part, output, seen);
-            }
-        }
-        seen
     }
 }
 
@@ -162,19 +150,86 @@ struct Part<'a, V, const K: usize> {
 }
 
 impl<T: Element, const K: usize, const STRIDE: usize> Row<'_, T, K, STRIDE> {
+    /// Reduces the windows of a run, in `G` groups of `V` vectors at a time, or one, or, of few channels, one of `ONE`.
+    #[inline(always)]
+    fn groups<
+        R: Reduction<T::Acc>,
+        S: Memory<T>,
+        L: Columns<T>,
+        const G: usize,
+        const V: usize,
+        const ONE: usize,
+    >(
+        &self,
+        simd: S,
+        lines: &L,
+        run: &Run,
+        output: &mut [T],
+        mut seen: S::Seen,
+    ) -> S::Seen {
+        let inner = self.geometry.inner();
+        let group = const { V / ONE } * S::N;
+        let mut done = 0;
+        let dilated = const { K > STRIDE } && is_dilated(self.geometry.axes());
+        if const { K > STRIDE } && inner >= group && (dilated || self.is_long()) {
+            done = inner - inner % group;
+            seen = self.by_pixel::<R, S, L, V>(simd, lines, run, 0..done, output, seen);
+        }
+        if const { L::ROWS == 1 } && dilated {
+            // The last vector is flush with the last channel.
+            while inner >= S::N && done < inner {
+                let first = done.min(inner - S::N);
+                let channels = first..first + S::N;
+                seen = self.by_pixel::<R, S, L, ONE>(simd, lines, run, channels, output, seen);
+                done += S::N;
+            }
+            return seen;
+        }
+        // Rows that overlap one after the other, each time for so few channels that the lines that they
+        // share are still in the first-level cache.
+        let divides = &self.divides::<R, S>(simd, run);
+        for first in (0..run.rows).step_by(ROWS) {
+            let rows = first..run.rows.min(first + ROWS);
+            let mut part = Part { run, divides, rows, channel: 0 };
+            let mut c = done;
+            while const { G > 1 && !few::<T, S>() } && c + G * group <= inner {
+                part.channel = c;
+                seen = self.rows::<R, S, L, G, V, false>(simd, lines, &part, output, seen);
+                c += G * group;
+            }
+            // The last vectors are flush with the last channel.
+            while inner >= group && c < inner {
+                part.channel = c.min(inner - group);
+                seen = self.rows::<R, S, L, 1, V, false>(simd, lines, &part, output, seen);
+                c += group;
+            }
+            while inner >= S::N && c < inner {
+                part.channel = c.min(inner - S::N);
+                seen = self.rows::<R, S, L, 1, ONE, false>(simd, lines, &part, output, seen);
+                c += S::N;
+            }
+            // Too much would be written after a row that is not the last one.
+            if const { L::ROWS == 1 } && inner < S::N {
+                seen = self.rows::<R, S, L, 1, ONE, true>(simd, lines, &part, output, seen);
+            }
+        }
+        seen
+    }
+
     /// Reduces the windows of some rows for the channels of `part`, and for as many in each of the other vectors
     /// of `G` groups of `V`; if `PARTLY`, pixels have fewer channels than a vector.
     #[inline(always)]
     fn rows<
         R: Reduction<T::Acc>,
         S: Memory<T>,
+        L: Columns<T>,
         const G: usize,
         const V: usize,
         const PARTLY: bool,
     >(
         &self,
         simd: S,
-        lines: &impl Columns<T>,
+        lines: &L,
         part: &Part<'_, S::Vector, K>,
         output: &mut [T],
         mut seen: S::Seen,
@@ -186,10 +241,10 @@ impl<T: Element, const K: usize, const STRIDE: usize> Row<'_, T, K, STRIDE> {
                 let (walk, lines) = (*self, lines.clone());
                 for row in part.rows.clone() {
                     let shift = row.wrapping_mul(part.run.advance);
-                    let at = part.run.at + row * self.geometry.row_len();
+                    let at = part.run.at + row * part.run.step;
                     let place = (shift, at);
-                    seen =
-                        walk.along::<R, S, G, V, PARTLY>(simd, &lines, part, place, output, seen);
+                    seen = walk
+                        .along::<R, S, L, G, V, PARTLY>(simd, &lines, part, place, output, seen);
                 }
                 seen
             },
@@ -241,25 +296,32 @@ impl<T: Element, const K: usize, const STRIDE: usize> Row<'_, T, K, STRIDE> {
         long || bytes > LONG / 2 && size_of_val(self.input) >= LARGE
     }
 
-    /// Reduces rows one pixel after the other, the first `channels` of each, in groups of `V` vectors.
+    /// Columns that are carried from a window to the next ones.
     #[inline(always)]
-    fn by_pixel<R: Reduction<T::Acc>, S: Memory<T>, const V: usize>(
+    fn carried(&self) -> usize {
+        (K - STRIDE) * self.geometry.axes()[2].dilation
+    }
+
+    /// Reduces rows one pixel after the other, some channels of each, in groups of `V` vectors.
+    #[inline(always)]
+    fn by_pixel<R: Reduction<T::Acc>, S: Memory<T>, L: Columns<T>, const V: usize>(
         &self,
         simd: S,
-        lines: &impl Columns<T>,
+        lines: &L,
         run: &Run,
-        channels: usize,
+        channels: Range<usize>,
         output: &mut [T],
         mut seen: S::Seen,
     ) -> S::Seen {
-        const { assert!(V * S::N * size_of::<T>() <= LONG / 2, "long pixels have a group") }
         let mut scratch = Aligned([const { MaybeUninit::uninit() }; CARRIED]);
-        let room = channels.min(CARRIED / (K - STRIDE));
-        let kept = zeroed::<T::Acc>(&mut scratch.0, (K - STRIDE) * room);
+        let column = L::ROWS * self.carried();
+        let group = const { V / L::ROWS } * S::N;
+        let room = channels.len().min(CARRIED / column / group * group);
+        let kept = zeroed::<T::Acc>(&mut scratch.0, column * room);
         for row in 0..run.rows {
-            for channel in (0..channels).step_by(room) {
-                let part = (row, channel..channels.min(channel + room));
-                seen = self.long::<R, S, V>(simd, lines, run, part, kept, output, seen);
+            for channel in channels.clone().step_by(room) {
+                let part = (row, channel..channels.end.min(channel + room));
+                seen = self.long::<R, S, L, V>(simd, lines, run, part, kept, output, seen);
             }
         }
         seen
@@ -268,10 +330,10 @@ impl<T: Element, const K: usize, const STRIDE: usize> Row<'_, T, K, STRIDE> {
     /// Reduces the windows of a row for some channels, which `kept` has room for of as many columns as are carried.
     #[inline(always)]
     #[allow(clippy::too_many_arguments, reason = "all of them differ from call to call")]
-    fn long<R: Reduction<T::Acc>, S: Memory<T>, const V: usize>(
+    fn long<R: Reduction<T::Acc>, S: Memory<T>, L: Columns<T>, const V: usize>(
         &self,
         simd: S,
-        lines: &impl Columns<T>,
+        lines: &L,
         run: &Run,
         (row, channels): (usize, Range<usize>),
         kept: &mut [T::Acc],
@@ -279,37 +341,47 @@ impl<T: Element, const K: usize, const STRIDE: usize> Row<'_, T, K, STRIDE> {
         mut seen: S::Seen,
     ) -> S::Seen {
         let (width, by) = (self.geometry.axes()[2], self.geometry.divisor());
-        let room = kept.len() / (K - STRIDE);
+        let carried = self.carried();
+        // Elements of a column that is kept.
+        let room = kept.len() / carried;
+        let group = const { V / L::ROWS } * S::N;
         let mut column =
             self.first_column(row.wrapping_mul(run.advance).wrapping_add(channels.start));
-        for j in 0..K - STRIDE {
-            for c in (0..channels.len()).step_by(V * S::N) {
-                let group = column.group(c);
-                let merged = self.column::<R, S, V, false>(simd, lines, &group, &mut seen);
+        for j in 0..carried {
+            for c in (0..channels.len()).step_by(group) {
+                let column = column.group(c);
+                let merged = self.column::<R, S, L, V, false>(simd, lines, &column, &mut seen);
                 seen = look_at::<R, T::Acc, S, V>(simd, seen, &merged);
-                keep::<T, S, V>(simd, &merged, kept, j * room + c);
+                keep::<T, S, V>(simd, &merged, kept, j * room + L::ROWS * c);
             }
             column = column.on(1);
         }
         let whole = R::divide(simd, run.divisor(by, K), run.rounding);
         let interior = width.interior();
-        let mut to = run.at + row * self.geometry.row_len() + channels.start;
+        let mut to = run.at + row * run.step + channels.start;
+        // Which column is kept first: the one that no later window has, whose place a new one takes.
+        let mut first = 0;
         for x in 0..width.output {
             let mut divide = whole;
             if R::DIVIDES && !R::QUICK && !interior.contains(&x) {
                 let divisor = run.divisor(by, width.count(x, by));
                 divide = R::divide(simd, divisor, run.rounding);
             }
-            // A column takes the place of the one that no other window has.
-            let old = x % (K - STRIDE) * room;
-            for c in (0..channels.len()).step_by(V * S::N) {
-                let mut carried = [kept_at::<T, S, V>(simd, kept, old + c); 2];
+            let second = if first < width.dilation {
+                first + width.dilation
+            } else {
+                first - width.dilation
+            };
+            let [old, next] = [first, second].map(|column| column * room);
+            for c in (0..channels.len()).step_by(group) {
+                let c_kept = L::ROWS * c;
+                let mut carried = [kept_at::<T, S, V>(simd, kept, old + c_kept); 2];
                 if const { K - STRIDE == 2 } {
-                    let last = kept_at::<T, S, V>(simd, kept, room - old + c);
-                    carried = [merge::<R, T, S, V>(simd, carried[0], last), last];
+                    let next = kept_at::<T, S, V>(simd, kept, next + c_kept);
+                    carried = [merge::<R, T, S, V>(simd, carried[0], next), next];
                 }
                 let place = (column.group(c), to + c);
-                self.group::<R, S, V, false>(
+                self.group::<R, S, L, V, false>(
                     simd,
                     lines,
                     place,
@@ -318,8 +390,9 @@ impl<T: Element, const K: usize, const STRIDE: usize> Row<'_, T, K, STRIDE> {
                     output,
                     &mut seen,
                 );
-                keep::<T, S, V>(simd, &carried[K - STRIDE - 1], kept, old + c);
+                keep::<T, S, V>(simd, &carried[K - STRIDE - 1], kept, old + c_kept);
             }
+            first = if first + 1 == carried { 0 } else { first + 1 };
             column = column.on(STRIDE);
             to += self.geometry.inner();
         }
@@ -340,16 +413,22 @@ impl<T: Element, const K: usize, const STRIDE: usize> Row<'_, T, K, STRIDE> {
 
     /// Merges the columns of the first window of a row that come before the new ones.
     #[inline(always)]
-    fn first<R: Reduction<T::Acc>, S: Memory<T>, const V: usize, const PARTLY: bool>(
+    fn first<
+        R: Reduction<T::Acc>,
+        S: Memory<T>,
+        L: Columns<T>,
+        const V: usize,
+        const PARTLY: bool,
+    >(
         &self,
         simd: S,
-        lines: &impl Columns<T>,
+        lines: &L,
         column: Column,
         seen: &mut S::Seen,
     ) -> [[S::Vector; V]; 2] {
         let mut carried = [[simd.splat(R::IDENTITY); V]; 2];
         for j in 0..K - STRIDE {
-            carried[j] = self.column::<R, S, V, PARTLY>(simd, lines, &column.on(j), seen);
+            carried[j] = self.column::<R, S, L, V, PARTLY>(simd, lines, &column.on(j), seen);
             *seen = look_at::<R, T::Acc, S, V>(simd, *seen, &carried[j]);
         }
         if const { K - STRIDE == 2 } {
@@ -364,13 +443,14 @@ impl<T: Element, const K: usize, const STRIDE: usize> Row<'_, T, K, STRIDE> {
     fn along<
         R: Reduction<T::Acc>,
         S: Memory<T>,
+        L: Columns<T>,
         const G: usize,
         const V: usize,
         const PARTLY: bool,
     >(
         &self,
         simd: S,
-        lines: &impl Columns<T>,
+        lines: &L,
         part: &Part<'_, S::Vector, K>,
         (shift, at): (usize, usize),
         output: &mut [T],
@@ -378,15 +458,15 @@ impl<T: Element, const K: usize, const STRIDE: usize> Row<'_, T, K, STRIDE> {
     ) -> S::Seen {
         // Copies: what is behind a reference is loaded again after each store.
         let (width, by) = (self.geometry.axes()[2], self.geometry.divisor());
-        let inner = self.geometry.inner();
+        let (inner, group) = (self.geometry.inner(), const { V / L::ROWS } * S::N);
         let mut seen = simd.unseen();
         let whole = self.divide::<R, S>(simd, part, K);
         let mut column = self.first_column(shift.wrapping_add(part.channel));
         // Columns of a window that the one before it has as well.
         let mut carried = [[[simd.splat(R::IDENTITY); V]; 2]; G];
         for g in 0..G {
-            let group = column.group(g * V * S::N);
-            carried[g] = self.first::<R, S, V, PARTLY>(simd, lines, group, &mut seen);
+            let column = column.group(g * group);
+            carried[g] = self.first::<R, S, L, V, PARTLY>(simd, lines, column, &mut seen);
         }
         column = column.on(K - STRIDE);
         let mut x = 0;
@@ -404,7 +484,7 @@ impl<T: Element, const K: usize, const STRIDE: usize> Row<'_, T, K, STRIDE> {
             while x < end {
                 // Not a loop, which would keep all that is carried in memory.
                 let place = (column, to);
-                self.group::<R, S, V, PARTLY>(
+                self.group::<R, S, L, V, PARTLY>(
                     simd,
                     lines,
                     place,
@@ -414,9 +494,9 @@ impl<T: Element, const K: usize, const STRIDE: usize> Row<'_, T, K, STRIDE> {
                     &mut seen,
                 );
                 if const { G == 2 } {
-                    let place = (column.group(V * S::N), to + V * S::N);
+                    let place = (column.group(group), to + group);
                     let carried = &mut carried[G - 1];
-                    self.group::<R, S, V, PARTLY>(
+                    self.group::<R, S, L, V, PARTLY>(
                         simd, lines, place, divide, carried, output, &mut seen,
                     );
                 }
@@ -431,46 +511,63 @@ impl<T: Element, const K: usize, const STRIDE: usize> Row<'_, T, K, STRIDE> {
     /// Reduces the windows of a group of vectors of channels, given its first new column and where its results go.
     #[inline(always)]
     #[allow(clippy::too_many_arguments, reason = "all of them differ from call to call")]
-    fn group<R: Reduction<T::Acc>, S: Memory<T>, const V: usize, const PARTLY: bool>(
+    fn group<
+        R: Reduction<T::Acc>,
+        S: Memory<T>,
+        L: Columns<T>,
+        const V: usize,
+        const PARTLY: bool,
+    >(
         &self,
         simd: S,
-        lines: &impl Columns<T>,
+        lines: &L,
         (column, to): (Column, usize),
         divide: Divide<S::Vector>,
         carried: &mut [[S::Vector; V]; 2],
         output: &mut [T],
         seen: &mut S::Seen,
     ) {
+        let each = const { V / L::ROWS };
         let mut new = [[simd.splat(R::IDENTITY); V]; 2];
         for j in 0..STRIDE {
-            new[j] = self.column::<R, S, V, PARTLY>(simd, lines, &column.on(j), seen);
+            new[j] = self.column::<R, S, L, V, PARTLY>(simd, lines, &column.on(j), seen);
         }
         let merged = across::<R, T, S, K, STRIDE, V>(simd, carried, new, seen);
         let finished = finish_all::<R, T::Acc, S, V>(simd, merged, [divide; V], seen);
-        if const { S::APART && V.is_multiple_of(2) } {
-            // SAFETY: `V` vectors of channels.
-            unsafe { store_twos(simd, &finished, output, to) }
-            return;
-        }
-        for i in 0..V {
-            if const { !PARTLY } {
-                // SAFETY: channels of a pixel.
-                unsafe { store(simd, finished[i], output, to + i * S::N) }
+        for row in 0..L::ROWS {
+            let to = to + row * self.geometry.row_len();
+            let finished = &finished[row * each..][..each];
+            if const { S::APART && (V / L::ROWS).is_multiple_of(2) } {
+                // SAFETY: as many vectors of channels.
+                unsafe { store_twos(simd, finished, output, to) }
                 continue;
             }
-            // What a vector of few channels writes too much is the next pixel, which comes after it.
-            let n = if to + S::N <= output.len() { S::N } else { self.geometry.inner() };
-            // SAFETY: channels of a pixel, or as many as the output has.
-            unsafe { store_first(simd, finished[i], output, to, n) }
+            for i in 0..each {
+                if const { !PARTLY } {
+                    // SAFETY: channels of a pixel.
+                    unsafe { store(simd, finished[i], output, to + i * S::N) }
+                    continue;
+                }
+                // What a vector of few channels writes too much is the next pixel, which comes after it.
+                let n = if to + S::N <= output.len() { S::N } else { self.geometry.inner() };
+                // SAFETY: channels of a pixel, or as many as the output has.
+                unsafe { store_first(simd, finished[i], output, to, n) }
+            }
         }
     }
 
     /// Merges a column of the input down the lines; if there is no such column, the identity.
     #[inline(always)]
-    fn column<R: Reduction<T::Acc>, S: Memory<T>, const V: usize, const PARTLY: bool>(
+    fn column<
+        R: Reduction<T::Acc>,
+        S: Memory<T>,
+        L: Columns<T>,
+        const V: usize,
+        const PARTLY: bool,
+    >(
         &self,
         simd: S,
-        lines: &impl Columns<T>,
+        lines: &L,
         column: &Column,
         seen: &mut S::Seen,
     ) -> [S::Vector; V] {
@@ -498,7 +595,7 @@ impl<T: Element, const K: usize, const STRIDE: usize> Row<'_, T, K, STRIDE> {
             #[inline(always)]
             |line, i| {
                 let at = line.wrapping_add(column.at);
-                if const { S::APART && V.is_multiple_of(2) } {
+                if const { S::APART && (V / L::ROWS).is_multiple_of(2) } {
                     // SAFETY: channels of a pixel, as many as `V` vectors have.
                     return unsafe { load_of_two(simd, self.input, at, i) };
                 }

@@ -109,10 +109,10 @@ impl<T: Element, const K: usize, const STRIDE: usize> RowWalk<T> for Row<'_, T, 
     };
 
     #[inline(always)]
-    fn reduce<R: Reduction<T::Acc>, S: Memory<T>>(
+    fn reduce<R: Reduction<T::Acc>, S: Memory<T>, L: Columns<T>>(
         &self,
         simd: S,
-        lines: &impl Columns<T>,
+        lines: &L,
         run: &Run,
         output: &mut [T],
         seen_before: S::Seen,

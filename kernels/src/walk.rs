@@ -142,6 +142,9 @@ impl Walk {
             walk => walk,
         };
         match walk {
+            Self::Pixels if pixels::is_dilated(geometry.axes()) && geometry.inner() < S::N => {
+                Self::Down
+            }
             Self::Halved if halved::takes::<T, S>(geometry) => Self::Halved,
             Self::Halved => Self::Rows,
             Self::Planes | Self::Turned if picked::fits::<T, S>(geometry) => Self::Picked,
@@ -261,6 +264,9 @@ impl Walk {
             Self::Across if T::ALL_WALKS => stride > 2 && output <= H::N,
             Self::Across => output <= S::N,
             Self::Whole => kernel <= H::N || is_usual::<T>() && kernel > S::N,
+            Self::Pixels if pixels::is_dilated(geometry.axes()) => {
+                geometry.inner() <= S::N + H::N && geometry.inner() != S::N
+            }
             Self::Pixels => geometry.inner() <= H::N,
             // What is filled and merged has to stay in the first-level cache.
             Self::Planes if single => !R::DIVIDES && elements() > PLANE,
