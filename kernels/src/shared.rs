@@ -17,10 +17,11 @@ use crate::number::{Element, Number};
 use crate::order::merges_after;
 use crate::reduction::{Divide, Reduction};
 use crate::simd::{
-    Aligned, Lanes, Memory, WIDEST, load, load_between, load_lanes, store_first, store_lanes,
+    Aligned, Lanes, Memory, WIDEST, load, load_between, load_lanes, store, store_first, store_lanes,
 };
 use crate::walk::{FastWalk, LARGE_PART};
-use crate::{Axis, Divisor, Geometry};
+use crate::{Axis, Divisor, Geometry, Rounding};
+use core::array::from_fn;
 use core::mem::MaybeUninit;
 use core::ops::Range;
 
@@ -52,7 +53,16 @@ const DEEP: usize = 24;
 /// Sizes of subtrees: of windows that are longer, there is no room for as many lines or columns.
 const LEVELS: usize = (NEAR / size_of::<f32>()).ilog2() as usize;
 
-/// Elements after the last one of a buffer that may be read.
+/// Elements of the windows that are merged from neighbours at once, at most.
+const MOST_DOUBLED: usize = 16;
+
+/// Vectors that are merged side by side.
+const SIDE: usize = 4;
+
+/// Parts of a window that are merged as it is written, at most.
+const MOST_AT_ONCE: usize = 5;
+
+/// Elements after the last one of a buffer that may be read, and written.
 const SLACK: usize = 2 * WIDEST;
 
 /// Whether this walk takes these windows, which have to be large and to have much in common.
@@ -173,6 +183,8 @@ struct Merges {
     parts: [(usize, usize); LEVELS],
     len: usize,
     kernel: usize,
+    /// Levels above the lowest that are merged at once, each of windows twice as wide as those below.
+    doubled: usize,
 }
 
 impl Merges {
@@ -181,12 +193,20 @@ impl Merges {
         (kernel - 1).checked_ilog2().unwrap_or(0) as usize
     }
 
+    /// The merges of which the first levels are [doubled](Self::doubled), at most so many.
     #[inline(never)]
-    fn of(kernel: usize, ordered: bool) -> Self {
-        let mut merges =
-            Self { widths: [1; LEVELS], top: 0, parts: [(0, 0); LEVELS], len: 0, kernel };
+    fn of(kernel: usize, ordered: bool, doubled: usize) -> Self {
+        let doubled = doubled.min(Self::top(kernel));
+        let mut merges = Self {
+            widths: from_fn(|level| 1 << level.min(doubled)),
+            top: doubled,
+            parts: [(0, 0); LEVELS],
+            len: 0,
+            kernel,
+            doubled,
+        };
         let most = if ordered { 2 } else { 5 };
-        let mut width = 1;
+        let mut width = merges.widths[doubled];
         while kernel > most * width {
             width *= match kernel / width {
                 _ if ordered => 2,
@@ -216,6 +236,54 @@ impl Merges {
     fn radix(&self, level: usize) -> usize {
         self.widths[level + 1] / self.widths[level]
     }
+
+    /// Merges `D` levels of neighbours from the lowest one, of so many elements, in registers: each element is loaded once.
+    ///
+    /// A lane has the window that ends with it. What is stored before the first window is what nothing is read from.
+    #[inline(always)]
+    fn double<R: Reduction<A>, A: Number, S: Lanes<A>, const D: usize>(
+        &self,
+        simd: S,
+        scratch: &mut [A],
+        level: impl Fn(usize) -> usize,
+        len: usize,
+    ) {
+        // Only where the order shows, windows are made of those of several levels.
+        let kept: [bool; D] = from_fn(|d| {
+            d + 1 == D || R::ORDERED && self.parts[..self.len].iter().any(|part| part.0 == d + 1)
+        });
+        let from = level(0);
+        let to: [usize; D] = from_fn(|d| level(d + 1) + 1 - (2 << d));
+        let mut before = [simd.splat(R::IDENTITY); D];
+        for i in (0..len).step_by(S::N) {
+            // SAFETY: a buffer has slack for a vector.
+            let mut v = unsafe { load_lanes(simd, scratch, from + i) };
+            for d in 0..D {
+                let left = match d {
+                    0 => back::<A, S, 1>(simd, before[d], v),
+                    1 => back::<A, S, 2>(simd, before[d], v),
+                    2 => back::<A, S, 4>(simd, before[d], v),
+                    _ => back::<A, S, 8>(simd, before[d], v),
+                };
+                before[d] = v;
+                v = R::merge(simd, left, v);
+                if kept[d] {
+                    // SAFETY: the same, and before the buffer is the slack of another.
+                    unsafe { store_lanes(simd, v, scratch, to[d] + i) }
+                }
+            }
+        }
+    }
+}
+
+/// The lanes that are `J` elements before those of `v`; not for vectors of fewer.
+#[inline(always)]
+fn back<A: Number, S: Lanes<A>, const J: usize>(
+    simd: S,
+    before: S::Vector,
+    v: S::Vector,
+) -> S::Vector {
+    if const { J <= S::N } { simd.slide::<J>(before, v) } else { v }
 }
 
 /// Large windows that overlap.
@@ -288,7 +356,7 @@ impl<A: Number> Ready<A> {
         let slices = if depth.is_flat() { 0 } else { depth.kernel };
         let len = (columns.inside.len() * piece.strip).next_multiple_of(lanes);
         let mut rings = Rings::new(height, ordered, len, slices);
-        let batch = Batch::new(piece, ordered, columns, [rows, lines], &mut rings);
+        let batch = Batch::new(piece, ordered, columns, [rows, lines, lanes], &mut rings);
         let size = [columns.inside.len(), piece.windows];
         *ready = Some(Self { size, rings, batch });
     }
@@ -397,7 +465,7 @@ impl<T: Element> Piece<'_, T> {
                     batch.push(first + i * height.stride, counted);
                     continue;
                 }
-                if height.kernel == 1 && !deep {
+                if is_alone(geometry) {
                     let to = batch.place();
                     seen = lines.copy::<R, S>(simd, line(0, complete), scratch, to, seen);
                 } else {
@@ -598,7 +666,7 @@ impl Ring {
 impl Rings {
     /// Rings of lines of so many elements, for so many slices of a window, or for none.
     fn new(height: &Axis, ordered: bool, len: usize, slices: usize) -> Self {
-        let merges = Merges::of(height.kernel, ordered);
+        let merges = Merges::of(height.kernel, ordered, 0);
         let mut list = [Ring::default(); LEVELS];
         // Lines a power of two apart would crowd each other out of the first-level cache.
         let pitch = len.next_multiple_of(2 * STRIP) + STRIP;
@@ -731,13 +799,13 @@ fn merge_few<R: Reduction<A>, A: Number, S: Lanes<A>>(
 ) {
     let places = places.as_ref();
     let mut i = 0;
-    while i + 4 * S::N <= len {
-        let merged = combine::<R, A, S, 4>(simd, scratch, places, i);
+    while i + SIDE * S::N <= len {
+        let merged = combine::<R, A, S, SIDE>(simd, scratch, places, i);
         for (b, v) in merged.into_iter().enumerate() {
             // SAFETY: the line has so many elements.
             unsafe { store_lanes(simd, v, scratch, to + i + b * S::N) }
         }
-        i += 4 * S::N;
+        i += SIDE * S::N;
     }
     while i < len {
         let [v] = combine::<R, A, S, 1>(simd, scratch, places, i);
@@ -769,6 +837,31 @@ fn combine<R: Reduction<A>, A: Number, S: Lanes<A>, const B: usize>(
         }
     }
     merged
+}
+
+/// Merges what is at some places to `B` vectors of results: where those start, and the counted columns of their windows; and
+/// counted lines, or how all are divided.
+#[inline(always)]
+fn results<R: Reduction<A>, A: Number, S: Lanes<A>, const B: usize>(
+    simd: S,
+    scratch: &[A],
+    places: &[usize],
+    [at, counts]: [usize; 2],
+    by: Result<(S::Vector, Rounding), Divide<S::Vector>>,
+) -> [S::Vector; B] {
+    let mut results = combine::<R, A, S, B>(simd, scratch, places, at);
+    for (b, v) in results.iter_mut().enumerate() {
+        let divide = match by {
+            Ok((lines, rounding)) => {
+                // SAFETY: there are as many counts as results, and slack.
+                let columns = unsafe { load_lanes(simd, scratch, counts + b * S::N) };
+                Divide::by_lanes::<A, S>(simd, simd.mul(lines, columns), rounding)
+            }
+            Err(divide) => divide,
+        };
+        *v = R::finish(simd, *v, divide);
+    }
+    results
 }
 
 /// Rows that are merged across as if they were one: of columns, or of what is first to be merged down.
@@ -805,13 +898,15 @@ impl<A: Number> Batch<A> {
         piece: &Piece<'_, T>,
         ordered: bool,
         columns: &Columns,
-        [rows, lines]: [usize; 2],
+        [rows, lines, lanes]: [usize; 3],
         rings: &mut Rings,
     ) -> Self {
         let strip = piece.strip;
         let [_, height, width] = piece.geometry.axes();
-        let (down, across) =
-            (Merges::of(height.kernel, ordered), Merges::of(width.kernel, ordered));
+        let down = Merges::of(height.kernel, ordered, 0);
+        let neighbours = strip == 1 && width.dilation == 1;
+        let doubled = if neighbours { (2 * lanes).min(MOST_DOUBLED).ilog2() as usize } else { 0 };
+        let across = Merges::of(width.kernel, ordered, doubled);
         let gap = columns.outside[0].max(columns.outside[1]);
         let pitch = (columns.inside.len() + gap) * strip;
         let len = columns.len() * strip;
@@ -900,31 +995,44 @@ impl<A: Number> Batch<A> {
         let mut len = (self.rows - 1) * self.pitch + self.len;
         let mut start = self.start;
         let mut places = [0; LEVELS];
+        let mut count = 0;
         let steps = [height.dilation * self.pitch, width.dilation * strip];
         let stages = [self.down.as_ref(), Some(&self.across)];
+        let side_by_side = strip == inner && width.stride == 1;
+        let single = (strip, inner) == (1, 1) && width.stride > 1;
         for (merges, step) in stages.into_iter().zip(steps) {
             let Some(merges) = merges else { continue };
-            for level in 0..=merges.top {
-                let (count, to, taps) = if level < merges.top {
-                    let from = self.level(start, level);
-                    let radix = merges.radix(level);
-                    for (j, place) in places[..radix].iter_mut().enumerate() {
-                        *place = from + j * merges.widths[level] * step;
-                    }
-                    (radix, self.level(start, level + 1), merges.widths[level + 1])
-                } else {
-                    for (place, (level, first)) in places.iter_mut().zip(merges.parts) {
-                        *place = self.level(start, level) + first * step;
-                    }
-                    (merges.len, self.level(start, level + 1), merges.kernel)
-                };
-                let len = len - (taps - 1) * step;
-                merge_all::<R, A, S>(simd, scratch, &places[..count], to, len);
+            let to = |level| self.level(start, level);
+            match merges.doubled {
+                0 => {}
+                1 => merges.double::<R, A, S, 1>(simd, scratch, to, len),
+                2 => merges.double::<R, A, S, 2>(simd, scratch, to, len),
+                3 => merges.double::<R, A, S, 3>(simd, scratch, to, len),
+                _ => merges.double::<R, A, S, 4>(simd, scratch, to, len),
             }
+            for level in merges.doubled..merges.top {
+                let from = self.level(start, level);
+                let radix = merges.radix(level);
+                for (j, place) in places[..radix].iter_mut().enumerate() {
+                    *place = from + j * merges.widths[level] * step;
+                }
+                let len = len - (merges.widths[level + 1] - 1) * step;
+                let to = self.level(start, level + 1);
+                merge_all::<R, A, S>(simd, scratch, &places[..radix], to, len);
+            }
+            for (place, (level, first)) in places.iter_mut().zip(merges.parts) {
+                *place = self.level(start, level) + first * step;
+            }
+            count = merges.len;
             len -= (merges.kernel - 1) * step;
             start = self.level(start, merges.top + 1);
+            // What windows are merged from across is merged as they are written, if they are side by side.
+            if core::ptr::eq(merges, &self.across) && side_by_side && count <= MOST_AT_ONCE {
+                break;
+            }
+            merge_all::<R, A, S>(simd, scratch, &places[..count], start, len);
+            (places[0], count) = (start, 1);
         }
-        let single = (strip, inner) == (1, 1) && width.stride > 1;
         if single {
             // Every `stride`-th element of what windows one apart give.
             for &(at, _) in &self.made[..self.ready] {
@@ -934,8 +1042,35 @@ impl<A: Number> Batch<A> {
                 }
             }
         }
-        let seamless = strip == inner && (single || width.stride == 1);
-        let (runs, len, advance) = if seamless {
+        let places = &places;
+        match count {
+            1 if !(side_by_side || single) => {
+                self.write::<R, T, S, 1, 1>(simd, piece, scratch, places, output);
+            }
+            1 => self.write::<R, T, S, 1, SIDE>(simd, piece, scratch, places, output),
+            2 => self.write::<R, T, S, 2, SIDE>(simd, piece, scratch, places, output),
+            3 => self.write::<R, T, S, 3, SIDE>(simd, piece, scratch, places, output),
+            4 => self.write::<R, T, S, 4, SIDE>(simd, piece, scratch, places, output),
+            _ => self.write::<R, T, S, MOST_AT_ONCE, SIDE>(simd, piece, scratch, places, output),
+        }
+        self.done += self.ready;
+        (self.ready, self.rows) = (0, 0);
+    }
+
+    /// Merges what is at the first `P` of some places to windows, and writes these: `B` vectors side by side, or, if that is 1,
+    /// the strip of each window by itself.
+    #[inline(always)]
+    fn write<R: Reduction<A>, T: Element<Acc = A>, S: Memory<T>, const P: usize, const B: usize>(
+        &self,
+        simd: S,
+        piece: &Piece<'_, T>,
+        scratch: &[A],
+        places: &[usize; LEVELS],
+        output: &mut [T],
+    ) {
+        let (geometry, strip) = (piece.geometry, piece.strip);
+        let (width, inner) = (&geometry.axes()[2], geometry.inner());
+        let (runs, len, advance) = if const { B > 1 } {
             (1, piece.windows * strip, 0)
         } else {
             (piece.windows, strip, width.stride * strip)
@@ -943,39 +1078,37 @@ impl<A: Number> Batch<A> {
         // Then what comes after a run is written after it.
         let alone = strip == inner && piece.windows == width.output;
         for (row, &(at, counted)) in self.made[..self.ready].iter().enumerate() {
-            let mut from = start + at;
+            let mut from = at;
             let mut to = (self.done + row) * geometry.row_len() + piece.x * inner + piece.channel;
             let mut counts = self.counts;
-            let rows = simd.splat(counted);
-            let constant = match geometry.divisor() {
-                Divisor::Constant(n) => Some(Divide::by::<A, S>(simd, n, geometry.rounding())),
-                _ => None,
+            let by = match geometry.divisor() {
+                Divisor::Constant(n) => Err(Divide::by::<A, S>(simd, n, geometry.rounding())),
+                _ => Ok((simd.splat(counted), geometry.rounding())),
             };
             for _ in 0..runs {
-                for i in (0..len).step_by(S::N) {
-                    // SAFETY: a row of windows, and slack.
-                    let v = unsafe { load_lanes(simd, scratch, from + i) };
-                    let divide = constant.unwrap_or_else(
-                        #[inline(always)]
-                        || {
-                            // SAFETY: there are as many counts as results, and slack.
-                            let columns = unsafe { load_lanes(simd, scratch, counts + i) };
-                            let by = simd.mul(rows, columns);
-                            Divide::by_lanes::<T::Acc, S>(simd, by, geometry.rounding())
-                        },
-                    );
-                    let v = R::finish(simd, v, divide);
+                let mut i = 0;
+                while const { B > 1 } && i + B * S::N <= len {
+                    let at = [from + i, counts + i];
+                    let results = results::<R, A, S, B>(simd, scratch, &places[..P], at, by);
+                    for (b, v) in results.into_iter().enumerate() {
+                        // SAFETY: elements of the run.
+                        unsafe { store(simd, v, output, to + i + b * S::N) }
+                    }
+                    i += B * S::N;
+                }
+                while i < len {
+                    let at = [from + i, counts + i];
+                    let [v] = results::<R, A, S, 1>(simd, scratch, &places[..P], at, by);
                     let room = alone && to + i + S::N <= output.len();
                     let room = if room { S::N } else { S::N.min(len - i) };
                     // SAFETY: no more elements than the run or the output has left.
                     unsafe { store_first(simd, v, output, to + i, room) }
+                    i += S::N;
                 }
                 from += advance;
                 to += inner;
                 counts += len;
             }
         }
-        self.done += self.ready;
-        (self.ready, self.rows) = (0, 0);
     }
 }

@@ -397,7 +397,7 @@ pub(crate) trait Lanes<A: Number>: Isa {
         must_cast(picked)
     }
 
-    /// Shifts `J` lanes of `before` into `v`: `[before[N-J..], v[..N-J]]`; `J` is 1 or 2, and at most `N`.
+    /// Shifts `J` lanes of `before` into `v`: `[before[N-J..], v[..N-J]]`; `J` is 1, 2, 4 or 8, and at most `N`.
     #[inline(always)]
     fn slide<const J: usize>(self, before: Self::Vector, v: Self::Vector) -> Self::Vector {
         let (before, v): (Self::Array, Self::Array) = (must_cast(before), must_cast(v));

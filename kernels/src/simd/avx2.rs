@@ -197,6 +197,11 @@ impl Lanes<f32> for Avx2 {
         fn slide<const J: usize>(before: __m256, v: __m256) -> __m256 {
             // `alignr` works within 128-bit halves: give each half of `v` the one before it.
             let half_before = _mm256_permute2f128_ps::<0x21>(before, v);
+            match J {
+                4 => return half_before,
+                8 => return before,
+                _ => {}
+            }
             let slid;
             // Not the intrinsic, of which LLVM makes two shuffles of floating-point numbers.
             // SAFETY: an instruction of AVX2, which changes its result only.
@@ -206,13 +211,13 @@ impl Lanes<f32> for Avx2 {
                     lateout(ymm_reg) slid,
                     in(ymm_reg) v,
                     in(ymm_reg) half_before,
-                    const 16 - 4 * J,
+                    const 16 - 4 * (J % 4),
                     options(pure, nomem, nostack, preserves_flags),
                 );
             }
             slid
         }
-        const { assert!(matches!(J, 1 | 2)) };
+        const { assert!(matches!(J, 1 | 2 | 4 | 8)) };
         // SAFETY: the token proves that the CPU has AVX2.
         unsafe { slide::<J>(before, v) }
     }
@@ -502,7 +507,7 @@ impl Memory<f64> for Avx2 {
     as_it_is!(f64, __m256d);
 }
 
-/// Shifts the last bytes of `before` into `v`, as many as one or two lanes have.
+/// Shifts the last bytes of `before` into `v`: a power of two of them.
 #[inline(always)]
 fn slide_bytes(_: Avx2, before: __m256i, v: __m256i, bytes: usize) -> __m256i {
     #[target_feature(enable = "avx2")]
@@ -515,7 +520,8 @@ fn slide_bytes(_: Avx2, before: __m256i, v: __m256i, bytes: usize) -> __m256i {
             2 => _mm256_alignr_epi8::<14>(v, half_before),
             4 => _mm256_alignr_epi8::<12>(v, half_before),
             8 => _mm256_alignr_epi8::<8>(v, half_before),
-            _ => half_before,
+            16 => half_before,
+            _ => before,
         }
     }
     // SAFETY: the token proves that the CPU has AVX2.

@@ -317,10 +317,12 @@ impl Lanes<f32> for Avx512 {
             let (before, v) = (must_cast(before), must_cast(v));
             must_cast(match J {
                 1 => _mm512_alignr_epi32::<15>(v, before),
-                _ => _mm512_alignr_epi32::<14>(v, before),
+                2 => _mm512_alignr_epi32::<14>(v, before),
+                4 => _mm512_alignr_epi32::<12>(v, before),
+                _ => _mm512_alignr_epi32::<8>(v, before),
             })
         }
-        const { assert!(matches!(J, 1 | 2)) };
+        const { assert!(matches!(J, 1 | 2 | 4 | 8)) };
         // SAFETY: the token proves that the CPU has AVX-512.
         unsafe { slide::<J>(before, v) }
     }
@@ -518,7 +520,7 @@ impl Memory<f64> for Avx512 {
     as_they_are!(f64, __m512d, mask_of_8, _mm512_mask_loadu_pd, _mm512_mask_storeu_pd);
 }
 
-/// Shifts the last bytes of `before` into `v`, as many as one or two lanes have.
+/// Shifts the last bytes of `before` into `v`: a power of two of them.
 #[inline(always)]
 fn slide_bytes(_: Avx512, before: __m512i, v: __m512i, bytes: usize) -> __m512i {
     #[target_feature(enable = "avx512f,avx512bw")]
@@ -531,7 +533,9 @@ fn slide_bytes(_: Avx512, before: __m512i, v: __m512i, bytes: usize) -> __m512i 
             2 => _mm512_alignr_epi8::<14>(v, quarter_before),
             4 => _mm512_alignr_epi8::<12>(v, quarter_before),
             8 => _mm512_alignr_epi64::<7>(v, before),
-            _ => quarter_before,
+            16 => quarter_before,
+            32 => _mm512_alignr_epi64::<4>(v, before),
+            _ => before,
         }
     }
     // SAFETY: the token proves that the CPU has AVX-512.

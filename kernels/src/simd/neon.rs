@@ -134,10 +134,11 @@ impl Lanes<f32> for Neon {
         fn slide<const J: usize>(before: float32x4_t, v: float32x4_t) -> float32x4_t {
             match J {
                 1 => vextq_f32::<3>(before, v),
-                _ => vextq_f32::<2>(before, v),
+                2 => vextq_f32::<2>(before, v),
+                _ => before,
             }
         }
-        const { assert!(matches!(J, 1 | 2)) };
+        const { assert!(matches!(J, 1 | 2 | 4)) };
         // SAFETY: the token proves that the CPU has NEON.
         unsafe { slide::<J>(before, v) }
     }
