@@ -559,6 +559,47 @@ fn long_pixels() {
     }
 }
 
+/// Dilated windows of pixels, whose columns are carried in memory, and of few channels, or dilated too much, by another walk.
+#[test]
+fn dilated_windows_of_pixels() {
+    let mut checks = Checks::default();
+    let dilations = [[1, 2], [2, 1], [2, 2], [3, 4], [1, 8], [2, 9]];
+    for (i, (channels, dilation)) in [3, 8, 16, 20, 33, 70, 200]
+        .into_iter()
+        .flat_map(|channels| dilations.map(|dilation| (channels, dilation)))
+        .enumerate()
+    {
+        for (kernel, padding) in [([3, 3], [2, 2]), ([2, 3], [0, 4]), ([3, 2], [1, 1])] {
+            let pool = |op| {
+                let pool = Pool2d::new(op, kernel).dilation(dilation).padding(padding);
+                pool.divisor(DIVISORS[i % 3])
+            };
+            let shape = Shape::new(1 + i % 2, channels, [9 + i % 3, 12 + i % 7]);
+            checks.go(pool, Layout::ChannelsLast, shape, Pooling::Two);
+        }
+    }
+}
+
+/// A NaN in any line is seen, whether it is the first or the second of two rows that are made together, or the last row of
+/// so many that one is left; and where lines of dilated windows are those of a row that is not the one above.
+#[test]
+fn nan_in_rows_of_pixels() {
+    for (i, rows) in (3..=9).enumerate() {
+        for (channels, dilation) in [(8, 1), (40, 1), (130, 1), (40, 2), (24, 3)] {
+            let shape = Shape::new(1, channels, [rows + 2 * dilation, 8 + 2 * dilation]);
+            let pool = Pool2d::max([3, 3]).dilation([dilation; 2]).padding([i % 2, i % 2]);
+            let max = |backend| -> Plan<f32> {
+                pool.plan_on(backend, Layout::ChannelsLast, shape).unwrap()
+            };
+            let (plans, reference) = (supported().map(max).collect::<Vec<_>>(), max(&REFERENCE));
+            let step = (channels + 1) * 5 * one_of() - 1;
+            for at in (i..reference.input_len()).step_by(step) {
+                assert_nan_is_seen(&plans, &reference, at, format_args!("{pool:?}"));
+            }
+        }
+    }
+}
+
 /// Pixels of few channels, and single elements, under windows of up to nine lines and columns: there is code for each
 /// number up to eight, for rows that are shorter than its vectors, and for several pieces of a row.
 #[test]
@@ -648,6 +689,50 @@ fn windows_one_apart_on_small_planes() {
                     let shape = Shape::new(1, channels, [height, width]);
                     checks.go(pool, layout, shape, Pooling::Two);
                 }
+            }
+        }
+    }
+}
+
+/// Windows that are made of those of two, four, eight and sixteen neighbours, or of several of these, one and two apart: the
+/// first and the last ones of a row have fewer elements, as many vectors of them as there are at most.
+#[test]
+fn windows_of_neighbours_in_a_line() {
+    let mut seed = 0_usize;
+    for (kernel, stride) in (2..=33).flat_map(|kernel| [(kernel, 1), (kernel, 2)]) {
+        let pads = [[0, 0], [kernel / 2, kernel / 2], [kernel - 1, 0], [1, kernel - 1]];
+        let lengths = [kernel, kernel + 6, 31, 47, 64, 150];
+        for (len, [begin, end]) in lengths.into_iter().zip(pads.into_iter().cycle()) {
+            seed += 1;
+            if len + begin + end < kernel || !seed.is_multiple_of(one_of()) {
+                continue;
+            }
+            let (rows, padding) =
+                (1 + seed % 5, Padding::Explicit { begin: [0, begin], end: [0, end] });
+            let shape = Shape::new(1, 2, [rows, len]);
+            let pool = |op| {
+                let pool = Pool2d::new(op, [1, kernel]).stride([1, stride]).pad(padding);
+                pool.divisor(DIVISORS[seed % 3])
+            };
+            for op in [Op::Max, Op::Average, Op::Min] {
+                for (element, values) in [(F32, Values::Numbers), (F64, Values::Traps)] {
+                    check_case(&Case {
+                        pooling: Pooling::Two(pool(op), shape),
+                        layout: Layout::ChannelsFirst,
+                        strides: seed.is_multiple_of(3).then(|| gaps(Layout::ChannelsFirst, shape)),
+                        element,
+                        seed: seed as u64,
+                        values,
+                    });
+                }
+            }
+            let max = |backend| -> Plan<f32> {
+                pool(Op::Max).plan_on(backend, Layout::ChannelsFirst, shape).unwrap()
+            };
+            let (plans, reference) = (supported().map(max).collect::<Vec<_>>(), max(&REFERENCE));
+            let last = reference.input_len() - 1;
+            for at in [0, last / 3, last] {
+                assert_nan_is_seen(&plans, &reference, at, format_args!("{kernel} {stride} {len}"));
             }
         }
     }

@@ -251,6 +251,8 @@ pub struct Geometry {
     /// The bits of both bounds.
     clamp: Option<[u64; 2]>,
     walk: Walk,
+    /// Whether another one suits it where vectors can be doubled.
+    doubles: bool,
     rows_alike: RowsAlike,
 }
 
@@ -367,6 +369,7 @@ impl Geometry {
             requantization: None,
             clamp: None,
             walk: Walk::Down,
+            doubles: false,
             rows_alike: RowsAlike::default(),
         };
         Some(geometry.of_part(planes, axes, inner))
@@ -374,7 +377,9 @@ impl Geometry {
 
     /// The same pooling, having found the walk that suits it: to find it takes longer than a small plane.
     fn walked(self) -> Self {
-        Self { walk: Walk::suited_to::<f32>(&self), rows_alike: self.find_rows_alike(), ..self }
+        let walk = Walk::suited_to::<f32>(&self);
+        let doubles = Walk::doubles(walk, &self);
+        Self { walk, doubles, rows_alike: self.find_rows_alike(), ..self }
     }
 
     fn find_rows_alike(&self) -> RowsAlike {
@@ -542,6 +547,11 @@ impl Geometry {
 
     /// The walk that suits the windows where a kernel has all of them.
     pub(crate) fn walk(&self) -> Walk {
+        if self.doubles { Walk::Doubled } else { self.walk }
+    }
+
+    /// The same where vectors can not be [doubled](Walk::Doubled).
+    pub(crate) fn undoubled_walk(&self) -> Walk {
         self.walk
     }
 

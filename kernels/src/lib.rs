@@ -38,6 +38,7 @@ mod ahead;
 mod autovec;
 mod backend;
 mod blocks;
+mod doubled;
 mod down;
 mod feature;
 mod flat;

@@ -92,10 +92,9 @@ impl Run {
             _ => (self.counted * columns).max(1) as i64,
         }
     }
-}
 
-impl Run {
-    /// Two rows at a time, as if they were one.
+    /// Two rows at a time, as if they were one. A call, as all that has no vectors.
+    #[inline(never)]
     fn twos(&self) -> Self {
         Self {
             rows: self.rows / 2,
@@ -106,9 +105,10 @@ impl Run {
     }
 
     /// The last row and how far its lines are from those of the first one, if it is none of [`twos`](Self::twos).
+    #[inline(never)]
     fn without_twos(&self) -> Option<(Self, usize)> {
         let before = self.rows - 1;
-        (before % 2 == 0).then(|| {
+        before.is_multiple_of(2).then(|| {
             let at = self.at + before * self.step;
             (Self { at, rows: 1, ..self.clone() }, before.wrapping_mul(self.advance))
         })
@@ -312,20 +312,22 @@ pub(crate) fn reduce<R: Reduction<T::Acc>, T: Element, S: Memory<T>, W: RowWalk<
                     && in_order
                     && (alike || const { !shares::<T, W>(3) }) =>
             {
-                let lines = Lines::<W, 3>::new([start, second, third]);
+                let mut starts = [start, second, third];
+                let lines = Lines::<W, 3>::new(starts);
                 seen = lines.first::<R, T, S>(simd, geometry, run, input, seen);
                 let near = geometry.axes()[1..].iter().all(|axis| axis.dilation == 1) && !run.apart;
                 let many = geometry.inner() >= S::N && run.rows > 1 && near;
+                let mut last = None;
                 if const { W::TWOS && shares::<T, W>(3) } && many {
                     let two = Two { starts: [start, second, third, third.wrapping_add(high)] };
                     seen = walk.reduce::<R, S, _>(simd, &two, &run.twos(), output, seen);
-                    if let Some((last, shift)) = run.without_twos() {
-                        let starts = lines.starts.map(|start| start.wrapping_add(shift));
-                        let lines = Lines::<W, 3>::new(starts);
-                        seen = walk.reduce::<R, S, _>(simd, &lines, &last, output, seen);
+                    let Some((row, shift)) = run.without_twos() else { continue };
+                    for start in &mut starts {
+                        *start = start.wrapping_add(shift);
                     }
-                    continue;
+                    last = Some(row);
                 }
+                let (lines, run) = (Lines::<W, 3>::new(starts), last.as_ref().unwrap_or(run));
                 seen = walk.reduce::<R, S, _>(simd, &lines, run, output, seen);
             }
             (1, 4) if const { has::<T, W>(4) } && in_order => {

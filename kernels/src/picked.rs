@@ -13,10 +13,15 @@ use crate::simd::{ABSENT, Memory, TURNED, WIDEST, load, load_lanes, store_first}
 use crate::walk::FastWalk;
 use core::ops::Range;
 
+/// Lanes of a vector at least: of fewer, most windows are in two.
+const LEAST: usize = 8;
+
 /// Whether this walk takes these windows.
 pub(crate) fn fits<T: Element, S: Memory<T>>(geometry: &Geometry) -> bool {
     let [depth, height, width] = geometry.axes();
     S::PICKS
+        && (LEAST..=TURNED).contains(&S::N)
+        && size_of::<T::Acc>() == size_of::<f32>()
         && geometry.is_single()
         && (width.spread || width.stride > 2 && width.interior() == (0..width.output))
         && lines::fits(depth, height)

@@ -12,6 +12,7 @@
 //!
 //! Channels are neighbours that are shifted together: a column is then a strip of them.
 
+use crate::doubled::double;
 use crate::lines::OCTET;
 use crate::number::{Element, Number};
 use crate::order::merges_after;
@@ -58,9 +59,6 @@ const MOST_DOUBLED: usize = 16;
 
 /// Vectors that are merged side by side.
 const SIDE: usize = 4;
-
-/// Parts of a window that are merged as it is written, at most.
-const MOST_AT_ONCE: usize = 5;
 
 /// Elements after the last one of a buffer that may be read, and written.
 const SLACK: usize = 2 * WIDEST;
@@ -259,14 +257,9 @@ impl Merges {
             // SAFETY: a buffer has slack for a vector.
             let mut v = unsafe { load_lanes(simd, scratch, from + i) };
             for d in 0..D {
-                let left = match d {
-                    0 => back::<A, S, 1>(simd, before[d], v),
-                    1 => back::<A, S, 2>(simd, before[d], v),
-                    2 => back::<A, S, 4>(simd, before[d], v),
-                    _ => back::<A, S, 8>(simd, before[d], v),
-                };
+                let doubled = double::<R, A, S>(simd, d, before[d], v);
                 before[d] = v;
-                v = R::merge(simd, left, v);
+                v = doubled;
                 if kept[d] {
                     // SAFETY: the same, and before the buffer is the slack of another.
                     unsafe { store_lanes(simd, v, scratch, to[d] + i) }
@@ -274,16 +267,6 @@ impl Merges {
             }
         }
     }
-}
-
-/// The lanes that are `J` elements before those of `v`; not for vectors of fewer.
-#[inline(always)]
-fn back<A: Number, S: Lanes<A>, const J: usize>(
-    simd: S,
-    before: S::Vector,
-    v: S::Vector,
-) -> S::Vector {
-    if const { J <= S::N } { simd.slide::<J>(before, v) } else { v }
 }
 
 /// Large windows that overlap.
@@ -1027,8 +1010,14 @@ impl<A: Number> Batch<A> {
             len -= (merges.kernel - 1) * step;
             start = self.level(start, merges.top + 1);
             // What windows are merged from across is merged as they are written, if they are side by side.
-            if core::ptr::eq(merges, &self.across) && side_by_side && count <= MOST_AT_ONCE {
-                break;
+            if core::ptr::eq(merges, &self.across) && side_by_side {
+                if count == 3 && !R::ORDERED {
+                    // To merge a part twice takes no longer than another loop would to compile.
+                    (places[3], count) = (places[2], 4);
+                }
+                if matches!(count, 2 | 4) {
+                    break;
+                }
             }
             merge_all::<R, A, S>(simd, scratch, &places[..count], start, len);
             (places[0], count) = (start, 1);
@@ -1049,9 +1038,7 @@ impl<A: Number> Batch<A> {
             }
             1 => self.write::<R, T, S, 1, SIDE>(simd, piece, scratch, places, output),
             2 => self.write::<R, T, S, 2, SIDE>(simd, piece, scratch, places, output),
-            3 => self.write::<R, T, S, 3, SIDE>(simd, piece, scratch, places, output),
-            4 => self.write::<R, T, S, 4, SIDE>(simd, piece, scratch, places, output),
-            _ => self.write::<R, T, S, MOST_AT_ONCE, SIDE>(simd, piece, scratch, places, output),
+            _ => self.write::<R, T, S, 4, SIDE>(simd, piece, scratch, places, output),
         }
         self.done += self.ready;
         (self.ready, self.rows) = (0, 0);

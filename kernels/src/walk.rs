@@ -2,6 +2,7 @@
 
 use crate::across::{self, Across};
 use crate::activate::Scaling;
+use crate::doubled::{self, Doubled};
 use crate::down::{self, Down, WIDE, down};
 use crate::flat::{self, flat};
 use crate::global::{self, Global};
@@ -51,6 +52,8 @@ pub enum Walk {
     Rows,
     /// Rows of single elements or of pixels of a few, merged down the columns and then across.
     Across,
+    /// Windows of some elements of a line, one or two apart: neighbours are merged in registers.
+    Doubled,
     /// Large windows that overlap, from subtrees that they share.
     Shared,
     /// The same on small planes, one in each lane.
@@ -81,7 +84,12 @@ impl Walk {
         geometry.walk()
     }
 
-    /// What [`of`](Self::of) would be of elements of type `T`, which has all walks, found anew.
+    /// Whether [`Doubled`](Self::Doubled) suits a geometry better than a walk.
+    pub(crate) fn doubles(walk: Self, geometry: &Geometry) -> bool {
+        matches!(walk, Self::Down | Self::Shared | Self::Across) && doubled::suits(geometry)
+    }
+
+    /// The walk that suits a geometry, but for [`Doubled`](Self::Doubled), of elements of type `T`, which has all walks.
     pub(crate) fn suited_to<T: Element>(geometry: &Geometry) -> Self {
         let taps = geometry.taps();
         if global::fits(geometry) {
@@ -129,9 +137,15 @@ impl Walk {
     }
 
     /// The walk that suits a geometry, of those that there are for `T`.
-    fn of_type<T: Element, S: Memory<T>>(geometry: &Geometry) -> Self {
+    fn of_type<R: Reduction<T::Acc>, T: Element, S: Memory<T>>(geometry: &Geometry) -> Self {
         let Axis { kernel, stride, .. } = geometry.axes()[2];
-        let walk = match Self::of(geometry) {
+        if T::ALL_WALKS
+            && Self::of(geometry) == Self::Doubled
+            && doubled::fits::<T, S>(geometry, R::ORDERED)
+        {
+            return Self::Doubled;
+        }
+        let walk = match geometry.undoubled_walk() {
             // How many channels are few, and lanes enough for windows far apart, depends on how long they are.
             Self::Across if const { T::ALL_WALKS && !is_usual::<T>() } => {
                 match geometry.is_single() {
@@ -206,6 +220,7 @@ impl Walk {
             Self::Across => {
                 "windows one or two apart, or few columns or channels: merged down, then across"
             }
+            Self::Doubled => "some elements of a line a window: neighbours are merged in registers",
             Self::Shared => "large windows that overlap: what they share is merged once",
             Self::Planes => {
                 "overlapping windows on small planes: one plane in each lane of a vector"
@@ -228,7 +243,7 @@ impl Walk {
     pub(crate) fn of_pool<R: Reduction<T::Acc>, T: Element, S: Memory<T>>(
         geometry: &Geometry,
     ) -> Self {
-        match Self::of_type::<T, S>(geometry) {
+        match Self::of_type::<R, T, S>(geometry) {
             _ if !S::BY_HAND => Self::of_plainest::<T, S>(geometry),
             _ if R::QUICK && level::fits(geometry, S::N) => Self::Flat,
             Self::Whole | Self::Turned | Self::Global => Self::of_general::<T, S>(geometry),
@@ -278,7 +293,7 @@ impl Walk {
 
     /// The walk that [`plain`] takes.
     pub(crate) fn of_plain<T: Element, S: Memory<T>>(geometry: &Geometry) -> Self {
-        match Self::of(geometry) {
+        match geometry.undoubled_walk() {
             _ if !S::BY_HAND => Self::of_plainest::<T, S>(geometry),
             large @ (Self::Shared | Self::Planes) if T::ALL_WALKS => large,
             _ => Self::of_general::<T, S>(geometry),
@@ -425,7 +440,7 @@ pub(crate) fn pool<R: Reduction<T::Acc>, T: Element, S: Memory<T>>(
     let Some(simd) = enter::<T, S>(geometry, &rows, input, output) else { return };
     let width = &geometry.axes()[2];
     let job = Job { simd, geometry, rows: rows.clone(), input };
-    match (Walk::of_type::<T, S>(geometry), width.kernel, width.stride) {
+    match (Walk::of_type::<R, T, S>(geometry), width.kernel, width.stride) {
         (Walk::Pixels, 3, 1) => return job.run::<R, Pixels<3, 1>>(output),
         (Walk::Pixels, 3, _) => return job.run::<R, Pixels<3, 2>>(output),
         (Walk::Pixels, 2, 2) if const { T::ALL_WALKS || takes_apart::<T>() } => {
@@ -482,6 +497,7 @@ pub(crate) fn pool<R: Reduction<T::Acc>, T: Element, S: Memory<T>>(
         (Walk::Rows, 4, _) => return job.run::<R, Rows<4, 4>>(output),
         (Walk::Rows, _, _) => return job.run::<R, Rows<3, 3>>(output),
         (Walk::Across, _, _) => return job.run::<R, Across>(output),
+        (Walk::Doubled, _, _) if const { S::PICKS } => return job.run::<R, Doubled>(output),
         (Walk::Shared, _, _) => return job.run::<R, Shared>(output),
         (Walk::Planes, _, _) => return job.run::<R, Planes<false>>(output),
         (Walk::Whole, _, _) => return job.run::<R, Whole>(output),
@@ -492,7 +508,13 @@ pub(crate) fn pool<R: Reduction<T::Acc>, T: Element, S: Memory<T>>(
             return job.run::<R, Down>(output);
         }
         (
-            Walk::Down | Walk::Flat | Walk::Picked | Walk::Phased | Walk::Widened | Walk::Each,
+            Walk::Down
+            | Walk::Flat
+            | Walk::Doubled
+            | Walk::Picked
+            | Walk::Phased
+            | Walk::Widened
+            | Walk::Each,
             _,
             _,
         ) => {}
@@ -526,9 +548,10 @@ fn quick<R: Reduction<T::Acc>, T: Element, S: Memory<T>>(
             return pool::<R::Exact, T, S>(geometry, rows, input, output);
         }
         let job = Job { simd, geometry, rows: rows.clone(), input };
-        match (Walk::of_type::<T, S>(geometry), width.kernel) {
+        match (Walk::of_type::<R, T, S>(geometry), width.kernel) {
             (Walk::Pixels, 3) => job.run::<R, Pixels<3, 1>>(output),
             (Walk::Rows, 3) => job.run::<R, Rows<3, 1>>(output),
+            (Walk::Doubled, _) if const { S::PICKS } => job.run::<R, Doubled>(output),
             (Walk::Strips, _) if width.dilation == 1 => job.run::<R, Strips<2>>(output),
             _ => pool::<R::Exact, T, S>(geometry, rows, input, output),
         }
@@ -560,7 +583,7 @@ pub(crate) fn plain<R: Reduction<T::Acc>, T: Element, S: Memory<T>>(
     }
     let Some(simd) = enter::<T, S>(geometry, &rows, input, output) else { return };
     // Of large windows, others merge each tap.
-    match Walk::of(geometry) {
+    match geometry.undoubled_walk() {
         Walk::Shared if const { T::ALL_WALKS } => {
             simd.vectorize(
                 #[inline(always)]

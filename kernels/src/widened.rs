@@ -69,7 +69,7 @@ fn fits_single<T>(geometry: &Geometry, divides: bool) -> bool {
     let [_, height, width] = geometry.axes();
     let narrow = geometry.planes() >= WORTH
         && (width.output <= FEW || width.output <= SHORT && width.input <= NARROW);
-    match Walk::of(geometry) {
+    match geometry.undoubled_walk() {
         Walk::Halved | Walk::Global | Walk::Whole => false,
         Walk::Strips => narrow && width.dilation > 1,
         // Where rows go on from a plane to the next, they are long.
@@ -126,7 +126,7 @@ impl Cut {
         averages: Option<usize>,
         otherwise: Otherwise,
     ) -> Option<Self> {
-        let (walk, single) = (Walk::of(geometry), geometry.is_single());
+        let (walk, single) = (geometry.undoubled_walk(), geometry.is_single());
         let divides = averages.is_some();
         let pays = match otherwise {
             Otherwise::All if single => fits_single::<T>(geometry, divides),
@@ -134,7 +134,10 @@ impl Cut {
             Otherwise::Plain if divides => {
                 !matches!(walk, Walk::Whole | Walk::Global | Walk::Turned)
             }
-            Otherwise::Plain => single && matches!(walk, Walk::Rows | Walk::Strips | Walk::Halved),
+            Otherwise::Plain => {
+                let few = matches!(walk, Walk::Rows | Walk::Strips | Walk::Halved);
+                single && (few || Walk::of(geometry) == Walk::Doubled)
+            }
             Otherwise::Plainest if !single => geometry.taps() > TAPS,
             // A few taps of a line are runs, of bytes short ones.
             Otherwise::Plainest => walk != Walk::Down || size_of::<T>() > 1,

@@ -492,6 +492,37 @@ impl Lanes<f64> for Avx2 {
         unsafe { _mm256_movemask_pd(seen) != 0 }
     }
 
+    const PICKS: bool = true;
+
+    #[inline(always)]
+    fn pick(self, v: __m256d, places: &[u32; TURNED]) -> __m256d {
+        #[target_feature(enable = "avx2")]
+        #[inline]
+        fn pick(v: __m256d, places: __m128i) -> __m256d {
+            // There is no permutation of 64 bits by places that are not known: each is two of 32.
+            let first = _mm256_slli_epi64::<1>(_mm256_cvtepu32_epi64(places));
+            let both = _mm256_shuffle_epi32::<0b10_10_00_00>(first);
+            let both = _mm256_add_epi32(both, _mm256_set1_epi64x(1 << 32));
+            must_cast(_mm256_permutevar8x32_ps(must_cast(v), both))
+        }
+        let [places, ..]: [__m128i; 4] = must_cast(*places);
+        // SAFETY: the token proves that the CPU has AVX2.
+        unsafe { pick(v, places) }
+    }
+
+    #[inline(always)]
+    fn pick_or(self, v: __m256d, places: &[u32; TURNED], rest: __m256d) -> __m256d {
+        #[target_feature(enable = "avx2")]
+        #[inline]
+        fn pick_or(picked: __m256d, places: __m128i, rest: __m256d) -> __m256d {
+            _mm256_blendv_pd(picked, rest, must_cast(_mm256_cvtepi32_epi64(places)))
+        }
+        let picked = Lanes::<f64>::pick(self, v, places);
+        let [places, ..]: [__m128i; 4] = must_cast(*places);
+        // SAFETY: the token proves that the CPU has AVX2.
+        unsafe { pick_or(picked, places, rest) }
+    }
+
     #[inline(always)]
     fn slide<const J: usize>(self, before: __m256d, v: __m256d) -> __m256d {
         must_cast(slide_bytes(self, must_cast(before), must_cast(v), J * 8))

@@ -496,6 +496,24 @@ impl Lanes<f64> for Avx512 {
         seen != 0
     }
 
+    const PICKS: bool = true;
+
+    #[inline(always)]
+    fn pick(self, v: __m512d, places: &[u32; TURNED]) -> __m512d {
+        let places = places_of_8(self, places);
+        // SAFETY: the token proves that the CPU has AVX-512.
+        unsafe { _mm512_permutexvar_pd(places, v) }
+    }
+
+    #[inline(always)]
+    fn pick_or(self, v: __m512d, places: &[u32; TURNED], rest: __m512d) -> __m512d {
+        let places = places_of_8(self, places);
+        // SAFETY: the token proves that the CPU has AVX-512.
+        let is_absent = unsafe { _mm512_movepi64_mask(places) };
+        // SAFETY: the token proves that the CPU has AVX-512.
+        unsafe { _mm512_mask_permutexvar_pd(rest, !is_absent, places, v) }
+    }
+
     #[inline(always)]
     fn slide<const J: usize>(self, before: __m512d, v: __m512d) -> __m512d {
         must_cast(slide_bytes(self, must_cast(before), must_cast(v), J * 8))
@@ -540,6 +558,14 @@ fn slide_bytes(_: Avx512, before: __m512i, v: __m512i, bytes: usize) -> __m512i 
     }
     // SAFETY: the token proves that the CPU has AVX-512.
     unsafe { slide(before, v, bytes) }
+}
+
+/// The first eight places, with what makes them absent where it is the sign.
+#[inline(always)]
+fn places_of_8(_: Avx512, places: &[u32; TURNED]) -> __m512i {
+    let [places, _]: [__m256i; 2] = must_cast(*places);
+    // SAFETY: the token proves that the CPU has AVX-512.
+    unsafe { _mm512_cvtepi32_epi64(places) }
 }
 
 /// Splits 16 elements of 64 bits into those at even and odd positions.

@@ -1,7 +1,8 @@
 //! 128-bit vectors of AArch64.
 
 use super::{
-    Feature, Isa, Lanes, Memory, as_it_is, div_lanes, has, intrinsics, mul_lanes, no_nan, sees_none,
+    Feature, Isa, Lanes, Memory, TURNED, as_it_is, div_lanes, has, intrinsics, mul_lanes, no_nan,
+    sees_none,
 };
 use crate::Rounding;
 use crate::backend::AllLanes;
@@ -127,6 +128,20 @@ impl Lanes<f32> for Neon {
         unsafe { vextq_f32::<1>(left, last) }
     }
 
+    const PICKS: bool = true;
+
+    #[inline(always)]
+    fn pick(self, v: float32x4_t, places: &[u32; TURNED]) -> float32x4_t {
+        must_cast(pick_lanes::<_, 4>(self, v, places)[0])
+    }
+
+    #[inline(always)]
+    fn pick_or(self, v: float32x4_t, places: &[u32; TURNED], rest: float32x4_t) -> float32x4_t {
+        let [picked, is_absent] = pick_lanes::<_, 4>(self, v, places);
+        // SAFETY: the token proves that the CPU has NEON.
+        must_cast(unsafe { vbslq_u8(is_absent, must_cast(rest), picked) })
+    }
+
     #[inline(always)]
     fn slide<const J: usize>(self, before: float32x4_t, v: float32x4_t) -> float32x4_t {
         #[target_feature(enable = "neon")]
@@ -238,6 +253,20 @@ impl Lanes<f64> for Neon {
         unsafe { canonical(v) }
     }
 
+    const PICKS: bool = true;
+
+    #[inline(always)]
+    fn pick(self, v: float64x2_t, places: &[u32; TURNED]) -> float64x2_t {
+        must_cast(pick_lanes::<_, 8>(self, v, places)[0])
+    }
+
+    #[inline(always)]
+    fn pick_or(self, v: float64x2_t, places: &[u32; TURNED], rest: float64x2_t) -> float64x2_t {
+        let [picked, is_absent] = pick_lanes::<_, 8>(self, v, places);
+        // SAFETY: the token proves that the CPU has NEON.
+        must_cast(unsafe { vbslq_u8(is_absent, must_cast(rest), picked) })
+    }
+
     #[inline(always)]
     fn slide<const J: usize>(self, before: float64x2_t, v: float64x2_t) -> float64x2_t {
         slide_bytes(self, before, v, J * 8)
@@ -255,7 +284,35 @@ impl Lanes<f64> for Neon {
     }
 }
 
-/// Shifts the last bytes of `before` into `v`, as many as one or two lanes have.
+/// The lanes of `SIZE` bytes at the first of some places, and which of these are absent.
+#[inline(always)]
+fn pick_lanes<V: Pod, const SIZE: usize>(_: Neon, v: V, places: &[u32; TURNED]) -> [uint8x16_t; 2] {
+    #[target_feature(enable = "neon")]
+    #[inline]
+    fn pick<const SIZE: usize>(v: uint8x16_t, places: uint8x16_t) -> [uint8x16_t; 2] {
+        // For each byte of a vector, the one that a place starts with, and which of its lane it is.
+        let [first, within]: [[u8; 16]; 2] = const {
+            let mut bytes = [[0; 16]; 2];
+            let mut i = 0;
+            while i < 16 {
+                bytes[0][i] = (i / SIZE * size_of::<u32>()) as u8;
+                bytes[1][i] = (i % SIZE) as u8;
+                i += 1;
+            }
+            bytes
+        };
+        let (first, within) = (must_cast(first), must_cast(within));
+        let lanes = vmulq_u8(vqtbl1q_u8(places, first), vdupq_n_u8(SIZE as u8));
+        let signs = vshrq_n_s32::<31>(vreinterpretq_s32_u8(places));
+        let is_absent = vqtbl1q_u8(vreinterpretq_u8_s32(signs), first);
+        [vqtbl1q_u8(v, vaddq_u8(lanes, within)), is_absent]
+    }
+    let [places, ..]: [uint8x16_t; 4] = must_cast(*places);
+    // SAFETY: the token proves that the CPU has NEON.
+    unsafe { pick::<SIZE>(must_cast(v), places) }
+}
+
+/// Shifts the last bytes of `before` into `v`: a power of two of them.
 #[inline(always)]
 fn slide_bytes<V: Pod>(_: Neon, before: V, v: V, bytes: usize) -> V {
     #[target_feature(enable = "neon")]
