@@ -278,6 +278,7 @@ impl Walk {
             Self::Across if !single => geometry.inner() < H::N && (stride > 1 || output == 1),
             Self::Across if T::ALL_WALKS => stride > 2 && output <= H::N,
             Self::Across => output <= S::N,
+            Self::Doubled => (S::N + 1..=S::N + H::N).contains(&output),
             Self::Whole => kernel <= H::N || is_usual::<T>() && kernel > S::N,
             Self::Pixels if pixels::is_dilated(geometry.axes()) => {
                 geometry.inner() <= S::N + H::N && geometry.inner() != S::N

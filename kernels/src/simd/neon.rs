@@ -153,7 +153,7 @@ impl Lanes<f32> for Neon {
                 _ => before,
             }
         }
-        const { assert!(matches!(J, 1 | 2 | 4)) };
+        const { assert!(matches!(J, 1 | 2 | 4 | 8)) };
         // SAFETY: the token proves that the CPU has NEON.
         unsafe { slide::<J>(before, v) }
     }
