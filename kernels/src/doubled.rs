@@ -67,13 +67,19 @@ pub(crate) fn suits(geometry: &Geometry) -> bool {
         && [depth, height].iter().all(|axis| axis.interior() == (0..axis.output))
 }
 
+/// How often a size is doubled to be that of most of a window.
+#[inline(always)]
+fn doubled(kernel: usize) -> usize {
+    kernel.checked_ilog2().unwrap_or(0) as usize
+}
+
 /// Whether it takes windows that [suit](suits) it: if all that is shifted in is in the vector before, and if it is not of
 /// several sizes for windows every other one of which is dropped.
 pub(crate) fn fits<T: Element, S: Memory<T>>(geometry: &Geometry, ordered: bool) -> bool {
     let Axis { kernel, stride, .. } = geometry.axes()[2];
     S::PICKS
         && kernel < 4 * S::N
-        && kernel - (1 << kernel.ilog2()) <= S::N
+        && kernel - (1 << doubled(kernel)) <= S::N
         && (stride == 1 || !ordered || kernel.is_power_of_two())
 }
 
@@ -93,7 +99,7 @@ impl FastWalk for Doubled {
         let mut seen = simd.unseen();
         let mut runs = Runs::new(geometry, rows, false);
         while let Some(run) = runs.next() {
-            let seen_in_run = match (row.width.kernel.ilog2(), row.width.stride) {
+            let seen_in_run = match (doubled(row.width.kernel), row.width.stride) {
                 (1, 1) => row.rows::<R, S, 1, 1>(simd, run, output),
                 (2, 1) => row.rows::<R, S, 2, 1>(simd, run, output),
                 (3, 1) => row.rows::<R, S, 3, 1>(simd, run, output),

@@ -550,15 +550,16 @@ impl<T: Element> Columns<T> for Two {
     ) -> [S::Vector; B] {
         let mut merged = [simd.splat(R::IDENTITY); B];
         for i in 0..B / 2 {
-            let [a, b] = [0, 1].map(|j| R::lift(simd, load(self.starts[j], i)));
-            let [c, d] = [2, 3].map(|j| load(self.starts[j], i));
+            let a = R::lift(simd, load(self.starts[0], i));
+            let b = R::lift(simd, load(self.starts[1], i));
+            let c = load(self.starts[2], i);
             let middle = R::push(simd, b, c);
             merged[i] = if const { R::ORDERED } {
                 R::push(simd, R::merge(simd, a, b), c)
             } else {
                 R::merge(simd, a, middle)
             };
-            merged[B / 2 + i] = R::push(simd, middle, d);
+            merged[B / 2 + i] = R::push(simd, middle, load(self.starts[3], i));
         }
         merged
     }

@@ -22,7 +22,6 @@ use crate::simd::{
 };
 use crate::walk::{FastWalk, LARGE_PART};
 use crate::{Axis, Divisor, Geometry, Rounding};
-use core::array::from_fn;
 use core::mem::MaybeUninit;
 use core::ops::Range;
 
@@ -196,7 +195,7 @@ impl Merges {
     fn of(kernel: usize, ordered: bool, doubled: usize) -> Self {
         let doubled = doubled.min(Self::top(kernel));
         let mut merges = Self {
-            widths: from_fn(|level| 1 << level.min(doubled)),
+            widths: [1; LEVELS],
             top: doubled,
             parts: [(0, 0); LEVELS],
             len: 0,
@@ -204,7 +203,11 @@ impl Merges {
             doubled,
         };
         let most = if ordered { 2 } else { 5 };
-        let mut width = merges.widths[doubled];
+        let mut width = 1;
+        for level in &mut merges.widths[1..=doubled] {
+            width *= 2;
+            *level = width;
+        }
         while kernel > most * width {
             width *= match kernel / width {
                 _ if ordered => 2,
@@ -246,12 +249,17 @@ impl Merges {
         level: impl Fn(usize) -> usize,
         len: usize,
     ) {
+        let (from, mut kept, mut to) = (level(0), [false; D], [0; D]);
+        for d in 0..D {
+            to[d] = level(d + 1) + 1 - (2 << d);
+            kept[d] = d + 1 == D;
+        }
         // Only where the order shows, windows are made of those of several levels.
-        let kept: [bool; D] = from_fn(|d| {
-            d + 1 == D || R::ORDERED && self.parts[..self.len].iter().any(|part| part.0 == d + 1)
-        });
-        let from = level(0);
-        let to: [usize; D] = from_fn(|d| level(d + 1) + 1 - (2 << d));
+        for (level, _) in self.parts.iter().take(if R::ORDERED { self.len } else { 0 }) {
+            if (1..=D).contains(level) {
+                kept[level - 1] = true;
+            }
+        }
         let mut before = [simd.splat(R::IDENTITY); D];
         for i in (0..len).step_by(S::N) {
             // SAFETY: a buffer has slack for a vector.
@@ -888,7 +896,8 @@ impl<A: Number> Batch<A> {
         let [_, height, width] = piece.geometry.axes();
         let down = Merges::of(height.kernel, ordered, 0);
         let neighbours = strip == 1 && width.dilation == 1;
-        let doubled = if neighbours { (2 * lanes).min(MOST_DOUBLED).ilog2() as usize } else { 0 };
+        let most = if neighbours { (2 * lanes).min(MOST_DOUBLED) } else { 1 };
+        let doubled = most.checked_ilog2().unwrap_or(0) as usize;
         let across = Merges::of(width.kernel, ordered, doubled);
         let gap = columns.outside[0].max(columns.outside[1]);
         let pitch = (columns.inside.len() + gap) * strip;
