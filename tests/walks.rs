@@ -60,6 +60,16 @@ fn check<const D: usize>(pooling: Pooling, layout: Layout, shape: Shape<D>, seed
     check_case(&case);
 }
 
+/// The plans of a pooling on all backends that this CPU supports, and on the reference.
+fn plans<const D: usize>(
+    pool: Pool<D>,
+    layout: Layout,
+    shape: Shape<D>,
+) -> (Vec<Plan<f32>>, Plan<f32>) {
+    let plan = |backend| pool.plan_on(backend, layout, shape).unwrap();
+    (supported().map(plan).collect(), plan(&REFERENCE))
+}
+
 fn check_case(case: &Case) {
     match case.element {
         ElementType::U8 => check_as::<u8>(case),
@@ -549,10 +559,7 @@ fn long_pixels() {
                 _ => check_as::<f64>(&case(ElementType::F64)),
             }
         }
-        let max = |backend| -> Plan<f32> {
-            pool(Op::Max).plan_on(backend, Layout::ChannelsLast, shape).unwrap()
-        };
-        let (plans, reference) = (supported().map(max).collect::<Vec<_>>(), max(&REFERENCE));
+        let (plans, reference) = plans(pool(Op::Max), Layout::ChannelsLast, shape);
         let places = [0, channels / 2, channels * sides[1], reference.input_len() / 2 + 7];
         assert_nan_is_seen(&plans, &reference, places[i % 4], "pixels");
         assert_nan_is_seen(&plans, &reference, reference.input_len() - 1, "the last pixel");
@@ -588,10 +595,7 @@ fn nan_in_rows_of_pixels() {
         for (channels, dilation) in [(8, 1), (40, 1), (130, 1), (40, 2), (24, 3)] {
             let shape = Shape::new(1, channels, [rows + 2 * dilation, 8 + 2 * dilation]);
             let pool = Pool2d::max([3, 3]).dilation([dilation; 2]).padding([i % 2, i % 2]);
-            let max = |backend| -> Plan<f32> {
-                pool.plan_on(backend, Layout::ChannelsLast, shape).unwrap()
-            };
-            let (plans, reference) = (supported().map(max).collect::<Vec<_>>(), max(&REFERENCE));
+            let (plans, reference) = plans(pool, Layout::ChannelsLast, shape);
             let step = (channels + 1) * 5 * one_of() - 1;
             for at in (i..reference.input_len()).step_by(step) {
                 assert_nan_is_seen(&plans, &reference, at, format_args!("{pool:?}"));
@@ -637,9 +641,7 @@ fn nan_in_windows_of_a_few_lines() {
         let shape = Shape::new(2, channels, [11, 17 + i]);
         let pool = Pool2d::max([high, 2 + i % 7]).stride([stride; 2]).padding([high / 2, 1]);
         let pool = pool.dilation([1 + i % 4 / 3, 1]);
-        let max =
-            |backend| -> Plan<f32> { pool.plan_on(backend, Layout::ChannelsLast, shape).unwrap() };
-        let (plans, reference) = (supported().map(max).collect::<Vec<_>>(), max(&REFERENCE));
+        let (plans, reference) = plans(pool, Layout::ChannelsLast, shape);
         let step = 37 * one_of();
         for at in (i..reference.input_len()).step_by(step) {
             assert_nan_is_seen(&plans, &reference, at, format_args!("{pool:?}"));
@@ -726,10 +728,7 @@ fn windows_of_neighbours_in_a_line() {
                     });
                 }
             }
-            let max = |backend| -> Plan<f32> {
-                pool(Op::Max).plan_on(backend, Layout::ChannelsFirst, shape).unwrap()
-            };
-            let (plans, reference) = (supported().map(max).collect::<Vec<_>>(), max(&REFERENCE));
+            let (plans, reference) = plans(pool(Op::Max), Layout::ChannelsFirst, shape);
             let last = reference.input_len() - 1;
             for at in [0, last / 3, last] {
                 assert_nan_is_seen(&plans, &reference, at, format_args!("{kernel} {stride} {len}"));
