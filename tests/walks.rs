@@ -462,6 +462,25 @@ fn averages_of_planes_as_one_line() {
     }
 }
 
+/// Planes of several strips, of which a band is walked after the other, and dilated ones.
+#[test]
+fn wide_planes_under_windows_of_three_by_three() {
+    let types = [F32, F64, Bf16, I8, F16, U8];
+    let sides = [[12, 49], [90, 51], [45, 64], [23, 97], [100, 81], [30, 191], [64, 192], [9, 193]];
+    let mut seed = 0;
+    for (sides, dilation) in sides.into_iter().flat_map(|sides| [1, 2, 4].map(|d| (sides, d))) {
+        for divisor in DIVISORS {
+            seed += 1;
+            let pool = |op| {
+                let pool = Pool2d::new(op, [3, 3]).dilation([dilation; 2]).divisor(divisor);
+                pool.padding([dilation; 2])
+            };
+            let shape = Shape::new(1, 1 + seed % 2, sides);
+            check_types(&types, pool, Layout::ChannelsFirst, shape, Pooling::Two, seed);
+        }
+    }
+}
+
 /// Windows of a slice each follow each other without a seam, up to those that are in padding alone.
 #[test]
 fn slices_that_are_in_padding_alone() {

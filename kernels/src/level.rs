@@ -17,8 +17,9 @@ use core::ops::Range;
 /// Wider planes would want larger tables.
 const MAX_WIDTH: usize = 512;
 
-/// The same of windows that are divided by other numbers at edges.
-const MAX_COUNTED: usize = 192;
+/// Vectors of a row of windows that are divided by other numbers at edges, at most, if those are not mostly empty: rows
+/// of more have few edges.
+const COUNTED: usize = 6;
 
 /// Elements of an output that are worth the tables.
 const FEWEST: usize = 2048;
@@ -62,8 +63,11 @@ pub(crate) fn fits(geometry: &Geometry, lanes: usize) -> bool {
 /// Whether windows that are divided by other numbers at edges, which takes longer, are walked so: not those that strips
 /// of vectors that are mostly full are for, nor those of rows with few edges.
 fn counts_pay(width: usize, lanes: usize) -> bool {
-    width <= MAX_COUNTED
-        && (width > strips::MAX_WIDTH || 5 * width.next_multiple_of(lanes) >= 6 * width)
+    if width <= strips::NARROW {
+        5 * width.next_multiple_of(lanes) >= 6 * width
+    } else {
+        width.div_ceil(lanes) <= COUNTED
+    }
 }
 
 /// Which of output rows `rows` this walk takes, of windows that it [`fits`]: none where a vector may be read before the

@@ -18,8 +18,12 @@ use crate::{Axis, Divisor, Geometry};
 use core::ops::Range;
 
 /// The widest planes that are walked in strips: on wider ones, the lines of a strip crowd each other out
-/// of the first-level cache.
-pub(crate) const MAX_WIDTH: usize = 48;
+/// of the first-level cache. And the widest ones that are narrow.
+const MAX_WIDTH: usize = 192;
+pub(crate) const NARROW: usize = 48;
+
+/// Bytes of the lines of wider planes that are walked at a time, from the first strip to the last.
+const BAND: usize = 1 << 14;
 
 /// The most lanes that a dilated window may reach to its sides, and so the fewest that a vector has to have.
 pub(crate) const DILATION: usize = 4;
@@ -47,6 +51,12 @@ pub(crate) fn fits(axes: &[Axis; 3]) -> bool {
         && same(width)
         && width.input <= MAX_WIDTH
         && (dilation == 1 || dilated)
+}
+
+/// Whether planes are so wide that sums of types that have all walks are in rows, and all others are walked a band after the
+/// other. There are no rows of dilated windows.
+pub(crate) fn is_wide(axes: &[Axis; 3]) -> bool {
+    axes[2].dilation == 1 && axes[2].input > NARROW
 }
 
 /// Columns that are carried under dilated windows.
@@ -90,15 +100,24 @@ impl<const COLUMNS: usize> FastWalk for Strips<COLUMNS> {
             columns: [left, 3, right].map(number),
         };
         let extent = (height.input - 1) * line + width.input;
+        let band = match COLUMNS != DILATED && is_wide(geometry.axes()) {
+            true => BAND / (width.input * size_of::<T>()),
+            false => usize::MAX,
+        };
         let mut seen = simd.unseen();
         let mut row = rows.start;
         let (plane, z, mut y) = geometry.position(row);
         let mut slice = (plane, z);
         let mut start = geometry.slice_start(slice);
         while row < rows.end {
-            let count = (height.output - y).min(rows.end - row);
-            let next_slice = geometry.slice_after(slice);
-            let next = geometry.slice_start(next_slice);
+            let mut count = (height.output - y).min(rows.end - row);
+            let mut next_slice = geometry.slice_after(slice);
+            let mut next = geometry.slice_start(next_slice);
+            let mut next_y = 0;
+            if count > band {
+                count = band;
+                (next_slice, next, next_y) = (slice, start, y + count);
+            }
             // Where there is something before and after a plane, no load needs a mask.
             let amid = |start: usize| start >= dilation && start + extent + S::N <= input.len();
             let to = (row - rows.start) * width.output;
@@ -151,7 +170,7 @@ impl<const COLUMNS: usize> FastWalk for Strips<COLUMNS> {
                     )
                 };
             }
-            (slice, y, row, start) = (next_slice, 0, row + count, next);
+            (slice, y, row, start) = (next_slice, next_y, row + count, next);
         }
         seen
     }
@@ -186,7 +205,7 @@ impl<T: Element, const COLUMNS: usize> Lines<'_, T, COLUMNS> {
         rows: Range<usize>,
         to: usize,
         output: &mut [T],
-        mut seen: S::Seen,
+        seen: S::Seen,
     ) -> S::Seen {
         // What is for wider planes than there are is not compiled.
         if const { MAX_WIDTH <= S::N } || self.width <= S::N {
@@ -206,6 +225,29 @@ impl<T: Element, const COLUMNS: usize> Lines<'_, T, COLUMNS> {
             return self
                 .strips::<R, S, 2, AMID, true, true, false>(simd, at, to, rows, output, seen);
         }
+        // Of its own, or what it keeps would crowd the registers of the narrow ones.
+        simd.outline(
+            #[inline(always)]
+            || {
+                // A copy: what is behind a reference is loaded again after each store.
+                let lines = *self;
+                lines.wide::<R, S, AMID>(simd, start, rows, to, output, seen)
+            },
+        )
+    }
+
+    /// The same of a plane of more than two strips.
+    #[inline(always)]
+    fn wide<R: Reduction<T::Acc>, S: Memory<T>, const AMID: bool>(
+        &self,
+        simd: S,
+        start: usize,
+        rows: Range<usize>,
+        to: usize,
+        output: &mut [T],
+        mut seen: S::Seen,
+    ) -> S::Seen {
+        let last = self.width - S::N;
         // No window of the strips between reaches over an edge.
         let inside = |x: usize| if COLUMNS == DILATED { x.min(last - self.dilation) } else { x };
         let second = inside(S::N);
@@ -220,8 +262,28 @@ impl<T: Element, const COLUMNS: usize> Lines<'_, T, COLUMNS> {
         );
         let mut x = 2 * S::N;
         while x < last {
-            let (at, to) = ([start + inside(x)], [to + inside(x)]);
-            seen = self.strips::<R, S, 1, true, false, false, false>(
+            let (first, next) = (inside(x), x + S::N);
+            // Three columns of sums of two strips do not fit the registers.
+            if const { COLUMNS == DILATED && R::ORDERED } {
+                let (at, to) = ([start + first], [to + first]);
+                seen = self.strips::<R, S, 1, true, false, false, false>(
+                    simd,
+                    at,
+                    to,
+                    rows.clone(),
+                    output,
+                    seen,
+                );
+                x = next;
+                continue;
+            }
+            let second = if next < last { inside(next) } else { last };
+            let (at, to) = ([start + first, start + second], [to + first, to + second]);
+            if next >= last {
+                return self
+                    .strips::<R, S, 2, AMID, false, true, false>(simd, at, to, rows, output, seen);
+            }
+            seen = self.strips::<R, S, 2, true, false, false, false>(
                 simd,
                 at,
                 to,
@@ -229,7 +291,7 @@ impl<T: Element, const COLUMNS: usize> Lines<'_, T, COLUMNS> {
                 output,
                 seen,
             );
-            x += S::N;
+            x = next + S::N;
         }
         let (at, to) = ([start + last], [to + last]);
         self.strips::<R, S, 1, AMID, false, true, false>(simd, at, to, rows, output, seen)

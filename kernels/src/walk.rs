@@ -173,6 +173,9 @@ impl Walk {
             {
                 Self::general::<T>(geometry)
             }
+            Self::Strips if T::ALL_WALKS && R::ORDERED && strips::is_wide(geometry.axes()) => {
+                Self::Rows
+            }
             any if T::ALL_WALKS => any,
             Self::Planes
                 if planes::takes_channels::<T, S>() && planes::fits_channels(geometry, S::N) =>
