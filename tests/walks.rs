@@ -481,6 +481,39 @@ fn wide_planes_under_windows_of_three_by_three() {
     }
 }
 
+/// Averages of pairs of bytes: strips of which the last one is flush with the right edge, and rows of which some are left to
+/// others; at edges with padding and without.
+#[test]
+fn averages_of_bytes_in_strips() {
+    let sides = [
+        [3, 1400],
+        [19, 17],
+        [18, 18],
+        [5, 31],
+        [33, 32],
+        [34, 33],
+        [70, 63],
+        [9, 64],
+        [100, 65],
+        [66, 96],
+        [8, 127],
+        [7, 129],
+        [40, 500],
+    ];
+    let paddings = [[0, 0], [1, 1], [0, 1], [1, 0]];
+    let mut seed = 0;
+    for (sides, begin) in sides.into_iter().flat_map(|sides| paddings.map(|begin| (sides, begin))) {
+        for end in paddings {
+            seed += 1;
+            let pad = Padding::Explicit { begin, end };
+            let divisor = [Divisor::ExcludePad, Divisor::IncludePad, Divisor::Fixed(7)][seed % 3];
+            let pool = |op| Pool2d::new(op, [3, 3]).pad(pad).divisor(divisor);
+            let shape = Shape::new(1, 4500 / (sides[0] * sides[1]) + 2, sides);
+            check_types(&[I8, U8], pool, Layout::ChannelsFirst, shape, Pooling::Two, seed);
+        }
+    }
+}
+
 /// Windows of a slice each follow each other without a seam, up to those that are in padding alone.
 #[test]
 fn slices_that_are_in_padding_alone() {

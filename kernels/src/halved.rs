@@ -4,8 +4,8 @@
 //! those below is carried down in registers. [`Rows`](crate::rows::Rows), which takes any lines, has much to ask before
 //! each run of rows that are made alike: on narrow planes, that takes longer than the rows do.
 
-use crate::flat::{are_fractions, place};
 use crate::number::{Element, Number};
+use crate::paired::{are_fractions, place};
 use crate::reduction::{Divide, Reduction, fraction, look_at};
 use crate::simd::{Memory, WIDEST, load, load_lanes, load_of_two, store, store_first};
 use crate::walk::FastWalk;

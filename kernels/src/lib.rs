@@ -52,6 +52,7 @@ mod level;
 mod lines;
 mod number;
 mod order;
+mod paired;
 mod phased;
 mod picked;
 mod pixels;

@@ -503,6 +503,21 @@ pub(crate) trait Memory<T: Element>: Lanes<T::Acc> {
         unsafe { self.store(second, dst.wrapping_add(Self::N)) }
     }
 
+    /// Whether there is an instruction that loads pairs of elements, which are bytes.
+    const PAIRS: bool = false;
+
+    /// Loads `2 * N` elements, multiplies them by the bytes of `weights`, which are 0 or 1, and adds each two; where there are
+    /// no [`PAIRS`](Self::PAIRS), not used.
+    ///
+    /// # Safety
+    ///
+    /// `src` is valid for reading them.
+    #[inline(always)]
+    unsafe fn load_pairs(self, src: *const T, _weights: Self::Vector) -> Self::Vector {
+        // SAFETY: as the caller promises.
+        unsafe { self.load(src) }
+    }
+
     /// Whether the bits of elements have an order of their own, which is right for the largest if that is not
     /// negative, and takes much less than to convert them.
     const GUESSES: bool = false;
@@ -813,6 +828,25 @@ pub(crate) unsafe fn load_of_two<T: Element, S: Memory<T>>(
     // SAFETY: as the caller promises.
     let two = unsafe { simd.load_two(src) };
     two[b % 2]
+}
+
+/// Loads the sums of pairs of the elements of `slice` from `at` on, as [`Memory::load_pairs`] does.
+///
+/// # Safety
+///
+/// The `2 * N` elements lie inside it.
+#[inline(always)]
+pub(crate) unsafe fn load_pairs<T: Element, S: Memory<T>>(
+    simd: S,
+    slice: &[T],
+    at: usize,
+    weights: S::Vector,
+) -> S::Vector {
+    debug_assert!(at <= slice.len() && 2 * S::N <= slice.len() - at, "a load out of bounds");
+    // SAFETY: as the caller promises.
+    let src = unsafe { slice.as_ptr().add(at) };
+    // SAFETY: as the caller promises.
+    unsafe { simd.load_pairs(src, weights) }
 }
 
 /// Stores an even number of vectors side by side, in pairs, as [`Memory::store_two`] does.

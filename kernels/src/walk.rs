@@ -9,6 +9,7 @@ use crate::global::{self, Global};
 use crate::halved::{self, Halved};
 use crate::level::{self, Level};
 use crate::number::{Byte, Element, SummedShort};
+use crate::paired::{self, paired};
 use crate::phased::{self, phased};
 use crate::picked::{self, Picked};
 use crate::pixels::{self, Pixels};
@@ -44,6 +45,8 @@ pub enum Walk {
     Pixels,
     /// Strips of planes of single elements, under windows of three by three, one apart.
     Strips,
+    /// The same strips of bytes, averaged, pairs of which are added at once.
+    Paired,
     /// Planes as if they were one line, averaged under windows of three by three, one apart.
     Flat,
     /// Narrow planes of single elements, under windows of three by three, two apart.
@@ -189,8 +192,9 @@ impl Walk {
             {
                 Self::Pixels
             }
-            Self::Rows | Self::Strips if flat::takes::<T, S>() && flat::fits(geometry) => {
-                Self::Flat
+            Self::Strips if flat::takes::<T, S>() && flat::fits(geometry) => Self::Flat,
+            Self::Rows | Self::Strips if paired::takes::<T, S>() && paired::fits(geometry) => {
+                Self::Paired
             }
             Self::Rows if matches!((kernel, stride), (2, 2) | (3, 1 | 2)) => Self::Rows,
             Self::Pixels if kernel == 3 || stride == 2 && takes_apart::<T>() => Self::Pixels,
@@ -217,6 +221,9 @@ impl Walk {
             Self::Strips => "3×3 windows one apart on a narrow plane: its lines stay in registers",
             Self::Flat => {
                 "averages of 3×3 windows one apart: planes are walked as if they were one line"
+            }
+            Self::Paired => {
+                "averages of bytes under 3×3 windows one apart: pairs are added at once"
             }
             Self::Halved => "3×3 windows two apart: the line that rows share stays in registers",
             Self::Rows => "few columns a window: a vector of windows is made in registers",
@@ -270,9 +277,6 @@ impl Walk {
         }
         let elements = || geometry.axes().iter().map(|axis| axis.input).product::<usize>();
         let (single, bytes) = (geometry.is_single(), const { size_of::<T>() == 1 });
-        if bytes && R::DIVIDES && single {
-            return true;
-        }
         match Self::of_pool::<R, T, H>(geometry) {
             Self::Rows if bytes && kernel == 2 => true,
             Self::Rows if T::ALL_WALKS && output > S::N => output <= S::N + H::N,
@@ -281,6 +285,7 @@ impl Walk {
             Self::Across if !single => geometry.inner() < H::N && (stride > 1 || output == 1),
             Self::Across if T::ALL_WALKS => stride > 2 && output <= H::N,
             Self::Across => output <= S::N,
+            Self::Paired => output <= 2 * H::N,
             Self::Doubled => (S::N + 1..=S::N + H::N).contains(&output),
             Self::Whole => kernel <= H::N || is_usual::<T>() && kernel > S::N,
             Self::Pixels if pixels::is_dilated(geometry.axes()) => {
@@ -456,11 +461,14 @@ pub(crate) fn pool<R: Reduction<T::Acc>, T: Element, S: Memory<T>>(
         (Walk::Strips, _, _) if width.dilation == 1 => {
             return job.run::<R, Strips<2>>(output);
         }
-        (Walk::Flat, _, _) if const { flat::takes::<T, S>() } => {
+        (walk @ (Walk::Flat | Walk::Paired), _, _)
+            if const { flat::takes::<T, S>() && paired::takes::<T, S>() } =>
+        {
             // What a vector reads or writes too much is in rows that are left to others.
-            let margin = flat::margin::<T, S>(geometry);
-            let start = rows.start.max(margin.min(rows.end));
-            let end = rows.end.saturating_sub(margin).max(start);
+            let Range { start, end } = match walk {
+                Walk::Flat => flat::amid::<T, S>(geometry, &rows),
+                _ => paired::amid::<T, S>(geometry, &rows),
+            };
             let [first, last] = [start, end].map(|row| (row - rows.start) * geometry.row_len());
             let rest = |rows: Range<usize>, output: &mut [T]| {
                 let job = Job { simd, geometry, rows, input };
@@ -471,9 +479,13 @@ pub(crate) fn pool<R: Reduction<T::Acc>, T: Element, S: Memory<T>>(
                 }
             };
             rest(rows.start..start, &mut output[..first]);
+            let output_amid = &mut output[first..];
             simd.vectorize(
                 #[inline(always)]
-                || flat::<R, T, S>(simd, geometry, start..end, input, &mut output[first..]),
+                || match walk {
+                    Walk::Flat => flat::<R, T, S>(simd, geometry, start..end, input, output_amid),
+                    _ => paired::<R, T, S>(simd, geometry, start..end, input, output_amid),
+                },
             );
             return rest(end..rows.end, &mut output[last..]);
         }
@@ -514,6 +526,7 @@ pub(crate) fn pool<R: Reduction<T::Acc>, T: Element, S: Memory<T>>(
         (
             Walk::Down
             | Walk::Flat
+            | Walk::Paired
             | Walk::Doubled
             | Walk::Picked
             | Walk::Phased

@@ -1130,6 +1130,20 @@ fn apart_u8(bytes: __m256i) -> [__m256i; 2] {
     [_mm256_and_si256(bytes, even), _mm256_srli_epi16::<8>(bytes)]
 }
 
+/// Adds pairs of signed bytes, multiplied by weights.
+#[target_feature(enable = "avx2")]
+#[inline]
+fn pairs_i8(bytes: __m256i, weights: __m256i) -> __m256i {
+    _mm256_maddubs_epi16(weights, bytes)
+}
+
+/// Adds pairs of unsigned bytes, multiplied by weights.
+#[target_feature(enable = "avx2")]
+#[inline]
+fn pairs_u8(bytes: __m256i, weights: __m256i) -> __m256i {
+    _mm256_maddubs_epi16(bytes, weights)
+}
+
 /// Takes by turns the bytes of each first and each second half of 128 bits.
 #[target_feature(enable = "avx2")]
 #[inline]
@@ -1142,7 +1156,7 @@ fn by_turns(bytes: __m256i) -> __m256i {
 }
 
 macro_rules! summed_short {
-    ($($integer:ident: $widen:ident, $narrow:ident, $apart:ident, $narrow_two:ident);*) => { $(
+    ($($integer:ident: $widen:ident, $narrow:ident, $apart:ident, $pairs:ident, $narrow_two:ident);*) => { $(
         impl Memory<SummedShort<$integer>> for Avx2 {
             #[inline(always)]
             unsafe fn load(self, src: *const SummedShort<$integer>) -> __m256i {
@@ -1171,6 +1185,20 @@ macro_rules! summed_short {
                 unsafe { $apart(bytes) }
             }
 
+            const PAIRS: bool = true;
+
+            #[inline(always)]
+            unsafe fn load_pairs(
+                self,
+                src: *const SummedShort<$integer>,
+                weights: __m256i,
+            ) -> __m256i {
+                // SAFETY: as the caller promises.
+                let bytes = unsafe { src.cast::<__m256i>().read_unaligned() };
+                // SAFETY: the token proves that the CPU has AVX2.
+                unsafe { $pairs(bytes, weights) }
+            }
+
             #[inline(always)]
             unsafe fn store_two(self, [even, odd]: [__m256i; 2], dst: *mut SummedShort<$integer>) {
                 // SAFETY: the token proves that the CPU has AVX2.
@@ -1185,8 +1213,8 @@ macro_rules! summed_short {
 }
 
 summed_short! {
-    i8: _mm256_cvtepi8_epi16, _mm_packs_epi16, apart_i8, _mm256_packs_epi16;
-    u8: _mm256_cvtepu8_epi16, _mm_packus_epi16, apart_u8, _mm256_packus_epi16
+    i8: _mm256_cvtepi8_epi16, _mm_packs_epi16, apart_i8, pairs_i8, _mm256_packs_epi16;
+    u8: _mm256_cvtepu8_epi16, _mm_packus_epi16, apart_u8, pairs_u8, _mm256_packus_epi16
 }
 
 impl Memory<Summed<i8>> for Avx2 {}

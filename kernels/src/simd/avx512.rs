@@ -807,7 +807,7 @@ macro_rules! integers {
             type Seen = ();
 
             no_nan!($integer, __m512i);
-            intrinsics!(__m512i: add = $add, max = $max, min = $min);
+            intrinsics!(__m512i: add = $add, and = _mm512_and_si512, max = $max, min = $min);
 
             #[inline(always)]
             fn mul(self, a: __m512i, b: __m512i) -> __m512i {
@@ -1003,18 +1003,90 @@ fn narrowed_u8(v: __m512i) -> __m256i {
     _mm512_cvtusepi16_epi8(_mm512_max_epi16(v, _mm512_setzero_si512()))
 }
 
-impl Memory<SummedShort<i8>> for Avx512 {
-    converted!(
-        SummedShort<i8>: __m512i, __m256i, mask_of_32, _mm256_maskz_loadu_epi8, _mm256_mask_storeu_epi8,
-        _mm512_cvtepi8_epi16, _mm512_cvtsepi16_epi8
-    );
+/// Signed bytes at even and at odd positions.
+#[target_feature(enable = "avx512f,avx512bw")]
+#[inline]
+fn apart_i8(bytes: __m512i) -> [__m512i; 2] {
+    [_mm512_maddubs_epi16(_mm512_set1_epi16(1), bytes), _mm512_srai_epi16::<8>(bytes)]
 }
 
-impl Memory<SummedShort<u8>> for Avx512 {
-    converted!(
-        SummedShort<u8>: __m512i, __m256i, mask_of_32, _mm256_maskz_loadu_epi8, _mm256_mask_storeu_epi8,
-        _mm512_cvtepu8_epi16, narrowed_u8
-    );
+/// Unsigned bytes at even and at odd positions.
+#[target_feature(enable = "avx512f,avx512bw")]
+#[inline]
+fn apart_u8(bytes: __m512i) -> [__m512i; 2] {
+    [_mm512_and_si512(bytes, _mm512_set1_epi16(0xff)), _mm512_srli_epi16::<8>(bytes)]
+}
+
+/// Adds pairs of signed bytes, multiplied by weights.
+#[target_feature(enable = "avx512f,avx512bw")]
+#[inline]
+fn pairs_i8(bytes: __m512i, weights: __m512i) -> __m512i {
+    _mm512_maddubs_epi16(weights, bytes)
+}
+
+/// Adds pairs of unsigned bytes, multiplied by weights.
+#[target_feature(enable = "avx512f,avx512bw")]
+#[inline]
+fn pairs_u8(bytes: __m512i, weights: __m512i) -> __m512i {
+    _mm512_maddubs_epi16(bytes, weights)
+}
+
+/// Takes by turns the bytes of each first and each second half of 128 bits.
+#[target_feature(enable = "avx512f,avx512bw")]
+#[inline]
+fn by_turns(bytes: __m512i) -> __m512i {
+    let order = _mm_setr_epi8(0, 8, 1, 9, 2, 10, 3, 11, 4, 12, 5, 13, 6, 14, 7, 15);
+    _mm512_shuffle_epi8(bytes, _mm512_broadcast_i32x4(order))
+}
+
+macro_rules! summed_short {
+    ($($integer:ident: $widen:ident, $narrow:ident, $apart:ident, $pairs:ident, $narrow_two:ident);*) => { $(
+        impl Memory<SummedShort<$integer>> for Avx512 {
+            converted!(
+                SummedShort<$integer>: __m512i, __m256i, mask_of_32, _mm256_maskz_loadu_epi8,
+                _mm256_mask_storeu_epi8, $widen, $narrow
+            );
+
+            const APART: bool = true;
+
+            #[inline(always)]
+            unsafe fn load_two(self, src: *const SummedShort<$integer>) -> [__m512i; 2] {
+                // SAFETY: as the caller promises.
+                let bytes = unsafe { src.cast::<__m512i>().read_unaligned() };
+                // SAFETY: the token proves that the CPU has AVX-512.
+                unsafe { $apart(bytes) }
+            }
+
+            const PAIRS: bool = true;
+
+            #[inline(always)]
+            unsafe fn load_pairs(
+                self,
+                src: *const SummedShort<$integer>,
+                weights: __m512i,
+            ) -> __m512i {
+                // SAFETY: as the caller promises.
+                let bytes = unsafe { src.cast::<__m512i>().read_unaligned() };
+                // SAFETY: the token proves that the CPU has AVX-512.
+                unsafe { $pairs(bytes, weights) }
+            }
+
+            #[inline(always)]
+            unsafe fn store_two(self, [even, odd]: [__m512i; 2], dst: *mut SummedShort<$integer>) {
+                // SAFETY: the token proves that the CPU has AVX-512.
+                let bytes = unsafe { $narrow_two(even, odd) };
+                // SAFETY: the token proves that the CPU has AVX-512.
+                let bytes = unsafe { by_turns(bytes) };
+                // SAFETY: as the caller promises.
+                unsafe { dst.cast::<__m512i>().write_unaligned(bytes) }
+            }
+        }
+    )* };
+}
+
+summed_short! {
+    i8: _mm512_cvtepi8_epi16, _mm512_cvtsepi16_epi8, apart_i8, pairs_i8, _mm512_packs_epi16;
+    u8: _mm512_cvtepu8_epi16, narrowed_u8, apart_u8, pairs_u8, _mm512_packus_epi16
 }
 
 impl Memory<Summed<i8>> for Avx512 {}
