@@ -97,7 +97,7 @@ impl<const K: usize, const STRIDE: usize> FastWalk for Pixels<K, STRIDE> {
         input: &[T],
         output: &mut [T],
     ) -> S::Seen {
-        let row = Row::<T, K, STRIDE> { geometry, input };
+        let row = Row::<T, K, STRIDE> { geometry, input, row_len: geometry.row_len() };
         reduce::<R, T, S, _>(simd, geometry, rows, input, output, &row)
     }
 }
@@ -107,6 +107,8 @@ impl<const K: usize, const STRIDE: usize> FastWalk for Pixels<K, STRIDE> {
 struct Row<'a, T, const K: usize, const STRIDE: usize> {
     geometry: &'a Geometry,
     input: &'a [T],
+    /// Elements of an output row.
+    row_len: usize,
 }
 
 impl<T: Element, const K: usize, const STRIDE: usize> RowWalk<T> for Row<'_, T, K, STRIDE> {
@@ -535,7 +537,7 @@ impl<T: Element, const K: usize, const STRIDE: usize> Row<'_, T, K, STRIDE> {
         let merged = across::<R, T, S, K, STRIDE, V>(simd, carried, new, seen);
         let finished = finish_all::<R, T::Acc, S, V>(simd, merged, [divide; V], seen);
         for row in 0..L::ROWS {
-            let to = to + row * self.geometry.row_len();
+            let to = to + row * self.row_len;
             let finished = &finished[row * each..][..each];
             if const { S::APART && (V / L::ROWS).is_multiple_of(2) } {
                 // SAFETY: as many vectors of channels.
