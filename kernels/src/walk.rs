@@ -278,7 +278,7 @@ impl Walk {
         let elements = || geometry.axes().iter().map(|axis| axis.input).product::<usize>();
         let (single, bytes) = (geometry.is_single(), const { size_of::<T>() == 1 });
         match Self::of_pool::<R, T, H>(geometry) {
-            Self::Rows if bytes && kernel == 2 => true,
+            Self::Rows if bytes && kernel == 2 => !R::DIVIDES || output <= 2 * H::N,
             Self::Rows if T::ALL_WALKS && output > S::N => output <= S::N + H::N,
             Self::Strips if bytes => false,
             Self::Rows | Self::Strips | Self::Halved => output <= H::N,

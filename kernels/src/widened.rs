@@ -32,6 +32,11 @@ const NARROW: usize = 24;
 const FEW: usize = 10;
 const WORTH: usize = 8;
 
+/// Columns of planes under dilated windows of three by three up to which it pays, and elements of a plane up to which it
+/// does for averages.
+const DILATED: usize = 40;
+const FEW_DILATED: usize = 8192;
+
 /// Taps of windows that have so much in common that it pays for longer rows, and for those of wider planes.
 const SMALL: usize = 25;
 const LARGE: usize = 81;
@@ -71,7 +76,11 @@ fn fits_single<T>(geometry: &Geometry, divides: bool) -> bool {
         && (width.output <= FEW || width.output <= SHORT && width.input <= NARROW);
     match geometry.undoubled_walk() {
         Walk::Halved | Walk::Global | Walk::Whole => false,
-        Walk::Strips => narrow && width.dilation > 1,
+        // There are no strips of short elements that are dilated.
+        Walk::Strips if width.dilation > 1 => {
+            width.input <= DILATED || divides && height.input * width.input <= FEW_DILATED
+        }
+        Walk::Strips => false,
         // Where rows go on from a plane to the next, they are long.
         Walk::Rows if (width.kernel, width.stride) == (2, 2) => {
             narrow && width.output <= ROWS && !geometry.rows_alike().seamless
