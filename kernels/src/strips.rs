@@ -53,6 +53,11 @@ pub(crate) fn fits(axes: &[Axis; 3]) -> bool {
         && (dilation == 1 || dilated)
 }
 
+/// Whether lines are longer than those of the widest planes of four bytes an element.
+pub(crate) fn is_long<T>(axes: &[Axis; 3]) -> bool {
+    axes[2].input * size_of::<T>() > MAX_WIDTH * size_of::<f32>()
+}
+
 /// Whether planes are so wide that sums of types that have all walks are in rows, and all others are walked a band after the
 /// other. There are no rows of dilated windows.
 pub(crate) fn is_wide(axes: &[Axis; 3]) -> bool {

@@ -176,7 +176,11 @@ impl Walk {
             {
                 Self::general::<T>(geometry)
             }
-            Self::Strips if T::ALL_WALKS && R::ORDERED && strips::is_wide(geometry.axes()) => {
+            Self::Strips
+                if T::ALL_WALKS
+                    && strips::is_wide(geometry.axes())
+                    && (R::ORDERED || strips::is_long::<T>(geometry.axes())) =>
+            {
                 Self::Rows
             }
             any if T::ALL_WALKS => any,

@@ -35,7 +35,7 @@ const WORTH: usize = 8;
 /// Columns of planes under dilated windows of three by three up to which it pays, and elements of a plane up to which it
 /// does for averages.
 const DILATED: usize = 40;
-const FEW_DILATED: usize = 8192;
+const FEW_DILATED: usize = 4096;
 
 /// Taps of windows that have so much in common that it pays for longer rows, and for those of wider planes.
 const SMALL: usize = 25;
