@@ -14,7 +14,7 @@ use core::array::from_fn;
 use core::ops::Range;
 
 /// Wider planes fill vectors of their own.
-const MAX_WIDTH: usize = 16;
+const MAX_WIDTH: usize = 17;
 
 /// Elements of a plane that is small.
 const SMALL: usize = 400;
