@@ -115,14 +115,9 @@ impl<const COLUMNS: usize> FastWalk for Strips<COLUMNS> {
         let mut slice = (plane, z);
         let mut start = geometry.slice_start(slice);
         while row < rows.end {
-            let mut count = (height.output - y).min(rows.end - row);
-            let mut next_slice = geometry.slice_after(slice);
-            let mut next = geometry.slice_start(next_slice);
-            let mut next_y = 0;
-            if count > band {
-                count = band;
-                (next_slice, next, next_y) = (slice, start, y + count);
-            }
+            let count = band.min(height.output - y).min(rows.end - row);
+            let next_slice = geometry.slice_after(slice);
+            let next = geometry.slice_start(next_slice);
             // Where there is something before and after a plane, no load needs a mask.
             let amid = |start: usize| start >= dilation && start + extent + S::N <= input.len();
             let to = (row - rows.start) * width.output;
@@ -175,7 +170,10 @@ impl<const COLUMNS: usize> FastWalk for Strips<COLUMNS> {
                     )
                 };
             }
-            (slice, y, row, start) = (next_slice, next_y, row + count, next);
+            (y, row) = (y + count, row + count);
+            if y == height.output {
+                (slice, y, start) = (next_slice, 0, next);
+            }
         }
         seen
     }
@@ -475,26 +473,28 @@ impl<T: Element, const COLUMNS: usize> Lines<'_, T, COLUMNS> {
             }
         };
         let Edges { left: at_left, right: at_right } = edges;
-        // All of a line is in a vector.
-        if const { S::SLIDES && COLUMNS != DILATED } && at_left && at_right {
-            let centre = simd.keep(lanes(at, true, 0..n), 0..n, identity);
-            let columns =
-                [simd.slide::<1>(identity, centre), centre, simd.slide_back(centre, identity)];
-            return columns.map(
-                #[inline(always)]
-                |v| R::lift(simd, v),
-            );
+        let slides = const { S::SLIDES && COLUMNS != DILATED };
+        let mut centre = lanes(at, at_left && at_right, 0..n);
+        if slides && at_left && at_right {
+            centre = simd.keep(centre, 0..n, identity);
         }
-        let centre = lanes(at, at_left && at_right, 0..n);
         // With the last column of the line among the left ones, which the central ones are made from.
         let dilation = self.dilation();
         let before = if at_left { dilation } else { 0 };
         let after = n - if at_right { dilation } else { 0 };
-        let left = lanes(at.wrapping_sub(dilation), at_left, before..S::N.min(n + dilation));
-        let right = lanes(at + dilation, at_right, 0..after);
-        // No column is before or after the line.
-        let left = if at_left { simd.keep(left, before..S::N, identity) } else { left };
-        let right = if at_right { simd.keep(right, 0..after, identity) } else { right };
+        // No column is before or after the line. A mask for each line would be what the compiler waits for.
+        let left = if slides && at_left {
+            simd.slide::<1>(identity, centre)
+        } else {
+            let left = lanes(at.wrapping_sub(dilation), at_left, before..S::N.min(n + dilation));
+            if at_left { simd.keep(left, before..S::N, identity) } else { left }
+        };
+        let right = if slides && at_right {
+            simd.slide_back(centre, identity)
+        } else {
+            let right = lanes(at + dilation, at_right, 0..after);
+            if at_right { simd.keep(right, 0..after, identity) } else { right }
+        };
         [R::lift(simd, left), R::lift(simd, centre), R::lift(simd, right)]
     }
 }
