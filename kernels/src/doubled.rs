@@ -189,6 +189,7 @@ impl<'a, T: Element> Row<'a, T> {
         let identity = simd.splat(R::IDENTITY);
         let mut seen = simd.unseen();
         let divide = R::divide(simd, run.divisor(self.by, self.width.kernel), run.rounding);
+        let varies = R::DIVIDES && !R::QUICK && !matches!(self.by, Divisor::Constant(_));
         // The element with which the first window ends.
         let end = self.width.kernel - 1 - self.width.pad_begin;
         let (mut line, mut at) = (run.origin, run.at);
@@ -240,7 +241,7 @@ impl<'a, T: Element> Row<'a, T> {
                     (merged, _) = simd.deinterleave(merged, next);
                 }
                 let mut by = divide;
-                if R::DIVIDES && !R::QUICK && !self.inside.contains(&i) {
+                if varies && !self.inside.contains(&i) {
                     by = self.divide_at_edge::<R, S>(simd, run, i);
                 }
                 let [v] = finish_all::<R, T::Acc, S, 1>(simd, [merged], [by], &mut seen);
@@ -284,9 +285,6 @@ impl<'a, T: Element> Row<'a, T> {
         run: &Run,
         i: usize,
     ) -> Divide<S::Vector> {
-        if let Divisor::Constant(n) = self.by {
-            return Divide::by::<T::Acc, S>(simd, n, run.rounding);
-        }
         let (counts, first) = if i < EDGE {
             (&self.counts[0], 0)
         } else {

@@ -7,10 +7,9 @@
 
 use crate::number::{Element, Number};
 use crate::paired::{self, factors, place};
-use crate::reduction::{Divide, Reduction};
+use crate::reduction::Reduction;
 use crate::simd::{Lanes, Memory, WIDEST, load_lanes, load_of_two, store_twos};
 use crate::{Axis, Geometry};
-use core::array::from_fn;
 use core::ops::Range;
 
 /// Wider planes fill vectors of their own.
@@ -177,13 +176,8 @@ pub(crate) fn flat<R: Reduction<T::Acc>, T: Element, S: Memory<T>>(
         let even = R::merge(simd, simd.and(left, first), simd.and(new[0], second));
         let odd = R::merge(simd, simd.and(centre, second), simd.and(new[1], third));
         let sums = [R::merge(simd, even, centre), R::merge(simd, odd, new[0])];
-        let results = from_fn::<_, 2, _>(
-            #[inline(always)]
-            |i| {
-                let factor = lookup(simd, factors, [this, next][i]);
-                R::finish(simd, sums[i], Divide::ByFractionOfMagnitude(factor))
-            },
-        );
+        let factors = [lookup(simd, factors, this), lookup(simd, factors, next)];
+        let results = paired::finish::<R, T, S, true>(simd, sums, factors);
         // SAFETY: the output goes on, as the caller promises.
         unsafe { store_twos(simd, &results, output, i) }
         i += two;

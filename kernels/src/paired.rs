@@ -155,13 +155,14 @@ pub(crate) fn paired<R: Reduction<T::Acc>, T: Element, S: Memory<T>>(
     while row < rows.end {
         let end = height.output.min(y + rows.end - row);
         let step = if last == 0 { height.output } else { ROWS };
+        let start = geometry.slice_start(slice);
         for first in (y..end).step_by(step) {
             let part = first..end.min(first + step);
             let mut x = 0;
             loop {
                 let strip = &strips[if x == 0 { 0 } else { 1 + usize::from(x == last) }];
                 let to = (row - rows.start + first - y) * width.output + x;
-                let (at, output) = (geometry.slice_start(slice) + x, &mut output[to..]);
+                let (at, output) = (start + x, &mut output[to..]);
                 let rows = part.clone();
                 if is_even {
                     down::<R, T, S, true>(simd, geometry, strip, rows, input, at, output);
@@ -292,7 +293,7 @@ fn add<R: Reduction<T::Acc>, T: Element, S: Memory<T>>(
 
 /// Turns sums into averages.
 #[inline(always)]
-fn finish<R: Reduction<T::Acc>, T: Element, S: Memory<T>, const EVEN: bool>(
+pub(crate) fn finish<R: Reduction<T::Acc>, T: Element, S: Memory<T>, const EVEN: bool>(
     simd: S,
     sums: [S::Vector; 2],
     factors: [S::Vector; 2],

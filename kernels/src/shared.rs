@@ -54,7 +54,7 @@ const DEEP: usize = 24;
 const LEVELS: usize = (NEAR / size_of::<f32>()).ilog2() as usize;
 
 /// Elements of the windows that are merged from neighbours at once, at most.
-const MOST_DOUBLED: usize = 16;
+const MOST_AT_ONCE: usize = 16;
 
 /// Vectors that are merged side by side.
 const SIDE: usize = 4;
@@ -896,7 +896,7 @@ impl<A: Number> Batch<A> {
         let [_, height, width] = piece.geometry.axes();
         let down = Merges::of(height.kernel, ordered, 0);
         let neighbours = strip == 1 && width.dilation == 1;
-        let most = if neighbours { (2 * lanes).min(MOST_DOUBLED) } else { 1 };
+        let most = if neighbours { (2 * lanes).min(MOST_AT_ONCE) } else { 1 };
         let doubled = most.checked_ilog2().unwrap_or(0) as usize;
         let across = Merges::of(width.kernel, ordered, doubled);
         let gap = columns.outside[0].max(columns.outside[1]);

@@ -222,7 +222,7 @@ impl Walk {
             Self::Pixels => {
                 "few columns a window: each is merged down once, then with its neighbours"
             }
-            Self::Strips => "3×3 windows one apart on a narrow plane: its lines stay in registers",
+            Self::Strips => "3×3 windows one apart: lines stay in registers from a row to the next",
             Self::Flat => {
                 "averages of 3×3 windows one apart: planes are walked as if they were one line"
             }

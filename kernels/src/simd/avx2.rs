@@ -63,6 +63,47 @@ impl Isa for Avx2 {
     }
 }
 
+/// Loads and stores of two vectors of elements at even and at odd places, given how bits are taken apart and put
+/// together.
+macro_rules! taken_apart {
+    ($element:ty: $vector:ty, $bits:ty, $apart:ident, $together:ident) => {
+        const APART: bool = true;
+
+        #[inline(always)]
+        unsafe fn load_two(self, src: *const $element) -> [$vector; 2] {
+            // SAFETY: as the caller promises.
+            let bits = unsafe { src.cast::<$bits>().read_unaligned() };
+            // SAFETY: the token proves that the CPU has the instructions.
+            unsafe { $apart(bits) }
+        }
+
+        #[inline(always)]
+        unsafe fn store_two(self, v: [$vector; 2], dst: *mut $element) {
+            // SAFETY: the token proves that the CPU has the instructions.
+            let bits = unsafe { $together(v) };
+            // SAFETY: as the caller promises.
+            unsafe { dst.cast::<$bits>().write_unaligned(bits) }
+        }
+    };
+}
+
+/// Loads of the sums of pairs of bytes.
+macro_rules! in_pairs {
+    ($element:ty: $vector:ty, $pairs:ident) => {
+        const PAIRS: bool = true;
+
+        #[inline(always)]
+        unsafe fn load_pairs(self, src: *const $element, weights: $vector) -> $vector {
+            // SAFETY: as the caller promises.
+            let bytes = unsafe { src.cast::<$vector>().read_unaligned() };
+            // SAFETY: the token proves that the CPU has the instruction.
+            unsafe { $pairs(bytes, weights) }
+        }
+    };
+}
+
+pub(super) use {in_pairs, taken_apart};
+
 /// A mask of some of eight lanes.
 #[target_feature(enable = "avx2")]
 #[inline]
@@ -1000,43 +1041,32 @@ impl Memory<bf16> for Avx2 {
         unsafe { dst.cast::<__m128i>().write_unaligned(bits) }
     }
 
-    const APART: bool = true;
+    taken_apart!(bf16: __m256, __m256i, apart_bf16, together_bf16);
+}
 
-    #[inline(always)]
-    unsafe fn load_two(self, src: *const bf16) -> [__m256; 2] {
-        #[target_feature(enable = "avx2")]
-        #[inline]
-        fn widen(bits: __m256i) -> [__m256i; 2] {
-            let high = _mm256_set1_epi32(0xffff_0000_u32.cast_signed());
-            [_mm256_slli_epi32::<16>(bits), _mm256_and_si256(bits, high)]
-        }
-        // SAFETY: as the caller promises.
-        let bits = unsafe { src.cast::<__m256i>().read_unaligned() };
-        // SAFETY: the token proves that the CPU has AVX2.
-        must_cast(unsafe { widen(bits) })
-    }
+/// Numbers at even and at odd positions.
+#[target_feature(enable = "avx2")]
+#[inline]
+fn apart_bf16(bits: __m256i) -> [__m256; 2] {
+    let high = _mm256_set1_epi32(0xffff_0000_u32.cast_signed());
+    must_cast([_mm256_slli_epi32::<16>(bits), _mm256_and_si256(bits, high)])
+}
 
-    #[inline(always)]
-    unsafe fn store_two(self, v: [__m256; 2], dst: *mut bf16) {
-        #[target_feature(enable = "avx2")]
-        #[inline]
-        fn rounded(bits: __m256i) -> __m256i {
-            let odd = _mm256_and_si256(_mm256_srli_epi32::<16>(bits), _mm256_set1_epi32(1));
-            _mm256_add_epi32(bits, _mm256_add_epi32(odd, _mm256_set1_epi32(0x7fff)))
-        }
-        #[target_feature(enable = "avx2")]
-        #[inline]
-        fn narrow([even, odd]: [__m256i; 2]) -> __m256i {
-            let even = _mm256_srli_epi32::<16>(rounded(even));
-            let bits = _mm256_blend_epi16::<0b1010_1010>(even, rounded(odd));
-            let minus_zero = _mm256_cmpeq_epi16(bits, _mm256_set1_epi16(i16::MIN));
-            _mm256_andnot_si256(minus_zero, bits)
-        }
-        // SAFETY: the token proves that the CPU has AVX2.
-        let bits = unsafe { narrow(must_cast(v)) };
-        // SAFETY: as the caller promises.
-        unsafe { dst.cast::<__m256i>().write_unaligned(bits) }
+/// Numbers at even and at odd positions, rounded.
+#[target_feature(enable = "avx2")]
+#[inline]
+fn together_bf16(v: [__m256; 2]) -> __m256i {
+    #[target_feature(enable = "avx2")]
+    #[inline]
+    fn rounded(bits: __m256i) -> __m256i {
+        let odd = _mm256_and_si256(_mm256_srli_epi32::<16>(bits), _mm256_set1_epi32(1));
+        _mm256_add_epi32(bits, _mm256_add_epi32(odd, _mm256_set1_epi32(0x7fff)))
     }
+    let [even, odd]: [__m256i; 2] = must_cast(v);
+    let even = _mm256_srli_epi32::<16>(rounded(even));
+    let bits = _mm256_blend_epi16::<0b1010_1010>(even, rounded(odd));
+    let minus_zero = _mm256_cmpeq_epi16(bits, _mm256_set1_epi16(i16::MIN));
+    _mm256_andnot_si256(minus_zero, bits)
 }
 
 /// Replaces the bits of −0, to which a small number may have been rounded.
@@ -1155,8 +1185,22 @@ fn by_turns(bytes: __m256i) -> __m256i {
     _mm256_shuffle_epi8(bytes, order)
 }
 
+/// Signed bytes at even and at odd positions, saturated.
+#[target_feature(enable = "avx2")]
+#[inline]
+fn together_i8([even, odd]: [__m256i; 2]) -> __m256i {
+    by_turns(_mm256_packs_epi16(even, odd))
+}
+
+/// Unsigned bytes at even and at odd positions, saturated.
+#[target_feature(enable = "avx2")]
+#[inline]
+fn together_u8([even, odd]: [__m256i; 2]) -> __m256i {
+    by_turns(_mm256_packus_epi16(even, odd))
+}
+
 macro_rules! summed_short {
-    ($($integer:ident: $widen:ident, $narrow:ident, $apart:ident, $pairs:ident, $narrow_two:ident);*) => { $(
+    ($($integer:ident: $widen:ident, $narrow:ident, $apart:ident, $together:ident, $pairs:ident);*) => { $(
         impl Memory<SummedShort<$integer>> for Avx2 {
             #[inline(always)]
             unsafe fn load(self, src: *const SummedShort<$integer>) -> __m256i {
@@ -1175,46 +1219,15 @@ macro_rules! summed_short {
                 unsafe { dst.cast::<__m128i>().write_unaligned(bytes) }
             }
 
-            const APART: bool = true;
-
-            #[inline(always)]
-            unsafe fn load_two(self, src: *const SummedShort<$integer>) -> [__m256i; 2] {
-                // SAFETY: as the caller promises.
-                let bytes = unsafe { src.cast::<__m256i>().read_unaligned() };
-                // SAFETY: the token proves that the CPU has AVX2.
-                unsafe { $apart(bytes) }
-            }
-
-            const PAIRS: bool = true;
-
-            #[inline(always)]
-            unsafe fn load_pairs(
-                self,
-                src: *const SummedShort<$integer>,
-                weights: __m256i,
-            ) -> __m256i {
-                // SAFETY: as the caller promises.
-                let bytes = unsafe { src.cast::<__m256i>().read_unaligned() };
-                // SAFETY: the token proves that the CPU has AVX2.
-                unsafe { $pairs(bytes, weights) }
-            }
-
-            #[inline(always)]
-            unsafe fn store_two(self, [even, odd]: [__m256i; 2], dst: *mut SummedShort<$integer>) {
-                // SAFETY: the token proves that the CPU has AVX2.
-                let bytes = unsafe { $narrow_two(even, odd) };
-                // SAFETY: the token proves that the CPU has AVX2.
-                let bytes = unsafe { by_turns(bytes) };
-                // SAFETY: as the caller promises.
-                unsafe { dst.cast::<__m256i>().write_unaligned(bytes) }
-            }
+            taken_apart!(SummedShort<$integer>: __m256i, __m256i, $apart, $together);
+            in_pairs!(SummedShort<$integer>: __m256i, $pairs);
         }
     )* };
 }
 
 summed_short! {
-    i8: _mm256_cvtepi8_epi16, _mm_packs_epi16, apart_i8, pairs_i8, _mm256_packs_epi16;
-    u8: _mm256_cvtepu8_epi16, _mm_packus_epi16, apart_u8, pairs_u8, _mm256_packus_epi16
+    i8: _mm256_cvtepi8_epi16, _mm_packs_epi16, apart_i8, together_i8, pairs_i8;
+    u8: _mm256_cvtepu8_epi16, _mm_packus_epi16, apart_u8, together_u8, pairs_u8
 }
 
 impl Memory<Summed<i8>> for Avx2 {}

@@ -1,5 +1,6 @@
 //! 512-bit vectors, for x86-64 since Skylake-X and Zen 4.
 
+use super::avx2::{in_pairs, taken_apart};
 use super::{
     Feature, Isa, Lanes, Memory, TURNED, as_it_is, div_lanes, has, intrinsics, mul_lanes, no_nan,
 };
@@ -917,43 +918,32 @@ impl Memory<bf16> for Avx512 {
         widened_bf16, narrowed_bf16
     );
 
-    const APART: bool = true;
+    taken_apart!(bf16: __m512, __m512i, apart_bf16, together_bf16);
+}
 
-    #[inline(always)]
-    unsafe fn load_two(self, src: *const bf16) -> [__m512; 2] {
-        #[target_feature(enable = "avx512f")]
-        #[inline]
-        fn widen(bits: __m512i) -> [__m512i; 2] {
-            let high = _mm512_set1_epi32(0xffff_0000_u32.cast_signed());
-            [_mm512_slli_epi32::<16>(bits), _mm512_and_si512(bits, high)]
-        }
-        // SAFETY: as the caller promises.
-        let bits = unsafe { src.cast::<__m512i>().read_unaligned() };
-        // SAFETY: the token proves that the CPU has AVX-512.
-        must_cast(unsafe { widen(bits) })
-    }
+/// Numbers at even and at odd positions.
+#[target_feature(enable = "avx512f")]
+#[inline]
+fn apart_bf16(bits: __m512i) -> [__m512; 2] {
+    let high = _mm512_set1_epi32(0xffff_0000_u32.cast_signed());
+    must_cast([_mm512_slli_epi32::<16>(bits), _mm512_and_si512(bits, high)])
+}
 
-    #[inline(always)]
-    unsafe fn store_two(self, v: [__m512; 2], dst: *mut bf16) {
-        #[target_feature(enable = "avx512f")]
-        #[inline]
-        fn rounded(bits: __m512i) -> __m512i {
-            let odd = _mm512_and_si512(_mm512_srli_epi32::<16>(bits), _mm512_set1_epi32(1));
-            _mm512_add_epi32(bits, _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff)))
-        }
-        #[target_feature(enable = "avx512f,avx512bw")]
-        #[inline]
-        fn narrow([even, odd]: [__m512i; 2]) -> __m512i {
-            let even = _mm512_srli_epi32::<16>(rounded(even));
-            let bits = _mm512_mask_blend_epi16(0xaaaa_aaaa, even, rounded(odd));
-            let is_other = _mm512_cmpneq_epi16_mask(bits, _mm512_set1_epi16(i16::MIN));
-            _mm512_maskz_mov_epi16(is_other, bits)
-        }
-        // SAFETY: the token proves that the CPU has AVX-512.
-        let bits = unsafe { narrow(must_cast(v)) };
-        // SAFETY: as the caller promises.
-        unsafe { dst.cast::<__m512i>().write_unaligned(bits) }
+/// Numbers at even and at odd positions, rounded.
+#[target_feature(enable = "avx512f,avx512bw")]
+#[inline]
+fn together_bf16(v: [__m512; 2]) -> __m512i {
+    #[target_feature(enable = "avx512f")]
+    #[inline]
+    fn rounded(bits: __m512i) -> __m512i {
+        let odd = _mm512_and_si512(_mm512_srli_epi32::<16>(bits), _mm512_set1_epi32(1));
+        _mm512_add_epi32(bits, _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff)))
     }
+    let [even, odd]: [__m512i; 2] = must_cast(v);
+    let even = _mm512_srli_epi32::<16>(rounded(even));
+    let bits = _mm512_mask_blend_epi16(0xaaaa_aaaa, even, rounded(odd));
+    let is_other = _mm512_cmpneq_epi16_mask(bits, _mm512_set1_epi16(i16::MIN));
+    _mm512_maskz_mov_epi16(is_other, bits)
 }
 
 /// Replaces the bits of −0, to which a small number may have been rounded.
@@ -1039,54 +1029,37 @@ fn by_turns(bytes: __m512i) -> __m512i {
     _mm512_shuffle_epi8(bytes, _mm512_broadcast_i32x4(order))
 }
 
+/// Signed bytes at even and at odd positions, saturated.
+#[target_feature(enable = "avx512f,avx512bw")]
+#[inline]
+fn together_i8([even, odd]: [__m512i; 2]) -> __m512i {
+    by_turns(_mm512_packs_epi16(even, odd))
+}
+
+/// Unsigned bytes at even and at odd positions, saturated.
+#[target_feature(enable = "avx512f,avx512bw")]
+#[inline]
+fn together_u8([even, odd]: [__m512i; 2]) -> __m512i {
+    by_turns(_mm512_packus_epi16(even, odd))
+}
+
 macro_rules! summed_short {
-    ($($integer:ident: $widen:ident, $narrow:ident, $apart:ident, $pairs:ident, $narrow_two:ident);*) => { $(
+    ($($integer:ident: $widen:ident, $narrow:ident, $apart:ident, $together:ident, $pairs:ident);*) => { $(
         impl Memory<SummedShort<$integer>> for Avx512 {
             converted!(
                 SummedShort<$integer>: __m512i, __m256i, mask_of_32, _mm256_maskz_loadu_epi8,
                 _mm256_mask_storeu_epi8, $widen, $narrow
             );
 
-            const APART: bool = true;
-
-            #[inline(always)]
-            unsafe fn load_two(self, src: *const SummedShort<$integer>) -> [__m512i; 2] {
-                // SAFETY: as the caller promises.
-                let bytes = unsafe { src.cast::<__m512i>().read_unaligned() };
-                // SAFETY: the token proves that the CPU has AVX-512.
-                unsafe { $apart(bytes) }
-            }
-
-            const PAIRS: bool = true;
-
-            #[inline(always)]
-            unsafe fn load_pairs(
-                self,
-                src: *const SummedShort<$integer>,
-                weights: __m512i,
-            ) -> __m512i {
-                // SAFETY: as the caller promises.
-                let bytes = unsafe { src.cast::<__m512i>().read_unaligned() };
-                // SAFETY: the token proves that the CPU has AVX-512.
-                unsafe { $pairs(bytes, weights) }
-            }
-
-            #[inline(always)]
-            unsafe fn store_two(self, [even, odd]: [__m512i; 2], dst: *mut SummedShort<$integer>) {
-                // SAFETY: the token proves that the CPU has AVX-512.
-                let bytes = unsafe { $narrow_two(even, odd) };
-                // SAFETY: the token proves that the CPU has AVX-512.
-                let bytes = unsafe { by_turns(bytes) };
-                // SAFETY: as the caller promises.
-                unsafe { dst.cast::<__m512i>().write_unaligned(bytes) }
-            }
+            taken_apart!(SummedShort<$integer>: __m512i, __m512i, $apart, $together);
+            in_pairs!(SummedShort<$integer>: __m512i, $pairs);
         }
     )* };
 }
 
 summed_short! {
-    i8: _mm512_cvtepi8_epi16, _mm512_cvtsepi16_epi8, apart_i8, pairs_i8, _mm512_packs_epi16;
-    u8: _mm512_cvtepu8_epi16, narrowed_u8, apart_u8, pairs_u8, _mm512_packus_epi16
+    i8: _mm512_cvtepi8_epi16, _mm512_cvtsepi16_epi8, apart_i8, together_i8, pairs_i8;
+    u8: _mm512_cvtepu8_epi16, narrowed_u8, apart_u8, together_u8, pairs_u8
 }
 
 impl Memory<Summed<i8>> for Avx512 {}
