@@ -9,8 +9,8 @@ use crate::number::{
 };
 use crate::power::norm_p;
 use crate::reduction::{
-    Largest, LargestMagnitude, Magnitudes, Mean, MeanOfNumbers, Most, MostNumber, MostOfNumbers,
-    Reduction, RootOfSquares, Smallest,
+    Largest, LargestMagnitude, Magnitudes, Mean, MeanOfNumbers, MeanUnlessNan, Most, MostNumber,
+    MostOfNumbers, Reduction, RootOfSquares, Smallest,
 };
 use crate::simd::{Lanes, Memory, portable::Portable, scalar::Scalar};
 use crate::walk::{LARGE_PART, PART, Walk, plain, plainest, pool, requantized};
@@ -499,6 +499,11 @@ impl<S: AllLanes> ByF32<S> for Mean {
     const DIVIDES: bool = true;
 }
 
+impl<S: AllLanes> ByF32<S> for MeanUnlessNan {
+    const KERNEL: Kernel<f32> = mean_of_floats::<f32, S, S::Narrow>();
+    const DIVIDES: bool = true;
+}
+
 /// How elements are made `f32`, a part after the other, if they are pooled by what there is for these.
 fn widens<R: ByF32<S>, T: Short<S>, S: AllLanes>(
     geometry: &Geometry,
@@ -646,7 +651,7 @@ where
     Kernels {
         max: or_widened::<InOrder<S, S::Narrow>, T, S>(),
         max_number: or_widened::<Rare<MostNumber<Largest>, S>, T, S>(),
-        mean: Some(or_widened::<Fast<Mean, S, S::Narrow>, T, S>()),
+        mean: Some(or_widened::<Fast<MeanUnlessNan, S, S::Narrow>, T, S>()),
         min: or_widened::<Rare<Most<Smallest>, S>, T, S>(),
         min_number: or_widened::<Rare<MostNumber<Smallest>, S>, T, S>(),
         ..of_floats::<T, S>()

@@ -6,7 +6,7 @@
 
 use crate::number::{Element, Number};
 use crate::paired::{are_fractions, place};
-use crate::reduction::{Divide, Reduction, fraction, look_at};
+use crate::reduction::{Divide, Reduction, finish_all, fraction, look_at};
 use crate::simd::{Memory, WIDEST, load, load_lanes, load_of_two, store, store_first};
 use crate::walk::FastWalk;
 use crate::{Axis, Geometry, Rounding};
@@ -317,7 +317,7 @@ impl<T: Element, S: Memory<T>, const V: usize> Planes<'_, T, S, V> {
                 true => Divide::ByFractionOfMagnitude(divisors[v]),
                 false => Divide::By(divisors[v], self.rounding),
             };
-            let result = R::finish(simd, merged, divide);
+            let [result] = finish_all::<R, T::Acc, S, 1>(simd, [merged], [divide], &mut seen);
             let to = next.to + v * S::N;
             if INSIDE || v + 1 < V || to + S::N <= output.len() {
                 // SAFETY: the row has more windows, or the output goes on for a vector.

@@ -470,7 +470,7 @@ impl<W, const N: usize> Lines<W, N> {
         W: RowWalk<T>,
     {
         let dilation = geometry.axes()[1].dilation;
-        if const { !R::LOSES || R::QUICK || !shares::<T, W>(N) } || run.follows && dilation == 1 {
+        if const { !R::LOSES || R::SHOWS || !shares::<T, W>(N) } || run.follows && dilation == 1 {
             return seen;
         }
         let columns = geometry.axes()[2].input;

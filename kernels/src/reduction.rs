@@ -136,7 +136,10 @@ pub(crate) trait Reduction<A: Number> {
     /// Turns the merged elements of a window into its result.
     fn finish<S: Lanes<A>>(simd: S, merged: S::Vector, divide: Divide<S::Vector>) -> S::Vector;
 
-    /// Whether this misses NaNs, and, but for the walk that says what divides each window, is for divisors alone by which
+    /// Whether [`quick`](Self::quick) misses NaNs, which its results show.
+    const SHOWS: bool = false;
+
+    /// Whether it does, and, but for the walk that says what divides each window, is for divisors alone by which
     /// [`Lanes::quotient`] divides.
     const QUICK: bool = false;
 
@@ -201,7 +204,7 @@ pub(crate) fn finish_all<R: Reduction<A>, A: Number, S: Lanes<A>, const B: usize
             R::quick::<S, false>(simd, results[b], divides[b])
         };
     }
-    if R::QUICK {
+    if R::SHOWS {
         let mut i = 0;
         while i < B {
             *seen = simd.look(*seen, results[i], results[(i + 1).min(B - 1)]);
@@ -376,20 +379,69 @@ impl<A: Number> Reduction<A> for Mean {
 
     #[inline(always)]
     fn finish<S: Lanes<A>>(simd: S, merged: S::Vector, divide: Divide<S::Vector>) -> S::Vector {
-        simd.canonical(match divide {
-            Divide::By(divisor, rounding) if !S::PARTS => simd.div(merged, divisor, rounding),
-            Divide::ByReciprocal(factor) => simd.mul(merged, factor),
-            Divide::ByParts(parts, rounding) if S::PARTS => simd.div_parts(merged, parts, rounding),
-            Divide::ByFraction(factor) if S::PARTS => simd.mul_fraction(merged, factor),
-            Divide::ByFractionOfMagnitude(factor) if S::PARTS => {
-                simd.mul_fraction_of_magnitude(merged, factor)
-            }
-            Divide::By(..)
-            | Divide::ByParts(..)
-            | Divide::ByFraction(_)
-            | Divide::ByFractionOfMagnitude(_)
-            | Divide::ByInverse(..) => merged,
-        })
+        simd.canonical(divided(simd, merged, divide))
+    }
+}
+
+/// Sums divided, as they come.
+#[inline(always)]
+fn divided<A: Number, S: Lanes<A>>(
+    simd: S,
+    sums: S::Vector,
+    divide: Divide<S::Vector>,
+) -> S::Vector {
+    match divide {
+        Divide::By(divisor, rounding) if !S::PARTS => simd.div(sums, divisor, rounding),
+        Divide::ByReciprocal(factor) => simd.mul(sums, factor),
+        Divide::ByParts(parts, rounding) if S::PARTS => simd.div_parts(sums, parts, rounding),
+        Divide::ByFraction(factor) if S::PARTS => simd.mul_fraction(sums, factor),
+        Divide::ByFractionOfMagnitude(factor) if S::PARTS => {
+            simd.mul_fraction_of_magnitude(sums, factor)
+        }
+        Divide::By(..)
+        | Divide::ByParts(..)
+        | Divide::ByFraction(_)
+        | Divide::ByFractionOfMagnitude(_)
+        | Divide::ByInverse(..) => sums,
+    }
+}
+
+/// The same of elements that are shorter than their sums: a store that rounds makes a −0 a +0, to which it may have rounded
+/// a small number.
+///
+/// Where a result is NaN, [`Mean`] does the work again.
+pub(crate) struct MeanUnlessNan;
+
+impl<A: Number> Reduction<A> for MeanUnlessNan {
+    const IDENTITY: A = A::ZERO;
+    const ORDERED: bool = A::ROUNDS;
+    const DIVIDES: bool = true;
+    const LOSES: bool = true;
+    const SHOWS: bool = true;
+    type Exact = Mean;
+
+    #[inline(always)]
+    fn merge<S: Lanes<A>>(simd: S, a: S::Vector, b: S::Vector) -> S::Vector {
+        simd.add(a, b)
+    }
+
+    #[inline(always)]
+    fn finish<S: Lanes<A>>(simd: S, merged: S::Vector, divide: Divide<S::Vector>) -> S::Vector {
+        Mean::finish(simd, merged, divide)
+    }
+
+    #[inline(always)]
+    fn quick<S: Lanes<A>, const BESIDE: bool>(
+        simd: S,
+        merged: S::Vector,
+        divide: Divide<S::Vector>,
+    ) -> S::Vector {
+        divided(simd, merged, divide)
+    }
+
+    #[inline(always)]
+    fn missed<S: Lanes<A>>(simd: S, seen: S::Seen) -> bool {
+        simd.has_seen(seen)
     }
 }
 
@@ -403,6 +455,7 @@ impl<A: Number> Reduction<A> for MeanOfNumbers {
     const ORDERED: bool = A::ROUNDS;
     const DIVIDES: bool = true;
     const LOSES: bool = true;
+    const SHOWS: bool = true;
     const QUICK: bool = true;
     type Exact = Mean;
 

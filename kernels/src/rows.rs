@@ -12,7 +12,7 @@ use crate::lines::{self, Columns, RowWalk, Run, keep_first, merge_columns, reduc
 use crate::number::{Element, Number};
 use crate::reduction::{Divide, MostBits, Reduction, finish_all};
 use crate::simd::{
-    Memory, WIDEST, load, load_between, load_lanes, load_of_two, store, store_first,
+    Memory, WIDEST, load, load_between, load_lanes, load_of_two, store, store_both, store_first,
 };
 use crate::walk::FastWalk;
 use crate::{Axis, Divisor, Geometry};
@@ -166,23 +166,19 @@ impl<T: Element, const K: usize, const STRIDE: usize> RowWalk<T> for Row<'_, T, 
                 let mut before = [identity; STRIDE];
                 let mut x = 0;
                 loop {
-                    let loaded = lines.merge::<R, S, STRIDE>(
-                        simd,
-                        &mut seen,
-                        #[inline(always)]
-                        |line, i| {
-                            let at = line.wrapping_add(shift).wrapping_add(x * STRIDE);
-                            // SAFETY: columns of a line and what comes after it, which was seen to be inside.
-                            unsafe { self.load::<S>(simd, at, i) }
-                        },
-                    );
-                    let columns = match const { apart::<T, S, STRIDE>() } {
-                        true => loaded,
-                        false => split::<T, S, STRIDE>(simd, loaded),
+                    // SAFETY: columns of a line and what comes after it, which was seen to be inside.
+                    let merged = unsafe {
+                        self.windows::<R, S, L>(
+                            simd,
+                            lines,
+                            shift.wrapping_add(x * STRIDE),
+                            None,
+                            &mut before,
+                            &mut seen,
+                        )
                     };
-                    let merged = self.across::<R, S>(simd, before, columns, &mut seen);
-                    before = columns;
-                    let v = R::finish(simd, merged, divide_last);
+                    let [v] =
+                        finish_all::<R, T::Acc, S, 1>(simd, [merged], [divide_last], &mut seen);
                     // SAFETY: the output goes on for a vector after the last one, as was seen.
                     unsafe { store(simd, v, output, at + x) }
                     if !several || x == last {
@@ -250,31 +246,47 @@ impl<T: Element, const K: usize, const STRIDE: usize> RowWalk<T> for Row<'_, T, 
                         seen = R::look(simd, seen, columns, columns);
                         before[STRIDE - 1] = columns;
                     }
-                    for x in (0..end).step_by(S::N) {
-                        let column = x * STRIDE + first;
-                        let loaded = lines.merge::<R, S, STRIDE>(
-                            simd,
-                            &mut seen,
-                            #[inline(always)]
-                            |line, i| {
-                                let at = line.wrapping_add(shift).wrapping_add(column);
-                                if far {
-                                    fetch(simd, self.input, at.wrapping_add(later), [i, S::N]);
-                                }
-                                // SAFETY: columns of a line, or what comes after it, which was seen to be inside.
-                                unsafe { self.load::<S>(simd, at, i) }
-                            },
-                        );
-                        let columns = match const { apart::<T, S, STRIDE>() } {
-                            true => loaded,
-                            false => split::<T, S, STRIDE>(simd, loaded),
+                    let ahead = far.then_some(later);
+                    let mut x = 0;
+                    while x < end {
+                        let column = shift.wrapping_add(x * STRIDE + first);
+                        // SAFETY: columns of a line, or what comes after it, which was seen to be inside.
+                        let merged = unsafe {
+                            self.windows::<R, S, L>(
+                                simd,
+                                lines,
+                                column,
+                                ahead,
+                                &mut before,
+                                &mut seen,
+                            )
                         };
-                        let merged = self.across::<R, S>(simd, before, columns, &mut seen);
-                        before = columns;
                         let by = if x > 0 { divide } else { divide_first };
+                        if const { in_twos::<T>() } && x + S::N < end {
+                            let column = column.wrapping_add(STRIDE * S::N);
+                            // SAFETY: the same.
+                            let next = unsafe {
+                                self.windows::<R, S, L>(
+                                    simd,
+                                    lines,
+                                    column,
+                                    ahead,
+                                    &mut before,
+                                    &mut seen,
+                                )
+                            };
+                            let (merged, by) = ([merged, next], [by, divide]);
+                            let results =
+                                finish_all::<R, T::Acc, S, 2>(simd, merged, by, &mut seen);
+                            // SAFETY: the row has more windows, or the output goes on for a vector.
+                            unsafe { store_both(simd, results, output, at + x) }
+                            x += 2 * S::N;
+                            continue;
+                        }
                         let [v] = finish_all::<R, T::Acc, S, 1>(simd, [merged], [by], &mut seen);
-                        // SAFETY: the row has more windows, or the output goes on for a vector.
+                        // SAFETY: the same.
                         unsafe { store(simd, v, output, at + x) }
+                        x += S::N;
                     }
                     if end > last {
                         shift = shift.wrapping_add(run.advance);
@@ -347,6 +359,11 @@ const fn one_before<T, const K: usize, const STRIDE: usize>() -> bool {
     K == STRIDE + 1 && size_of::<T>() >= 4
 }
 
+/// Whether two vectors are stored at a time: they are narrowed together.
+const fn in_twos<T: Element>() -> bool {
+    size_of::<T>() == 2 && size_of::<T::Acc>() == 4
+}
+
 /// Whether columns are apart once they are loaded.
 const fn apart<T: Element, S: Memory<T>, const STRIDE: usize>() -> bool {
     STRIDE == 2 && S::APART
@@ -367,6 +384,44 @@ impl<T: Element, const K: usize, const STRIDE: usize> Row<'_, T, K, STRIDE> {
         }
         // SAFETY: as the caller promises.
         unsafe { load(simd, self.input, at.wrapping_add(i * S::N)) }
+    }
+
+    /// Merges a vector of windows of which the last columns start at `at` in each line, and says in `before` what the next ones
+    /// share with them; what is so many elements `ahead` is fetched.
+    ///
+    /// # Safety
+    ///
+    /// All `STRIDE` vectors of columns are inside the input.
+    #[inline(always)]
+    unsafe fn windows<R: Reduction<T::Acc>, S: Memory<T>, L: Columns<T>>(
+        &self,
+        simd: S,
+        lines: &L,
+        at: usize,
+        ahead: Option<usize>,
+        before: &mut [S::Vector; STRIDE],
+        seen: &mut S::Seen,
+    ) -> S::Vector {
+        let loaded = lines.merge::<R, S, STRIDE>(
+            simd,
+            seen,
+            #[inline(always)]
+            |line, i| {
+                let at = line.wrapping_add(at);
+                if let Some(ahead) = ahead {
+                    fetch(simd, self.input, at.wrapping_add(ahead), [i, S::N]);
+                }
+                // SAFETY: as the caller promises.
+                unsafe { self.load::<S>(simd, at, i) }
+            },
+        );
+        let columns = match const { apart::<T, S, STRIDE>() } {
+            true => loaded,
+            false => split::<T, S, STRIDE>(simd, loaded),
+        };
+        let merged = self.across::<R, S>(simd, *before, columns, seen);
+        *before = columns;
+        merged
     }
 
     /// Reduces the windows of a row as if the largest bits were those of the largest elements, and says whether

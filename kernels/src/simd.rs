@@ -473,6 +473,19 @@ pub(crate) trait Memory<T: Element>: Lanes<T::Acc> {
         }
     }
 
+    /// Stores two vectors of `N` elements, one after the other.
+    ///
+    /// # Safety
+    ///
+    /// `dst` is valid for writing them.
+    #[inline(always)]
+    unsafe fn store_both(self, [first, second]: [Self::Vector; 2], dst: *mut T) {
+        // SAFETY: as the caller promises.
+        unsafe { self.store(first, dst) }
+        // SAFETY: as the caller promises.
+        unsafe { self.store(second, dst.wrapping_add(Self::N)) }
+    }
+
     /// Whether two vectors that are loaded together are the elements at even positions and those at odd
     /// ones, since that is faster.
     const APART: bool = false;
@@ -496,11 +509,9 @@ pub(crate) trait Memory<T: Element>: Lanes<T::Acc> {
     ///
     /// `dst` is valid for writing them.
     #[inline(always)]
-    unsafe fn store_two(self, [first, second]: [Self::Vector; 2], dst: *mut T) {
+    unsafe fn store_two(self, vectors: [Self::Vector; 2], dst: *mut T) {
         // SAFETY: as the caller promises.
-        unsafe { self.store(first, dst) }
-        // SAFETY: as the caller promises.
-        unsafe { self.store(second, dst.wrapping_add(Self::N)) }
+        unsafe { self.store_both(vectors, dst) }
     }
 
     /// Whether there is an instruction that loads pairs of elements, which are bytes.
@@ -871,6 +882,25 @@ pub(crate) unsafe fn store_twos<T: Element, S: Memory<T>>(
         // SAFETY: as the caller promises.
         unsafe { simd.store_two(pair, dst) }
     }
+}
+
+/// Stores two vectors, one after the other, to `slice` from `at` on.
+///
+/// # Safety
+///
+/// They lie inside it.
+#[inline(always)]
+pub(crate) unsafe fn store_both<T: Element, S: Memory<T>>(
+    simd: S,
+    vectors: [S::Vector; 2],
+    slice: &mut [T],
+    at: usize,
+) {
+    debug_assert!(at <= slice.len() && 2 * S::N <= slice.len() - at, "a store out of bounds");
+    // SAFETY: as the caller promises.
+    let dst = unsafe { slice.as_mut_ptr().add(at) };
+    // SAFETY: as the caller promises.
+    unsafe { simd.store_both(vectors, dst) }
 }
 
 /// Loads groups of four elements of `slice` from `at` on, `apart` from one to the next.

@@ -989,58 +989,88 @@ integers! {
     i64[4]: _mm256_add_epi64, max_i64, min_i64, deinterleave_64, mul_lanes::<i64, _>, div_64;
 }
 
-impl Memory<f16> for Avx2 {
-    #[inline(always)]
-    unsafe fn load(self, src: *const f16) -> __m256 {
-        // SAFETY: as the caller promises.
-        let bits = unsafe { src.cast::<__m128i>().read_unaligned() };
-        // SAFETY: the token proves that the CPU has F16C.
-        unsafe { _mm256_cvtph_ps(bits) }
-    }
+/// Methods of numbers of 16 bits, given how one vector is widened, and one or two narrowed.
+macro_rules! halves {
+    ($half:ty: $widen:ident, $narrow:ident, $narrow_both:ident) => {
+        #[inline(always)]
+        unsafe fn load(self, src: *const $half) -> __m256 {
+            // SAFETY: as the caller promises.
+            let bits = unsafe { src.cast::<__m128i>().read_unaligned() };
+            // SAFETY: the token proves that the CPU has AVX2 and F16C.
+            unsafe { $widen(bits) }
+        }
 
-    #[inline(always)]
-    unsafe fn store(self, v: __m256, dst: *mut f16) {
-        // SAFETY: the token proves that the CPU has F16C.
-        let bits = unsafe { _mm256_cvtps_ph::<_MM_FROUND_TO_NEAREST_INT>(v) };
-        // SAFETY: the token proves that the CPU has AVX2.
-        let bits = unsafe { positive_zero(bits) };
-        // SAFETY: as the caller promises.
-        unsafe { dst.cast::<__m128i>().write_unaligned(bits) }
-    }
+        #[inline(always)]
+        unsafe fn store(self, v: __m256, dst: *mut $half) {
+            // SAFETY: the token proves that the CPU has AVX2 and F16C.
+            let bits = unsafe { $narrow(v) };
+            // SAFETY: as the caller promises.
+            unsafe { dst.cast::<__m128i>().write_unaligned(bits) }
+        }
+
+        #[inline(always)]
+        unsafe fn store_both(self, v: [__m256; 2], dst: *mut $half) {
+            // SAFETY: the token proves that the CPU has AVX2 and F16C.
+            let bits = unsafe { $narrow_both(v) };
+            // SAFETY: as the caller promises.
+            unsafe { dst.cast::<__m256i>().write_unaligned(bits) }
+        }
+    };
+}
+
+#[target_feature(enable = "avx2,f16c")]
+#[inline]
+fn narrowed_f16(v: __m256) -> __m128i {
+    positive_zero_of_8(_mm256_cvtps_ph::<_MM_FROUND_TO_NEAREST_INT>(v))
+}
+
+#[target_feature(enable = "avx2,f16c")]
+#[inline]
+fn both_narrowed_f16([first, second]: [__m256; 2]) -> __m256i {
+    let first = _mm256_cvtps_ph::<_MM_FROUND_TO_NEAREST_INT>(first);
+    let second = _mm256_cvtps_ph::<_MM_FROUND_TO_NEAREST_INT>(second);
+    positive_zero(_mm256_set_m128i(second, first))
+}
+
+impl Memory<f16> for Avx2 {
+    halves!(f16: _mm256_cvtph_ps, narrowed_f16, both_narrowed_f16);
+}
+
+#[target_feature(enable = "avx2")]
+#[inline]
+fn widened_bf16(bits: __m128i) -> __m256 {
+    must_cast(_mm256_slli_epi32::<16>(_mm256_cvtepu16_epi32(bits)))
+}
+
+/// Numbers whose upper 16 bits are those to the nearest, halves to even. A canonical NaN stays what it is.
+#[target_feature(enable = "avx2")]
+#[inline]
+fn rounded_bf16(v: __m256) -> __m256i {
+    let bits = must_cast(v);
+    let odd = _mm256_and_si256(_mm256_srli_epi32::<16>(bits), _mm256_set1_epi32(1));
+    _mm256_add_epi32(bits, _mm256_add_epi32(odd, _mm256_set1_epi32(0x7fff)))
+}
+
+#[target_feature(enable = "avx2")]
+#[inline]
+fn narrowed_bf16(v: __m256) -> __m128i {
+    let long = _mm256_srli_epi32::<16>(rounded_bf16(v));
+    let halves = (_mm256_castsi256_si128(long), _mm256_extracti128_si256::<1>(long));
+    positive_zero_of_8(_mm_packus_epi32(halves.0, halves.1))
+}
+
+#[target_feature(enable = "avx2")]
+#[inline]
+fn both_narrowed_bf16([first, second]: [__m256; 2]) -> __m256i {
+    let first = _mm256_srli_epi32::<16>(rounded_bf16(first));
+    let second = _mm256_srli_epi32::<16>(rounded_bf16(second));
+    // Packed within 128-bit halves.
+    let bits = _mm256_permute4x64_epi64::<0b11_01_10_00>(_mm256_packus_epi32(first, second));
+    positive_zero(bits)
 }
 
 impl Memory<bf16> for Avx2 {
-    #[inline(always)]
-    unsafe fn load(self, src: *const bf16) -> __m256 {
-        #[target_feature(enable = "avx2")]
-        #[inline]
-        fn widen(bits: __m128i) -> __m256i {
-            _mm256_slli_epi32::<16>(_mm256_cvtepu16_epi32(bits))
-        }
-        // SAFETY: as the caller promises.
-        let bits = unsafe { src.cast::<__m128i>().read_unaligned() };
-        // SAFETY: the token proves that the CPU has AVX2.
-        must_cast(unsafe { widen(bits) })
-    }
-
-    #[inline(always)]
-    unsafe fn store(self, v: __m256, dst: *mut bf16) {
-        #[target_feature(enable = "avx2")]
-        #[inline]
-        fn narrow(bits: __m256i) -> __m128i {
-            // To the nearest, halves to even. A canonical NaN stays what it is.
-            let odd = _mm256_and_si256(_mm256_srli_epi32::<16>(bits), _mm256_set1_epi32(1));
-            let half = _mm256_add_epi32(odd, _mm256_set1_epi32(0x7fff));
-            let long = _mm256_srli_epi32::<16>(_mm256_add_epi32(bits, half));
-            let halves = (_mm256_castsi256_si128(long), _mm256_extracti128_si256::<1>(long));
-            positive_zero(_mm_packus_epi32(halves.0, halves.1))
-        }
-        // SAFETY: the token proves that the CPU has AVX2.
-        let bits = unsafe { narrow(must_cast(v)) };
-        // SAFETY: as the caller promises.
-        unsafe { dst.cast::<__m128i>().write_unaligned(bits) }
-    }
-
+    halves!(bf16: widened_bf16, narrowed_bf16, both_narrowed_bf16);
     taken_apart!(bf16: __m256, __m256i, apart_bf16, together_bf16);
 }
 
@@ -1055,24 +1085,22 @@ fn apart_bf16(bits: __m256i) -> [__m256; 2] {
 /// Numbers at even and at odd positions, rounded.
 #[target_feature(enable = "avx2")]
 #[inline]
-fn together_bf16(v: [__m256; 2]) -> __m256i {
-    #[target_feature(enable = "avx2")]
-    #[inline]
-    fn rounded(bits: __m256i) -> __m256i {
-        let odd = _mm256_and_si256(_mm256_srli_epi32::<16>(bits), _mm256_set1_epi32(1));
-        _mm256_add_epi32(bits, _mm256_add_epi32(odd, _mm256_set1_epi32(0x7fff)))
-    }
-    let [even, odd]: [__m256i; 2] = must_cast(v);
-    let even = _mm256_srli_epi32::<16>(rounded(even));
-    let bits = _mm256_blend_epi16::<0b1010_1010>(even, rounded(odd));
-    let minus_zero = _mm256_cmpeq_epi16(bits, _mm256_set1_epi16(i16::MIN));
-    _mm256_andnot_si256(minus_zero, bits)
+fn together_bf16([even, odd]: [__m256; 2]) -> __m256i {
+    let even = _mm256_srli_epi32::<16>(rounded_bf16(even));
+    positive_zero(_mm256_blend_epi16::<0b1010_1010>(even, rounded_bf16(odd)))
 }
 
 /// Replaces the bits of −0, to which a small number may have been rounded.
 #[target_feature(enable = "avx2")]
 #[inline]
-fn positive_zero(bits: __m128i) -> __m128i {
+fn positive_zero(bits: __m256i) -> __m256i {
+    _mm256_andnot_si256(_mm256_cmpeq_epi16(bits, _mm256_set1_epi16(i16::MIN)), bits)
+}
+
+/// The same of half a vector.
+#[target_feature(enable = "avx2")]
+#[inline]
+fn positive_zero_of_8(bits: __m128i) -> __m128i {
     _mm_andnot_si128(_mm_cmpeq_epi16(bits, _mm_set1_epi16(i16::MIN)), bits)
 }
 

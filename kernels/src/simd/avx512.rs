@@ -8,6 +8,7 @@ use crate::Rounding;
 use crate::backend::AllLanes;
 use crate::number::{Element, Half, Ordered, Summed, SummedLong, SummedShort};
 use bytemuck::{Pod, must_cast};
+use core::arch::asm;
 use core::arch::x86_64::*;
 use core::ops::Range;
 use half::{bf16, f16};
@@ -317,10 +318,10 @@ impl Lanes<f32> for Avx512 {
         fn slide<const J: usize>(before: __m512, v: __m512) -> __m512 {
             let (before, v) = (must_cast(before), must_cast(v));
             must_cast(match J {
-                1 => _mm512_alignr_epi32::<15>(v, before),
-                2 => _mm512_alignr_epi32::<14>(v, before),
-                4 => _mm512_alignr_epi32::<12>(v, before),
-                _ => _mm512_alignr_epi32::<8>(v, before),
+                1 => aligned::<15>(v, before),
+                2 => aligned::<14>(v, before),
+                4 => aligned::<12>(v, before),
+                _ => aligned::<8>(v, before),
             })
         }
         const { assert!(matches!(J, 1 | 2 | 4 | 8)) };
@@ -334,7 +335,7 @@ impl Lanes<f32> for Avx512 {
     fn slide_back(self, v: __m512, after: __m512) -> __m512 {
         let (v, after) = (must_cast(v), must_cast(after));
         // SAFETY: the token proves that the CPU has AVX-512.
-        must_cast(unsafe { _mm512_alignr_epi32::<1>(after, v) })
+        must_cast(unsafe { aligned::<1>(after, v) })
     }
 
     #[inline(always)]
@@ -526,7 +527,7 @@ impl Lanes<f64> for Avx512 {
     fn slide_back(self, v: __m512d, after: __m512d) -> __m512d {
         let (v, after) = (must_cast(v), must_cast(after));
         // SAFETY: the token proves that the CPU has AVX-512.
-        must_cast(unsafe { _mm512_alignr_epi64::<1>(after, v) })
+        must_cast(unsafe { aligned::<2>(after, v) })
     }
 
     #[inline(always)]
@@ -539,6 +540,27 @@ impl Memory<f64> for Avx512 {
     as_they_are!(f64, __m512d, mask_of_8, _mm512_mask_loadu_pd, _mm512_mask_storeu_pd);
 }
 
+/// The lanes of 32 bits from the `FROM`-th on of the 32 of `low` and `high`.
+#[target_feature(enable = "avx512f")]
+#[inline]
+fn aligned<const FROM: i32>(high: __m512i, low: __m512i) -> __m512i {
+    let lanes;
+    // Not the intrinsic, of which LLVM makes an expansion where zeros are shifted in. Its mask is made for each, in half a
+    // register of which the other half is what another instruction wrote, so that it waits for that one.
+    // SAFETY: an instruction of AVX-512, which changes its result only.
+    unsafe {
+        asm!(
+            "valignd {}, {}, {}, {}",
+            lateout(zmm_reg) lanes,
+            in(zmm_reg) high,
+            in(zmm_reg) low,
+            const FROM,
+            options(pure, nomem, nostack, preserves_flags),
+        );
+    }
+    lanes
+}
+
 /// Shifts the last bytes of `before` into `v`: a power of two of them.
 #[inline(always)]
 fn slide_bytes(_: Avx512, before: __m512i, v: __m512i, bytes: usize) -> __m512i {
@@ -546,14 +568,14 @@ fn slide_bytes(_: Avx512, before: __m512i, v: __m512i, bytes: usize) -> __m512i 
     #[inline]
     fn slide(before: __m512i, v: __m512i, bytes: usize) -> __m512i {
         // `alignr` of bytes works within 128-bit quarters: give each of `v` the one before it.
-        let quarter_before = _mm512_alignr_epi64::<6>(v, before);
+        let quarter_before = aligned::<12>(v, before);
         match bytes {
             1 => _mm512_alignr_epi8::<15>(v, quarter_before),
             2 => _mm512_alignr_epi8::<14>(v, quarter_before),
             4 => _mm512_alignr_epi8::<12>(v, quarter_before),
-            8 => _mm512_alignr_epi64::<7>(v, before),
+            8 => aligned::<14>(v, before),
             16 => quarter_before,
-            32 => _mm512_alignr_epi64::<4>(v, before),
+            32 => aligned::<8>(v, before),
             _ => before,
         }
     }
@@ -882,17 +904,39 @@ integers! {
     i64[8]: _mm512_add_epi64, _mm512_max_epi64, _mm512_min_epi64, deinterleave_64, mul_lanes::<i64, _>, div_64, mask_of_8, _mm512_mask_blend_epi64, _mm512_mask_loadu_epi64, _mm512_mask_storeu_epi64;
 }
 
+/// Stores of two vectors that are narrowed together.
+macro_rules! both_narrowed {
+    ($half:ty: $narrow_both:ident) => {
+        #[inline(always)]
+        unsafe fn store_both(self, v: [__m512; 2], dst: *mut $half) {
+            // SAFETY: the token proves that the CPU has AVX-512.
+            let bits = unsafe { $narrow_both(v) };
+            // SAFETY: as the caller promises.
+            unsafe { dst.cast::<__m512i>().write_unaligned(bits) }
+        }
+    };
+}
+
 impl Memory<f16> for Avx512 {
     converted!(
         f16: __m512, __m256i, mask_of_16, _mm256_maskz_loadu_epi16, _mm256_mask_storeu_epi16,
         _mm512_cvtph_ps, narrowed_f16
     );
+    both_narrowed!(f16: both_narrowed_f16);
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
 #[inline]
 fn narrowed_f16(v: __m512) -> __m256i {
-    positive_zero(_mm512_cvtps_ph::<_MM_FROUND_TO_NEAREST_INT>(v))
+    positive_zero_of_16(_mm512_cvtps_ph::<_MM_FROUND_TO_NEAREST_INT>(v))
+}
+
+#[target_feature(enable = "avx512f,avx512bw")]
+#[inline]
+fn both_narrowed_f16([first, second]: [__m512; 2]) -> __m512i {
+    let first = _mm512_cvtps_ph::<_MM_FROUND_TO_NEAREST_INT>(first);
+    let second = _mm512_cvtps_ph::<_MM_FROUND_TO_NEAREST_INT>(second);
+    positive_zero(must_cast([first, second]))
 }
 
 #[target_feature(enable = "avx512f")]
@@ -901,15 +945,29 @@ fn widened_bf16(bits: __m256i) -> __m512 {
     _mm512_castsi512_ps(_mm512_slli_epi32::<16>(_mm512_cvtepu16_epi32(bits)))
 }
 
+/// Numbers whose upper 16 bits are those to the nearest, halves to even. A canonical NaN stays what it is.
+#[target_feature(enable = "avx512f")]
+#[inline]
+fn rounded_bf16(v: __m512) -> __m512i {
+    let bits = _mm512_castps_si512(v);
+    let odd = _mm512_and_si512(_mm512_srli_epi32::<16>(bits), _mm512_set1_epi32(1));
+    _mm512_add_epi32(bits, _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff)))
+}
+
 #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
 #[inline]
 fn narrowed_bf16(v: __m512) -> __m256i {
-    // To the nearest, halves to even. A canonical NaN stays what it is.
-    let bits = _mm512_castps_si512(v);
-    let odd = _mm512_and_si512(_mm512_srli_epi32::<16>(bits), _mm512_set1_epi32(1));
-    let half = _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff));
-    let long = _mm512_srli_epi32::<16>(_mm512_add_epi32(bits, half));
-    positive_zero(_mm512_cvtepi32_epi16(long))
+    positive_zero_of_16(_mm512_cvtepi32_epi16(_mm512_srli_epi32::<16>(rounded_bf16(v))))
+}
+
+#[target_feature(enable = "avx512f,avx512bw")]
+#[inline]
+fn both_narrowed_bf16([first, second]: [__m512; 2]) -> __m512i {
+    let first = _mm512_srli_epi32::<16>(rounded_bf16(first));
+    let second = _mm512_srli_epi32::<16>(rounded_bf16(second));
+    // Packed within 128-bit quarters.
+    let order = _mm512_setr_epi64(0, 2, 4, 6, 1, 3, 5, 7);
+    positive_zero(_mm512_permutexvar_epi64(order, _mm512_packus_epi32(first, second)))
 }
 
 impl Memory<bf16> for Avx512 {
@@ -917,7 +975,7 @@ impl Memory<bf16> for Avx512 {
         bf16: __m512, __m256i, mask_of_16, _mm256_maskz_loadu_epi16, _mm256_mask_storeu_epi16,
         widened_bf16, narrowed_bf16
     );
-
+    both_narrowed!(bf16: both_narrowed_bf16);
     taken_apart!(bf16: __m512, __m512i, apart_bf16, together_bf16);
 }
 
@@ -932,24 +990,23 @@ fn apart_bf16(bits: __m512i) -> [__m512; 2] {
 /// Numbers at even and at odd positions, rounded.
 #[target_feature(enable = "avx512f,avx512bw")]
 #[inline]
-fn together_bf16(v: [__m512; 2]) -> __m512i {
-    #[target_feature(enable = "avx512f")]
-    #[inline]
-    fn rounded(bits: __m512i) -> __m512i {
-        let odd = _mm512_and_si512(_mm512_srli_epi32::<16>(bits), _mm512_set1_epi32(1));
-        _mm512_add_epi32(bits, _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff)))
-    }
-    let [even, odd]: [__m512i; 2] = must_cast(v);
-    let even = _mm512_srli_epi32::<16>(rounded(even));
-    let bits = _mm512_mask_blend_epi16(0xaaaa_aaaa, even, rounded(odd));
+fn together_bf16([even, odd]: [__m512; 2]) -> __m512i {
+    let even = _mm512_srli_epi32::<16>(rounded_bf16(even));
+    positive_zero(_mm512_mask_blend_epi16(0xaaaa_aaaa, even, rounded_bf16(odd)))
+}
+
+/// Replaces the bits of −0, to which a small number may have been rounded.
+#[target_feature(enable = "avx512f,avx512bw")]
+#[inline]
+fn positive_zero(bits: __m512i) -> __m512i {
     let is_other = _mm512_cmpneq_epi16_mask(bits, _mm512_set1_epi16(i16::MIN));
     _mm512_maskz_mov_epi16(is_other, bits)
 }
 
-/// Replaces the bits of −0, to which a small number may have been rounded.
+/// The same of half a vector.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
 #[inline]
-fn positive_zero(bits: __m256i) -> __m256i {
+fn positive_zero_of_16(bits: __m256i) -> __m256i {
     let is_other = _mm256_cmpneq_epi16_mask(bits, _mm256_set1_epi16(i16::MIN));
     _mm256_maskz_mov_epi16(is_other, bits)
 }
