@@ -303,6 +303,34 @@ fn short_elements_of_large_planes() {
     }
 }
 
+/// Rows of halves are averaged two vectors at a time, and results that are NaN are found in either.
+#[test]
+fn averages_of_halves_in_rows() {
+    let mut seed = 0;
+    for (kernel, stride, padding) in [(2, 2, 0), (3, 2, 1), (3, 2, 0), (3, 1, 1), (3, 1, 0)] {
+        // Rows of up to five vectors of sixteen, of which the last are full, or nearly, or nearly empty.
+        for windows in [15, 16, 17, 31, 32, 33, 47, 49, 63, 64, 65, 80] {
+            let width = (windows - 1) * stride + kernel - 2 * padding;
+            for element in [F16, Bf16] {
+                for values in [Values::Numbers, Values::Traps] {
+                    seed += 1;
+                    let pool = Pool2d::new(Op::Average, [kernel; 2]).stride([stride; 2]);
+                    let pool = pool.padding([padding; 2]).divisor(DIVISORS[seed % 3]);
+                    let shape = Shape::new(2, 2, [9, width]);
+                    check_case(&Case {
+                        pooling: Pooling::Two(pool, shape),
+                        layout: Layout::ChannelsFirst,
+                        strides: None,
+                        element,
+                        seed: seed as u64,
+                        values,
+                    });
+                }
+            }
+        }
+    }
+}
+
 /// Of lines that are cut into pieces, those that are alike are done by what was found out for the first one.
 #[test]
 fn long_lines_in_pieces() {
