@@ -648,10 +648,14 @@ where
     Ordered<T>: Element<Acc = u16>,
     Scalar: Memory<T, Vector = f32> + Memory<Ordered<T>, Vector = u16>,
 {
+    let mean = match <S as Lanes<f32>>::NAN_IS_FREE {
+        true => or_widened::<Fast<Mean, S, S::Narrow>, T, S>(),
+        false => or_widened::<Fast<MeanUnlessNan, S, S::Narrow>, T, S>(),
+    };
     Kernels {
         max: or_widened::<InOrder<S, S::Narrow>, T, S>(),
         max_number: or_widened::<Rare<MostNumber<Largest>, S>, T, S>(),
-        mean: Some(or_widened::<Fast<MeanUnlessNan, S, S::Narrow>, T, S>()),
+        mean: Some(mean),
         min: or_widened::<Rare<Most<Smallest>, S>, T, S>(),
         min_number: or_widened::<Rare<MostNumber<Smallest>, S>, T, S>(),
         ..of_floats::<T, S>()
