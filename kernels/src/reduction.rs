@@ -406,8 +406,8 @@ fn divided<A: Number, S: Lanes<A>>(
     }
 }
 
-/// The same of elements that are shorter than their sums: a store that rounds makes a −0 a +0, to which it may have rounded
-/// a small number.
+/// The sum divided by a count, of elements that are shorter than sums: a store that rounds makes a −0 a +0, to which it may
+/// have rounded a small number.
 ///
 /// Where a result is NaN, [`Mean`] does the work again.
 pub(crate) struct MeanUnlessNan;

@@ -482,7 +482,8 @@ impl<T: Element, const COLUMNS: usize> Lines<'_, T, COLUMNS> {
         let dilation = self.dilation();
         let before = if at_left { dilation } else { 0 };
         let after = n - if at_right { dilation } else { 0 };
-        // No column is before or after the line. A mask for each line would be what the compiler waits for.
+        // No column is before or after the line. Shifted in, what is instead takes no mask, which the compiler may make for
+        // each line anew.
         let left = if slides && at_left {
             simd.slide::<1>(identity, centre)
         } else {
