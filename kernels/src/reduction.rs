@@ -168,8 +168,8 @@ pub(crate) trait Reduction<A: Number> {
 
     /// Whether merging may have lost something that was looked at.
     #[inline(always)]
-    fn missed<S: Lanes<A>>(_: S, _seen: S::Seen) -> bool {
-        false
+    fn missed<S: Lanes<A>>(simd: S, seen: S::Seen) -> bool {
+        Self::LOSES && simd.has_seen(seen)
     }
 }
 
@@ -326,11 +326,6 @@ impl<A: Number, E: Extreme<A>> Reduction<A> for MostOfNumbers<E> {
     fn look<S: Lanes<A>>(simd: S, seen: S::Seen, a: S::Vector, b: S::Vector) -> S::Seen {
         simd.look(seen, a, b)
     }
-
-    #[inline(always)]
-    fn missed<S: Lanes<A>>(simd: S, seen: S::Seen) -> bool {
-        simd.has_seen(seen)
-    }
 }
 
 /// The largest or smallest element that is a number.
@@ -438,11 +433,6 @@ impl<A: Number> Reduction<A> for MeanUnlessNan {
     ) -> S::Vector {
         divided(simd, merged, divide)
     }
-
-    #[inline(always)]
-    fn missed<S: Lanes<A>>(simd: S, seen: S::Seen) -> bool {
-        simd.has_seen(seen)
-    }
 }
 
 /// The sum of numbers divided by a count.
@@ -481,25 +471,14 @@ impl<A: Number> Reduction<A> for MeanOfNumbers {
         merged: S::Vector,
         divide: Divide<S::Vector>,
     ) -> S::Vector {
-        match divide {
-            Divide::ByInverse(divisor, reciprocal) => {
-                let quotient = if BESIDE && S::DIVIDES_BESIDE {
-                    simd.div(merged, divisor, Rounding::default())
-                } else {
-                    simd.quotient(merged, divisor, reciprocal)
-                };
-                simd.add(quotient, simd.splat(A::ZERO))
+        let quotient = match divide {
+            Divide::ByInverse(divisor, _) if BESIDE && S::DIVIDES_BESIDE => {
+                simd.div(merged, divisor, Rounding::default())
             }
-            Divide::By(divisor, rounding) => {
-                simd.add(simd.div(merged, divisor, rounding), simd.splat(A::ZERO))
-            }
-            other => Self::finish(simd, merged, other),
-        }
-    }
-
-    #[inline(always)]
-    fn missed<S: Lanes<A>>(simd: S, seen: S::Seen) -> bool {
-        simd.has_seen(seen)
+            Divide::ByInverse(divisor, reciprocal) => simd.quotient(merged, divisor, reciprocal),
+            other => divided(simd, merged, other),
+        };
+        simd.add(quotient, simd.splat(A::ZERO))
     }
 }
 

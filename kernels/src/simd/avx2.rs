@@ -87,6 +87,19 @@ macro_rules! taken_apart {
     };
 }
 
+/// Stores of two vectors, one after the other, given how both are narrowed.
+macro_rules! both_narrowed {
+    ($element:ty: $vector:ty, $bits:ty, $narrow_both:ident) => {
+        #[inline(always)]
+        unsafe fn store_both(self, v: [$vector; 2], dst: *mut $element) {
+            // SAFETY: the token proves that the CPU has the instructions.
+            let bits = unsafe { $narrow_both(v) };
+            // SAFETY: as the caller promises.
+            unsafe { dst.cast::<$bits>().write_unaligned(bits) }
+        }
+    };
+}
+
 /// Loads of the sums of pairs of bytes.
 macro_rules! in_pairs {
     ($element:ty: $vector:ty, $pairs:ident) => {
@@ -102,7 +115,28 @@ macro_rules! in_pairs {
     };
 }
 
-pub(super) use {in_pairs, taken_apart};
+pub(super) use {both_narrowed, in_pairs, taken_apart};
+
+/// Loads and stores of elements that are half as long as their lanes, given how they are widened and narrowed.
+macro_rules! widened {
+    ($element:ty: $vector:ty, $widen:ident, $narrow:ident) => {
+        #[inline(always)]
+        unsafe fn load(self, src: *const $element) -> $vector {
+            // SAFETY: as the caller promises.
+            let bits = unsafe { src.cast::<__m128i>().read_unaligned() };
+            // SAFETY: the token proves that the CPU has AVX2 and F16C.
+            unsafe { $widen(bits) }
+        }
+
+        #[inline(always)]
+        unsafe fn store(self, v: $vector, dst: *mut $element) {
+            // SAFETY: the token proves that the CPU has AVX2 and F16C.
+            let bits = unsafe { $narrow(v) };
+            // SAFETY: as the caller promises.
+            unsafe { dst.cast::<__m128i>().write_unaligned(bits) }
+        }
+    };
+}
 
 /// A mask of some of eight lanes.
 #[target_feature(enable = "avx2")]
@@ -989,35 +1023,6 @@ integers! {
     i64[4]: _mm256_add_epi64, max_i64, min_i64, deinterleave_64, mul_lanes::<i64, _>, div_64;
 }
 
-/// Methods of numbers of 16 bits, given how one vector is widened, and one or two narrowed.
-macro_rules! halves {
-    ($half:ty: $widen:ident, $narrow:ident, $narrow_both:ident) => {
-        #[inline(always)]
-        unsafe fn load(self, src: *const $half) -> __m256 {
-            // SAFETY: as the caller promises.
-            let bits = unsafe { src.cast::<__m128i>().read_unaligned() };
-            // SAFETY: the token proves that the CPU has AVX2 and F16C.
-            unsafe { $widen(bits) }
-        }
-
-        #[inline(always)]
-        unsafe fn store(self, v: __m256, dst: *mut $half) {
-            // SAFETY: the token proves that the CPU has AVX2 and F16C.
-            let bits = unsafe { $narrow(v) };
-            // SAFETY: as the caller promises.
-            unsafe { dst.cast::<__m128i>().write_unaligned(bits) }
-        }
-
-        #[inline(always)]
-        unsafe fn store_both(self, v: [__m256; 2], dst: *mut $half) {
-            // SAFETY: the token proves that the CPU has AVX2 and F16C.
-            let bits = unsafe { $narrow_both(v) };
-            // SAFETY: as the caller promises.
-            unsafe { dst.cast::<__m256i>().write_unaligned(bits) }
-        }
-    };
-}
-
 #[target_feature(enable = "avx2,f16c")]
 #[inline]
 fn narrowed_f16(v: __m256) -> __m128i {
@@ -1033,7 +1038,8 @@ fn both_narrowed_f16([first, second]: [__m256; 2]) -> __m256i {
 }
 
 impl Memory<f16> for Avx2 {
-    halves!(f16: _mm256_cvtph_ps, narrowed_f16, both_narrowed_f16);
+    widened!(f16: __m256, _mm256_cvtph_ps, narrowed_f16);
+    both_narrowed!(f16: __m256, __m256i, both_narrowed_f16);
 }
 
 #[target_feature(enable = "avx2")]
@@ -1070,7 +1076,8 @@ fn both_narrowed_bf16([first, second]: [__m256; 2]) -> __m256i {
 }
 
 impl Memory<bf16> for Avx2 {
-    halves!(bf16: widened_bf16, narrowed_bf16, both_narrowed_bf16);
+    widened!(bf16: __m256, widened_bf16, narrowed_bf16);
+    both_narrowed!(bf16: __m256, __m256i, both_narrowed_bf16);
     taken_apart!(bf16: __m256, __m256i, apart_bf16, together_bf16);
 }
 
@@ -1213,6 +1220,22 @@ fn by_turns(bytes: __m256i) -> __m256i {
     _mm256_shuffle_epi8(bytes, order)
 }
 
+/// Signed bytes, saturated.
+#[target_feature(enable = "avx2")]
+#[inline]
+fn narrowed_i8(v: __m256i) -> __m128i {
+    let [low, high]: [__m128i; 2] = must_cast(v);
+    _mm_packs_epi16(low, high)
+}
+
+/// Unsigned bytes, saturated.
+#[target_feature(enable = "avx2")]
+#[inline]
+fn narrowed_u8(v: __m256i) -> __m128i {
+    let [low, high]: [__m128i; 2] = must_cast(v);
+    _mm_packus_epi16(low, high)
+}
+
 /// Signed bytes at even and at odd positions, saturated.
 #[target_feature(enable = "avx2")]
 #[inline]
@@ -1230,23 +1253,7 @@ fn together_u8([even, odd]: [__m256i; 2]) -> __m256i {
 macro_rules! summed_short {
     ($($integer:ident: $widen:ident, $narrow:ident, $apart:ident, $together:ident, $pairs:ident);*) => { $(
         impl Memory<SummedShort<$integer>> for Avx2 {
-            #[inline(always)]
-            unsafe fn load(self, src: *const SummedShort<$integer>) -> __m256i {
-                // SAFETY: as the caller promises.
-                let bytes = unsafe { src.cast::<__m128i>().read_unaligned() };
-                // SAFETY: the token proves that the CPU has AVX2.
-                unsafe { $widen(bytes) }
-            }
-
-            #[inline(always)]
-            unsafe fn store(self, v: __m256i, dst: *mut SummedShort<$integer>) {
-                let [low, high]: [__m128i; 2] = must_cast(v);
-                // SAFETY: the token proves that the CPU has AVX2.
-                let bytes = unsafe { $narrow(low, high) };
-                // SAFETY: as the caller promises.
-                unsafe { dst.cast::<__m128i>().write_unaligned(bytes) }
-            }
-
+            widened!(SummedShort<$integer>: __m256i, $widen, $narrow);
             taken_apart!(SummedShort<$integer>: __m256i, __m256i, $apart, $together);
             in_pairs!(SummedShort<$integer>: __m256i, $pairs);
         }
@@ -1254,8 +1261,8 @@ macro_rules! summed_short {
 }
 
 summed_short! {
-    i8: _mm256_cvtepi8_epi16, _mm_packs_epi16, apart_i8, together_i8, pairs_i8;
-    u8: _mm256_cvtepu8_epi16, _mm_packus_epi16, apart_u8, together_u8, pairs_u8
+    i8: _mm256_cvtepi8_epi16, narrowed_i8, apart_i8, together_i8, pairs_i8;
+    u8: _mm256_cvtepu8_epi16, narrowed_u8, apart_u8, together_u8, pairs_u8
 }
 
 impl Memory<Summed<i8>> for Avx2 {}

@@ -1,6 +1,6 @@
 //! 512-bit vectors, for x86-64 since Skylake-X and Zen 4.
 
-use super::avx2::{in_pairs, taken_apart};
+use super::avx2::{both_narrowed, in_pairs, taken_apart};
 use super::{
     Feature, Isa, Lanes, Memory, TURNED, as_it_is, div_lanes, has, intrinsics, mul_lanes, no_nan,
 };
@@ -904,25 +904,12 @@ integers! {
     i64[8]: _mm512_add_epi64, _mm512_max_epi64, _mm512_min_epi64, deinterleave_64, mul_lanes::<i64, _>, div_64, mask_of_8, _mm512_mask_blend_epi64, _mm512_mask_loadu_epi64, _mm512_mask_storeu_epi64;
 }
 
-/// Stores of two vectors that are narrowed together.
-macro_rules! both_narrowed {
-    ($half:ty: $narrow_both:ident) => {
-        #[inline(always)]
-        unsafe fn store_both(self, v: [__m512; 2], dst: *mut $half) {
-            // SAFETY: the token proves that the CPU has AVX-512.
-            let bits = unsafe { $narrow_both(v) };
-            // SAFETY: as the caller promises.
-            unsafe { dst.cast::<__m512i>().write_unaligned(bits) }
-        }
-    };
-}
-
 impl Memory<f16> for Avx512 {
     converted!(
         f16: __m512, __m256i, mask_of_16, _mm256_maskz_loadu_epi16, _mm256_mask_storeu_epi16,
         _mm512_cvtph_ps, narrowed_f16
     );
-    both_narrowed!(f16: both_narrowed_f16);
+    both_narrowed!(f16: __m512, __m512i, both_narrowed_f16);
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
@@ -975,7 +962,7 @@ impl Memory<bf16> for Avx512 {
         bf16: __m512, __m256i, mask_of_16, _mm256_maskz_loadu_epi16, _mm256_mask_storeu_epi16,
         widened_bf16, narrowed_bf16
     );
-    both_narrowed!(bf16: both_narrowed_bf16);
+    both_narrowed!(bf16: __m512, __m512i, both_narrowed_bf16);
     taken_apart!(bf16: __m512, __m512i, apart_bf16, together_bf16);
 }
 
