@@ -9,7 +9,7 @@ use common::{assert_nan_is_seen, one_of, supported};
 use lanepool::check::{Case, ElementType, Pooling, Value, Values};
 use lanepool::{
     Divisor, Exponent, Layout, NanPolicy, Op, Padding, Plan, Pool, Pool1d, Pool2d, Pool3d,
-    REFERENCE, Rounding, Shape, bf16, f16,
+    REFERENCE, Rounding, Shape, Walk, bf16, f16,
 };
 
 /// Elements that are merged in a case at most.
@@ -427,6 +427,40 @@ fn windows_that_share_most_of_what_they_have() {
             }
         }
     }
+}
+
+/// Rows in pieces and rows that are not, of windows that end in the first lines kept, in the last ones and after them, dilated
+/// ones among them.
+#[test]
+fn large_windows_of_pixels() {
+    let types = [F32, F64, F32, Bf16, F32];
+    let (mut seed, mut taken) = (0, 0);
+    for (kernel, stride, dilation, sides) in [
+        ([5, 7], [1, 1], [1, 1], [23, 50]),
+        ([9, 5], [2, 3], [1, 1], [40, 41]),
+        ([4, 9], [1, 2], [2, 3], [21, 60]),
+        ([7, 6], [3, 4], [3, 2], [33, 70]),
+        ([2, 30], [1, 7], [1, 1], [6, 90]),
+        ([1, 23], [1, 1], [1, 2], [3, 300]),
+        ([1, 40], [2, 6], [1, 4], [3, 250]),
+        ([120, 8], [1, 1], [1, 1], [124, 80]),
+    ] {
+        let beyond = [0, 1].map(|i| (kernel[i] * dilation[i] + 3).min(30));
+        for padding in [[0, 0], kernel.map(|k: usize| k / 2), beyond] {
+            for channels in [7, 8, 17, 33] {
+                seed += 1;
+                let pool =
+                    |op| Pool2d::new(op, kernel).stride(stride).dilation(dilation).padding(padding);
+                let shape = Shape::new(1, channels, sides);
+                let (plans, _) = plans(pool(Op::Max), Layout::ChannelsLast, shape);
+                taken +=
+                    plans.iter().filter(|plan| plan.explain().walk == Some(Walk::Scans)).count();
+                check_types(&types, pool, Layout::ChannelsLast, shape, Pooling::Two, seed);
+            }
+        }
+    }
+    let by_hand = supported().any(|backend| matches!(backend.name(), "avx2" | "avx512" | "neon"));
+    assert!(!by_hand || taken > 20, "only {taken} plans take the walk");
 }
 
 #[test]

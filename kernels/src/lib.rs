@@ -61,6 +61,7 @@ mod power;
 mod reduction;
 mod reference;
 mod rows;
+mod scans;
 mod shared;
 mod simd;
 mod strips;

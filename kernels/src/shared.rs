@@ -26,7 +26,7 @@ use core::mem::MaybeUninit;
 use core::ops::Range;
 
 /// Bytes of the scratch memory, and of what stays in most second-level caches.
-const SCRATCH: usize = 512 << 10;
+pub(crate) const SCRATCH: usize = 512 << 10;
 const NEAR: usize = 256 << 10;
 
 /// Elements that are merged across at a time, unless a single row has more.
@@ -357,7 +357,7 @@ impl<A: Number> Ready<A> {
 type Scratch<'a, A> = (&'a mut [MaybeUninit<A>], &'a mut usize, &'a mut Option<Ready<A>>);
 
 /// Bytes as memory for elements, as many as there is room for.
-fn elements<A: Number>(bytes: &mut [MaybeUninit<u8>]) -> &mut [MaybeUninit<A>] {
+pub(crate) fn elements<A: Number>(bytes: &mut [MaybeUninit<u8>]) -> &mut [MaybeUninit<A>] {
     // SAFETY: what need not be initialised may be anything.
     unsafe { bytes.align_to_mut() }.1
 }
@@ -531,16 +531,16 @@ fn initialised<'a, R: Reduction<T::Acc>, T: Element>(
 }
 
 /// The columns that some windows have, those outside the input included.
-struct Columns {
+pub(crate) struct Columns {
     /// The ones inside the input.
-    inside: Range<usize>,
+    pub(crate) inside: Range<usize>,
     /// How many are to the left of these, and to the right.
-    outside: [usize; 2],
+    pub(crate) outside: [usize; 2],
 }
 
 impl Columns {
     #[inline(never)]
-    fn of(width: &Axis, x: usize, windows: usize) -> Self {
+    pub(crate) fn of(width: &Axis, x: usize, windows: usize) -> Self {
         let len = (windows - 1) * width.stride + width.span();
         // Before the input, it is negative.
         let first = width.start(x) as isize;
@@ -551,7 +551,7 @@ impl Columns {
         Self { inside, outside: [left, right] }
     }
 
-    fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.inside.len() + self.outside[0] + self.outside[1]
     }
 }

@@ -16,6 +16,7 @@ use crate::pixels::{self, Pixels};
 use crate::planes::{self, Planes};
 use crate::reduction::{Reduction, RequantizedMean};
 use crate::rows::{self, Rows};
+use crate::scans::{self, Scans};
 use crate::shared::{self, Shared};
 use crate::simd::{Memory, TURNED, quantizing::Quantizing, scalar::Scalar};
 use crate::strips::{self, Strips};
@@ -59,6 +60,8 @@ pub enum Walk {
     Doubled,
     /// Large windows that overlap, from subtrees that they share.
     Shared,
+    /// The largest or smallest of windows like that, of pixels, from scans forwards and backwards.
+    Scans,
     /// The same on small planes, one in each lane.
     Planes,
     /// Windows far apart over single elements, several at a time.
@@ -165,6 +168,9 @@ impl Walk {
             Self::Halved if halved::takes::<T, S>(geometry) => Self::Halved,
             Self::Halved => Self::Rows,
             Self::Planes | Self::Turned if picked::fits::<T, S>(geometry) => Self::Picked,
+            Self::Shared if !R::ORDERED && T::ALL_WALKS && scans::fits::<T, S>(geometry) => {
+                Self::Scans
+            }
             Self::Shared
                 if const { size_of::<T::Acc>() != size_of::<f32>() }
                     && !shared::has_room::<T::Acc>(geometry) =>
@@ -236,6 +242,9 @@ impl Walk {
             }
             Self::Doubled => "some elements of a line a window: neighbours are merged in registers",
             Self::Shared => "large windows that overlap: what they share is merged once",
+            Self::Scans => {
+                "large windows of pixels: maxima of a few, from either end, are all of each"
+            }
             Self::Planes => {
                 "overlapping windows on small planes: one plane in each lane of a vector"
             }
@@ -298,7 +307,7 @@ impl Walk {
             Self::Pixels => geometry.inner() <= H::N,
             // What is filled and merged has to stay in the first-level cache.
             Self::Planes if single => !R::DIVIDES && elements() > PLANE,
-            Self::Planes => Self::of_pool::<R, T, S>(geometry) != Self::Planes,
+            same @ (Self::Planes | Self::Scans) => Self::of_pool::<R, T, S>(geometry) != same,
             Self::Picked => true,
             _ => false,
         }
@@ -519,6 +528,7 @@ pub(crate) fn pool<R: Reduction<T::Acc>, T: Element, S: Memory<T>>(
         (Walk::Across, _, _) => return job.run::<R, Across>(output),
         (Walk::Doubled, _, _) if const { S::PICKS } => return job.run::<R, Doubled>(output),
         (Walk::Shared, _, _) => return job.run::<R, Shared>(output),
+        (Walk::Scans, _, _) if const { !R::ORDERED } => return job.run::<R, Scans>(output),
         (Walk::Planes, _, _) => return job.run::<R, Planes<false>>(output),
         (Walk::Whole, _, _) => return job.run::<R, Whole>(output),
         (Walk::Global, _, _) => return job.run::<R, Global>(output),
@@ -534,6 +544,7 @@ pub(crate) fn pool<R: Reduction<T::Acc>, T: Element, S: Memory<T>>(
             | Walk::Doubled
             | Walk::Picked
             | Walk::Phased
+            | Walk::Scans
             | Walk::Widened
             | Walk::Each,
             _,
