@@ -443,10 +443,13 @@ fn large_windows_of_pixels() {
         ([2, 30], [1, 7], [1, 1], [6, 90]),
         ([1, 23], [1, 1], [1, 2], [3, 300]),
         ([1, 40], [2, 6], [1, 4], [3, 250]),
-        ([120, 8], [1, 1], [1, 1], [124, 80]),
+        ([90, 4], [1, 1], [1, 1], [92, 100]),
     ] {
-        let beyond = [0, 1].map(|i| (kernel[i] * dilation[i] + 3).min(30));
-        for padding in [[0, 0], kernel.map(|k: usize| k / 2), beyond] {
+        // The reference takes its time.
+        let most = if kernel[0] * kernel[1] > 100 { 4 } else { 30 };
+        let half = kernel.map(|k: usize| (k / 2).min(most));
+        let beyond = [0, 1].map(|i| (kernel[i] * dilation[i] + 3).min(most));
+        for padding in [[0, 0], half, beyond] {
             for channels in [7, 8, 17, 33] {
                 seed += 1;
                 let pool =

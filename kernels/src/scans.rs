@@ -11,10 +11,10 @@
 //! that is kept are these rows, and where there are too many columns for as many to stay near, the columns are cut: what
 //! windows of two pieces have in common takes only a merge for each tap and line.
 
-use crate::number::Element;
+use crate::number::{Element, Number};
 use crate::reduction::{Divide, Reduction};
 use crate::shared::{Columns, SCRATCH, elements};
-use crate::simd::{Aligned, Memory, filled, load, load_lanes, store, store_lanes};
+use crate::simd::{Aligned, Lanes, Memory, filled, load, load_lanes, store, store_lanes};
 use crate::walk::{FastWalk, LARGE_PART};
 use crate::{Axis, Geometry, Rounding};
 use core::mem::MaybeUninit;
@@ -53,7 +53,7 @@ fn windows(geometry: &Geometry, pixel: usize, room: usize) -> usize {
     let fixed = width.span() + width.kernel;
     let (room, lines) = match height.kernel {
         1 => (room.min(NEAR.max(3 * fixed * pixel)), 0),
-        kernel => (room, kernel * height.dilation + height.dilation + 1),
+        _ => (room, Scan::room(height)),
     };
     let pixels = (room / pixel).saturating_sub(fixed);
     (pixels / (lines + stride(width))).min(width.output)
@@ -104,8 +104,10 @@ fn all<R: Reduction<T::Acc>, T: Element, S: Memory<T>, const V: usize>(
     let most = windows(geometry, pixel, room::<T>());
     // Pieces alike, since each does some of the last one's work again.
     let windows = width.output.div_ceil(width.output.div_ceil(most));
-    let places = Places::of([height, width], windows, pixel);
-    let scratch = filled(elements(&mut scratch.0), places.end, R::IDENTITY);
+    let back = ((windows - 1) * stride(width) + width.span()) * pixel;
+    let scan = Scan::new(height, back + width.kernel * pixel, windows * pixel);
+    let end = if height.kernel == 1 { scan.start } else { scan.end() };
+    let scratch = filled(elements(&mut scratch.0), end, R::IDENTITY);
     // The channels of some columns one after the other: they are in the same pages.
     for x in (0..width.output).step_by(windows) {
         for c in (0..inner).step_by(pixel) {
@@ -118,7 +120,8 @@ fn all<R: Reduction<T::Acc>, T: Element, S: Memory<T>, const V: usize>(
                 x,
                 windows,
                 columns: Columns::of(width, x, windows),
-                places: &places,
+                back,
+                scan,
             };
             let seen_in_piece = if height.kernel == 1 {
                 piece.lines::<R, S, V>(simd, rows.clone(), scratch, output)
@@ -131,33 +134,107 @@ fn all<R: Reduction<T::Acc>, T: Element, S: Memory<T>, const V: usize>(
     seen
 }
 
-/// Where what is kept is in the scratch memory, after the columns of a line.
-struct Places {
-    /// What these give, scanned backwards.
-    back: usize,
-    /// Identities, as many as a row of windows.
-    identities: usize,
-    /// Rows scanned forwards, one for each row that windows skip.
-    forward: usize,
-    /// The last rows, scanned backwards or not yet.
-    rows: usize,
-    /// Elements from a row to the next.
+/// The last lines under windows of several, as many as a window has, and what they are merged to: with each, all that came
+/// since the last block of so many lines was complete, which has then been scanned backwards. Of dilated windows, each phase
+/// has lines and blocks of its own.
+#[derive(Clone, Copy)]
+pub(crate) struct Scan {
+    /// Where a line of identities is, after which come the forward scans of all phases, and the lines.
+    start: usize,
+    /// Elements from a line to the next.
     pitch: usize,
-    end: usize,
+    /// Lines of all blocks.
+    lines: usize,
+    phases: usize,
+    /// Where the newest line goes, among the others.
+    place: usize,
+    /// Whether no block is complete.
+    first: bool,
 }
 
-impl Places {
-    fn of([height, width]: [&Axis; 2], windows: usize, pixel: usize) -> Self {
-        let back = ((windows - 1) * stride(width) + width.span()) * pixel;
-        let identities = back + width.kernel * pixel;
-        let pitch = windows * pixel;
-        if height.kernel == 1 {
-            return Self { back, identities, forward: 0, rows: 0, pitch, end: identities };
+/// Where the newest line is, and what it is merged with.
+#[derive(Clone, Copy)]
+pub(crate) struct Newest {
+    pub(crate) line: usize,
+    /// The lines of this block, scanned forwards.
+    pub(crate) forward: usize,
+    /// The block before, scanned backwards from the line that windows which end here start in.
+    pub(crate) back: usize,
+}
+
+impl Scan {
+    /// Scans of lines so many elements apart.
+    pub(crate) fn new(height: &Axis, start: usize, pitch: usize) -> Self {
+        let phases = Self::phases(height);
+        Self { start, pitch, lines: height.kernel * phases, phases, place: 0, first: true }
+    }
+
+    /// The same of other lines, which start somewhere else.
+    #[inline(always)]
+    pub(crate) fn at(self, start: usize) -> Self {
+        Self { start, ..self }
+    }
+
+    /// Lines that there is to be room for.
+    pub(crate) fn room(height: &Axis) -> usize {
+        (height.kernel + 1) * Self::phases(height) + 1
+    }
+
+    /// Of a single line, any dilation would do, and so it may be too much to count with.
+    fn phases(height: &Axis) -> usize {
+        if height.kernel > 1 { height.dilation } else { 1 }
+    }
+
+    pub(crate) fn end(&self) -> usize {
+        self.start + (1 + self.phases + self.lines) * self.pitch
+    }
+
+    /// Forgets all lines.
+    pub(crate) fn begin<A: Number>(&mut self, scratch: &mut [A], identity: A) {
+        scratch[self.start..][..(1 + self.phases) * self.pitch].fill(identity);
+        (self.place, self.first) = (0, true);
+    }
+
+    pub(crate) fn newest(&self) -> Newest {
+        let &Self { start, pitch, lines, phases, place, first } = self;
+        let forward = start + pitch;
+        let line = forward + (phases + place) * pitch;
+        let last = first || place + phases >= lines;
+        Newest {
+            line,
+            forward: forward + place % phases * pitch,
+            back: if last { start } else { line + phases * pitch },
         }
-        let forward = identities + pitch;
-        let rows = forward + height.dilation * pitch;
-        let end = rows + height.kernel * height.dilation * pitch;
-        Self { back, identities, forward, rows, pitch, end }
+    }
+
+    /// Goes on to the next line, after the newest one has been merged; scans a block that it completes, of so many elements.
+    #[inline(always)]
+    pub(crate) fn advance<R: Reduction<A>, A: Number, S: Lanes<A>>(
+        &mut self,
+        simd: S,
+        scratch: &mut [A],
+        len: usize,
+    ) {
+        if self.place + self.phases >= self.lines {
+            let Newest { mut line, forward, .. } = self.newest();
+            let next = self.phases * self.pitch;
+            for _ in 1..self.lines / self.phases {
+                line -= next;
+                for i in (line..line + len).step_by(S::N) {
+                    // SAFETY: lines are whole vectors.
+                    let a = unsafe { load_lanes(simd, scratch, i) };
+                    // SAFETY: the same.
+                    let b = unsafe { load_lanes(simd, scratch, i + next) };
+                    // SAFETY: the same.
+                    unsafe { store_lanes(simd, R::merge(simd, a, b), scratch, i) }
+                }
+            }
+            scratch[forward..][..self.pitch].fill(R::IDENTITY);
+        }
+        self.place += 1;
+        if self.place == self.lines {
+            (self.place, self.first) = (0, false);
+        }
     }
 }
 
@@ -169,18 +246,15 @@ struct Piece<'a, T> {
     x: usize,
     windows: usize,
     columns: Columns,
-    places: &'a Places,
+    /// Where what the columns of a line give is, scanned backwards; the columns come before it, and the scan after.
+    back: usize,
+    scan: Scan,
 }
 
 /// Where what a row of windows is merged with is, and where it goes.
 #[derive(Clone, Copy)]
 struct Row {
-    /// The row itself.
-    at: usize,
-    /// The rows before it, scanned forwards.
-    forward: usize,
-    /// The rows before those, scanned backwards from the one that the windows start in.
-    back: usize,
+    newest: Newest,
     /// Where the windows go in the output.
     to: usize,
     /// Whether they end here.
@@ -191,8 +265,9 @@ impl Row {
     /// The rest of it, so many elements further on, and in the output.
     #[inline(always)]
     fn on(self, by: usize, by_output: usize) -> Self {
-        let Self { at, forward, back, to, ends } = self;
-        Self { at: at + by, forward: forward + by, back: back + by, to: to + by_output, ends }
+        let Self { newest: Newest { line, forward, back }, to, ends } = self;
+        let newest = Newest { line: line + by, forward: forward + by, back: back + by };
+        Self { newest, to: to + by_output, ends }
     }
 
     /// Puts the window of a line where it goes.
@@ -209,19 +284,19 @@ impl Row {
             let lanes = i * S::N;
             if const { DOWN } {
                 // SAFETY: there is room for all windows of a row.
-                unsafe { store_lanes(simd, v, scratch, self.at + lanes) }
+                unsafe { store_lanes(simd, v, scratch, self.newest.line + lanes) }
                 // SAFETY: the same.
-                let forward = unsafe { load_lanes(simd, scratch, self.forward + lanes) };
+                let forward = unsafe { load_lanes(simd, scratch, self.newest.forward + lanes) };
                 v = R::merge(simd, forward, v);
                 // SAFETY: the same.
-                unsafe { store_lanes(simd, v, scratch, self.forward + lanes) }
+                unsafe { store_lanes(simd, v, scratch, self.newest.forward + lanes) }
             }
             if !self.ends {
                 continue;
             }
             if const { DOWN } {
                 // SAFETY: the same.
-                let back = unsafe { load_lanes(simd, scratch, self.back + lanes) };
+                let back = unsafe { load_lanes(simd, scratch, self.newest.back + lanes) };
                 v = R::merge(simd, back, v);
             }
             // Nothing is divided.
@@ -247,7 +322,7 @@ impl<T: Element> Piece<'_, T> {
         let mut to = self.at(0);
         for row in rows {
             let (plane, z, y) = self.geometry.position(row);
-            let row = Row { at: 0, forward: 0, back: 0, to, ends: true };
+            let row = Row { newest: Newest { line: 0, forward: 0, back: 0 }, to, ends: true };
             match self.line(plane, z, self.geometry.axes()[1].start(y) as isize) {
                 Some(line) => {
                     seen = self.copy::<R, S, V>(simd, line, scratch, seen);
@@ -271,10 +346,9 @@ impl<T: Element> Piece<'_, T> {
     ) -> S::Seen {
         let mut seen = simd.unseen();
         self.clear::<R>(scratch, const { V * S::N });
-        let (geometry, places) = (self.geometry, self.places);
+        let (geometry, mut scan) = (self.geometry, self.scan);
         let height = &geometry.axes()[1];
-        let (dilation, pitch) = (height.dilation, places.pitch);
-        let block = height.kernel * dilation;
+        let len = self.windows * const { V * S::N };
         let mut row = rows.start;
         while row < rows.end {
             let (plane, z, y) = geometry.position(row);
@@ -283,22 +357,11 @@ impl<T: Element> Piece<'_, T> {
             let mut complete = start + height.span() as isize - 1;
             // What is before the input has no lines, but that a window may be all of.
             let mut t = start.max(complete.min(0));
-            scratch[places.forward..places.rows].fill(R::IDENTITY);
-            let (mut place, mut first) = (0, true);
+            scan.begin(scratch, R::IDENTITY);
             for i in 0..count {
+                let to = self.at((row - rows.start + i) * geometry.row_len());
                 while t <= complete {
-                    let after = place + dilation;
-                    let phase = place % dilation;
-                    let merged = Row {
-                        at: places.rows + place * pitch,
-                        forward: places.forward + phase * pitch,
-                        back: match first || after >= block {
-                            true => places.identities,
-                            false => places.rows + after * pitch,
-                        },
-                        to: self.at((row - rows.start + i) * geometry.row_len()),
-                        ends: t == complete,
-                    };
+                    let merged = Row { newest: scan.newest(), to, ends: t == complete };
                     match self.line(plane, z, t) {
                         Some(line) => {
                             seen = self.copy::<R, S, V>(simd, line, scratch, seen);
@@ -306,13 +369,7 @@ impl<T: Element> Piece<'_, T> {
                         }
                         None => self.outside::<R, S, V, true>(simd, merged, scratch, output),
                     }
-                    if after >= block {
-                        self.back::<R, S, V>(simd, phase, scratch);
-                    }
-                    place += 1;
-                    if place == block {
-                        (place, first) = (0, false);
-                    }
+                    scan.advance::<R, T::Acc, S>(simd, scratch, len);
                     t += 1;
                 }
                 complete += stride(height) as isize;
@@ -390,7 +447,7 @@ impl<T: Element> Piece<'_, T> {
         let &Self { windows, .. } = self;
         let (width, inner) = (&self.geometry.axes()[2], self.geometry.inner());
         let (&Axis { kernel, dilation, .. }, stride) = (width, stride(width));
-        let back = self.places.back;
+        let back = self.back;
         // Windows whose taps are the same columns, or none of the same.
         let phases = dilation / common(dilation, stride);
         // Of them, taps from one to the next, and those that begin in the taps of the first.
@@ -455,32 +512,6 @@ impl<T: Element> Piece<'_, T> {
             row.put::<R, T, S, V, DOWN>(simd, window, scratch, output);
             row = row.on(const { V * S::N }, inner);
         }
-    }
-
-    /// Scans the rows of a phase backwards.
-    #[inline(always)]
-    fn back<R: Reduction<T::Acc>, S: Memory<T>, const V: usize>(
-        &self,
-        simd: S,
-        phase: usize,
-        scratch: &mut [T::Acc],
-    ) {
-        let (places, height) = (self.places, &self.geometry.axes()[1]);
-        let len = self.windows * const { V * S::N };
-        let next = height.dilation * places.pitch;
-        let mut at = places.rows + (height.kernel - 1) * next + phase * places.pitch;
-        for _ in 1..height.kernel {
-            at -= next;
-            for i in (0..len).step_by(S::N) {
-                // SAFETY: rows are whole vectors.
-                let a = unsafe { load_lanes(simd, scratch, at + i) };
-                // SAFETY: the same.
-                let b = unsafe { load_lanes(simd, scratch, at + next + i) };
-                // SAFETY: the same.
-                unsafe { store_lanes(simd, R::merge(simd, a, b), scratch, at + i) }
-            }
-        }
-        scratch[places.forward + phase * places.pitch..][..places.pitch].fill(R::IDENTITY);
     }
 }
 

@@ -6,9 +6,10 @@
 //! merges and one for each other bit of `k`; where the order does not show, one for all bits.
 //!
 //! A line of the input is merged into rings of lines, one ring for each size of subtrees, that hold as
-//! many as the larger subtrees need. What ends with it, a row of merged columns, joins a few others
-//! in a buffer, all of which are then merged across as if they were one row. Between them are
-//! as many identities as windows reach over the edges: a row's right edge is the left one of the next.
+//! many as the larger subtrees need; of extrema, whose order does not show, lines are [scanned](Scan). What ends
+//! with it, a row of merged columns, joins a few others in a buffer, all of which are then merged across as if they
+//! were one row. Between them are as many identities as windows reach over the edges: a row's right edge is the
+//! left one of the next.
 //!
 //! Channels are neighbours that are shifted together: a column is then a strip of them.
 
@@ -17,6 +18,7 @@ use crate::lines::OCTET;
 use crate::number::{Element, Number};
 use crate::order::merges_after;
 use crate::reduction::{Divide, Reduction};
+use crate::scans::{Newest, Scan};
 use crate::simd::{
     Aligned, Lanes, Memory, WIDEST, load, load_between, load_lanes, store, store_first, store_lanes,
 };
@@ -93,6 +95,17 @@ pub(crate) fn fits(geometry: &Geometry) -> bool {
     pays && has_room::<f32>(geometry)
 }
 
+/// Whether this walk takes extrema of these windows all the same: to scan lines takes less than to merge what averages share.
+pub(crate) fn fits_extrema<A>(geometry: &Geometry) -> bool {
+    let [depth, height, width] = geometry.axes();
+    geometry.is_single()
+        && depth.is_flat()
+        && apart(width) == 2
+        && height.kernel.saturating_add(width.kernel) >= 40
+        && height.kernel >= apart(height).saturating_mul(4)
+        && has_room::<A>(geometry)
+}
+
 /// Whether there is room for what windows of such elements share.
 pub(crate) fn has_room<A>(geometry: &Geometry) -> bool {
     Cut::of(geometry, size_of::<A>()).is_some()
@@ -164,9 +177,9 @@ impl Cut {
     }
 }
 
-/// Lines that the rings of all sizes hold.
+/// Lines that the rings of all sizes hold, or that are scanned.
 fn ring_lines(height: &Axis) -> usize {
-    height.span() + Merges::top(height.kernel)
+    Scan::room(height).max(height.span() + Merges::top(height.kernel))
 }
 
 /// How windows along an axis are merged from shorter ones, and those from still shorter ones: the
@@ -440,7 +453,7 @@ impl<T: Element> Piece<'_, T> {
                     batch.rows += 1;
                 }
                 batch.rows = first + plane_lines;
-            } else if start < 0 && (height.kernel > 1 || deep) {
+            } else if !is_alone(geometry) && (start < 0 || !R::ORDERED) {
                 rings.clear::<R, T::Acc, S>(simd, scratch);
             }
             let mut t = start.max(complete.min(0));
@@ -462,13 +475,13 @@ impl<T: Element> Piece<'_, T> {
                 } else {
                     while t <= complete {
                         for tap in if deep { slices.clone() } else { 0..1 } {
-                            let to = rings.first(tap);
+                            let to = rings.first::<R, T::Acc>(tap);
                             seen = lines.copy::<R, S>(simd, line(tap, t), scratch, to, seen);
                             let whole = if deep { rings.whole(tap) } else { batch.place() };
                             let whole = (t == complete).then_some(whole);
                             rings.merge::<R, T::Acc, S>(simd, scratch, tap, whole);
                         }
-                        rings.advance();
+                        rings.advance::<R, T::Acc, S>(simd, scratch);
                         t += 1;
                     }
                     if deep {
@@ -622,15 +635,16 @@ impl<T: Element> Lines<'_, T> {
     }
 }
 
-/// What the last few lines are merged to, a ring for each level.
+/// What the last few lines are merged to, a ring for each level; where the order does not show, lines are scanned.
 struct Rings {
     list: [Ring; LEVELS],
     merges: Merges,
+    scan: Scan,
     dilation: usize,
     /// Elements of a line, and from one to the next.
     len: usize,
     pitch: usize,
-    /// Elements of the rings of a slice, of those of all slices, and of all that there is.
+    /// Elements of what a slice has, of that of all slices, and of all that there is.
     set: usize,
     sets: usize,
     end: usize,
@@ -668,15 +682,26 @@ impl Rings {
             *ring = Ring { start: end, len: lines * pitch, newest: 0 };
             end += lines * pitch;
         }
+        let scan = Scan::new(height, 0, pitch);
+        if !ordered {
+            end = scan.end();
+        }
         // And windows of each slice, which are merged in the end.
         let (set, sets) = (end, end * slices.max(1));
         let end = sets + slices * pitch;
-        Self { list, merges, dilation: height.dilation, len, pitch, set, sets, end }
+        Self { list, merges, scan, dilation: height.dilation, len, pitch, set, sets, end }
     }
 
     /// Forgets all lines.
     #[inline(always)]
-    fn clear<R: Reduction<A>, A: Number, S: Lanes<A>>(&self, simd: S, scratch: &mut [A]) {
+    fn clear<R: Reduction<A>, A: Number, S: Lanes<A>>(&mut self, simd: S, scratch: &mut [A]) {
+        if const { !R::ORDERED } {
+            for set in (0..self.sets).step_by(self.set) {
+                self.scan = self.scan.at(set);
+                self.scan.begin(scratch, R::IDENTITY);
+            }
+            return;
+        }
         for i in (0..self.end).step_by(S::N) {
             // SAFETY: the rings are whole vectors.
             unsafe { store_lanes(simd, simd.splat(R::IDENTITY), scratch, i) }
@@ -685,8 +710,18 @@ impl Rings {
 
     /// Where the next line of a slice goes.
     #[inline(always)]
-    fn first(&self, slice: usize) -> usize {
-        slice * self.set + self.list[0].older(0)
+    fn first<R: Reduction<A>, A: Number>(&self, slice: usize) -> usize {
+        if const { R::ORDERED } {
+            slice * self.set + self.list[0].older(0)
+        } else {
+            self.scan_of(slice).newest().line
+        }
+    }
+
+    /// The scan of a slice.
+    #[inline(always)]
+    fn scan_of(&self, slice: usize) -> Scan {
+        self.scan.at(slice * self.set)
     }
 
     /// Where a window of a slice goes, if there are others.
@@ -726,6 +761,14 @@ impl Rings {
         slice: usize,
         whole: Option<usize>,
     ) {
+        if const { !R::ORDERED } {
+            let Newest { line, forward, back } = self.scan_of(slice).newest();
+            merge_few::<R, A, S>(simd, scratch, [forward, line], forward, self.len);
+            if let Some(whole) = whole {
+                merge_few::<R, A, S>(simd, scratch, [back, forward], whole, self.len);
+            }
+            return;
+        }
         let (merges, set) = (&self.merges, slice * self.set);
         let line = self.dilation * self.pitch;
         let mut places = [0; LEVELS];
@@ -751,7 +794,16 @@ impl Rings {
     }
 
     #[inline(always)]
-    fn advance(&mut self) {
+    fn advance<R: Reduction<A>, A: Number, S: Lanes<A>>(&mut self, simd: S, scratch: &mut [A]) {
+        if const { !R::ORDERED } {
+            let mut scan = self.scan;
+            for set in (0..self.sets).step_by(self.set) {
+                scan = self.scan.at(set);
+                scan.advance::<R, A, S>(simd, scratch, self.len);
+            }
+            self.scan = scan;
+            return;
+        }
         for ring in &mut self.list[..=self.merges.top] {
             ring.newest += self.pitch;
             if ring.newest == ring.len {

@@ -168,6 +168,12 @@ impl Walk {
             Self::Halved if halved::takes::<T, S>(geometry) => Self::Halved,
             Self::Halved => Self::Rows,
             Self::Planes | Self::Turned if picked::fits::<T, S>(geometry) => Self::Picked,
+            Self::Across
+                if const { !R::ORDERED && T::ALL_WALKS }
+                    && shared::fits_extrema::<T::Acc>(geometry) =>
+            {
+                Self::Shared
+            }
             Self::Shared if !R::ORDERED && T::ALL_WALKS && scans::fits::<T, S>(geometry) => {
                 Self::Scans
             }
