@@ -79,11 +79,13 @@ impl FastWalk for Scans {
         input: &[T],
         output: &mut [T],
     ) -> S::Seen {
+        let mut scratch = Aligned([const { MaybeUninit::uninit() }; SCRATCH]);
+        let scratch = elements(&mut scratch.0);
         let enough = windows(geometry, SIDE * S::N, room::<T>()) >= FEWEST;
         if geometry.inner() >= SIDE * S::N && enough {
-            all::<R, T, S, SIDE>(simd, geometry, rows, input, output)
+            all::<R, T, S, SIDE>(simd, geometry, rows, input, (scratch, output))
         } else {
-            all::<R, T, S, 1>(simd, geometry, rows, input, output)
+            all::<R, T, S, 1>(simd, geometry, rows, input, (scratch, output))
         }
     }
 }
@@ -95,10 +97,9 @@ fn all<R: Reduction<T::Acc>, T: Element, S: Memory<T>, const V: usize>(
     geometry: &Geometry,
     rows: Range<usize>,
     input: &[T],
-    output: &mut [T],
+    (scratch, output): (&mut [MaybeUninit<T::Acc>], &mut [T]),
 ) -> S::Seen {
     let mut seen = simd.unseen();
-    let mut scratch = Aligned([const { MaybeUninit::uninit() }; SCRATCH]);
     let ([_, height, width], inner) = (geometry.axes(), geometry.inner());
     let pixel = const { V * S::N };
     let most = windows(geometry, pixel, room::<T>());
@@ -107,7 +108,7 @@ fn all<R: Reduction<T::Acc>, T: Element, S: Memory<T>, const V: usize>(
     let back = ((windows - 1) * stride(width) + width.span()) * pixel;
     let scan = Scan::new(height, back + width.kernel * pixel, windows * pixel);
     let end = if height.kernel == 1 { scan.start } else { scan.end() };
-    let scratch = filled(elements(&mut scratch.0), end, R::IDENTITY);
+    let scratch = filled(scratch, end, R::IDENTITY);
     // The channels of some columns one after the other: they are in the same pages.
     for x in (0..width.output).step_by(windows) {
         for c in (0..inner).step_by(pixel) {
